@@ -53,7 +53,9 @@ def judged(folder: Path, family: str, encoder: Any) -> dict[str, Any]:
         model = fit(train, tune, config, Fitting(encoder))
         cal[name] = (model.score(held).astype(float), *held.labels, held.units)
     horizons = next(iter(cal.values()))[1].shape[1]
-    told: dict[str, Any] = {way: {"pr_auc": [], "log_loss": []} for way in ("alone", "pooled")}
+    told: dict[str, Any] = {
+        way: {"pr_auc": [], "log_loss": []} for way in ("alone", "pooled")
+    }
     for h in range(horizons):
         seen = [cut(cal, h, seed) for seed in range(CUTS)]
         for way in told:
@@ -64,15 +66,21 @@ def judged(folder: Path, family: str, encoder: Any) -> dict[str, Any]:
     return told
 
 
-def cut(cal: dict[str, tuple[Any, ...]], h: int, seed: int) -> dict[str, dict[str, float]]:
+def cut(
+    cal: dict[str, tuple[Any, ...]], h: int, seed: int
+) -> dict[str, dict[str, float]]:
     """Both ways on one cut of the equipment."""
     parts, held = {}, {}
     for name, (score_BH, y_BH, known_BH, units_B) in cal.items():
         units = np.unique(units_B)
-        inside = np.random.default_rng(seed).permutation(units)[: int(SHARE * len(units))]
+        inside = np.random.default_rng(seed).permutation(units)[
+            : int(SHARE * len(units))
+        ]
         fit_B, known_B = np.isin(units_B, inside), known_BH[:, h]
         parts[name] = CalPart(
-            score_BH[fit_B & known_B, h], y_BH[fit_B & known_B, h], units_B[fit_B & known_B]
+            score_BH[fit_B & known_B, h],
+            y_BH[fit_B & known_B, h],
+            units_B[fit_B & known_B],
         )
         held[name] = (score_BH[~fit_B & known_B, h], y_BH[~fit_B & known_B, h])
     alone = {
@@ -86,7 +94,10 @@ def cut(cal: dict[str, tuple[Any, ...]], h: int, seed: int) -> dict[str, dict[st
             [calibrators[name].transform(score) for name, (score, _) in held.items()]
         )
         loss = -float(np.mean(y_B * np.log(risk_B) + (1 - y_B) * np.log1p(-risk_B)))
-        found[way] = {"pr_auc": float(average_precision_score(y_B, risk_B)), "log_loss": loss}
+        found[way] = {
+            "pr_auc": float(average_precision_score(y_B, risk_B)),
+            "log_loss": loss,
+        }
     return found
 
 

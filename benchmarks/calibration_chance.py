@@ -50,7 +50,13 @@ def main() -> None:
                     None,
                 )
             )
-    record("calibration_chance", machine(("numpy",), cores=1), rows, {"found": found}, asked.quick)
+    record(
+        "calibration_chance",
+        machine(("numpy",), cores=1),
+        rows,
+        {"found": found},
+        asked.quick,
+    )
 
 
 def judged(windows: pd.DataFrame) -> dict[str, float]:
@@ -58,7 +64,9 @@ def judged(windows: pd.DataFrame) -> dict[str, float]:
     risk_B, y_B = (windows[name].to_numpy(float) for name in ("risk", "label"))
     unit_B = windows.groupby(["facility_id", "equipment_id"]).ngroup().to_numpy()
     bin_B = np.empty(len(risk_B), dtype=int)
-    for number, place in enumerate(np.array_split(np.argsort(risk_B, kind="stable"), BINS)):
+    for number, place in enumerate(
+        np.array_split(np.argsort(risk_B, kind="stable"), BINS)
+    ):
         bin_B[place] = number
     shape = BINS, int(unit_B.max()) + 1
     count_KU, surplus_KU = np.zeros(shape), np.zeros(shape)
@@ -81,8 +89,13 @@ def slopes(risk_B: Any, y_B: Any, unit_B: Any) -> dict[str, float]:
     """The slope of a logistic line on the shown log-odds, and its 95 % interval by bootstrap over machines."""
     odds_B, rng = logit(np.clip(risk_B, 1e-6, 1 - 1e-6)), np.random.default_rng(0)
     units = int(unit_B.max()) + 1
-    drawn = [rng.multinomial(units, np.full(units, 1 / units))[unit_B] for _ in range(RESAMPLES)]
-    low, high = np.quantile([slope(odds_B, y_B, weight_B) for weight_B in drawn], [0.025, 0.975])
+    drawn = [
+        rng.multinomial(units, np.full(units, 1 / units))[unit_B]
+        for _ in range(RESAMPLES)
+    ]
+    low, high = np.quantile(
+        [slope(odds_B, y_B, weight_B) for weight_B in drawn], [0.025, 0.975]
+    )
     return {
         "slope": slope(odds_B, y_B, np.ones(len(y_B))),
         "slope_low": float(low),
@@ -95,7 +108,9 @@ def slope(odds_B: Any, y_B: Any, weight_B: Any) -> float:
 
     def loss(line: Any) -> float:
         logit_B = line[0] + line[1] * odds_B
-        return float(np.average(np.logaddexp(0, logit_B) - y_B * logit_B, weights=weight_B))
+        return float(
+            np.average(np.logaddexp(0, logit_B) - y_B * logit_B, weights=weight_B)
+        )
 
     return float(minimize(loss, [0.0, 1.0]).x[1])
 

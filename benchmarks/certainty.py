@@ -67,7 +67,9 @@ def main() -> None:
     if (asked.workspace / "bundles").exists():
         results["unfamiliar"] = _unfamiliar(asked.workspace)
     shown = _shown(results)
-    record("certainty", machine(("numpy", "scipy"), cores=1), shown, results, asked.quick)
+    record(
+        "certainty", machine(("numpy", "scipy"), cores=1), shown, results, asked.quick
+    )
 
 
 def _shown(results: dict[str, Any]) -> list[Row]:
@@ -86,7 +88,9 @@ def _shown(results: dict[str, Any]) -> list[Row]:
         met = results["unfamiliar"]
         times = f"{met['times']:.1f}×"
         both = f"{met['own_class']:.1%} of its own class, {met['other_class']:.1%} of others"
-        rows.append(Row("needs a look: strangers", "≥ 3×", times, both, met["times"] >= 3))
+        rows.append(
+            Row("needs a look: strangers", "≥ 3×", times, both, met["times"] >= 3)
+        )
     return rows
 
 
@@ -95,7 +99,9 @@ def _one(seed: int) -> dict[str, Any]:
     facts = facts_of(rng)
     seen, fresh = fleet(facts, UNITS, rng), fleet(facts, FRESH, rng)
     config = DecisionConfig()
-    decision = fit_decisions({"ahu": seen}, horizons=HORIZONS, config=config, log_odds=True)["ahu"]
+    decision = fit_decisions(
+        {"ahu": seen}, horizons=HORIZONS, config=config, log_odds=True
+    )["ahu"]
     certainty = fit_certainty(seen, decision, AbstainConfig(), HORIZONS)
     risk_BH = decision.risk(fresh.score_BH)
     threshold_BH = np.tile(decision.threshold_H, (len(risk_BH), 1))
@@ -129,7 +135,8 @@ def _unfamiliar(workspace: Path) -> dict[str, float]:
     """Return the share of windows that need a look: of the bundle's class, and of other classes."""
     recipes = load_recipes(place(workspace / "windows"))
     bundles = {
-        name: Bundle.load(next((workspace / "bundles").glob(f"{name}-*"))) for name in recipes
+        name: Bundle.load(next((workspace / "bundles").glob(f"{name}-*")))
+        for name in recipes
     }
     own, others = [], []
     for name, bundle in bundles.items():
@@ -137,13 +144,19 @@ def _unfamiliar(workspace: Path) -> dict[str, float]:
             if recipe.width != bundle.recipe.width:
                 continue
             needs = tuple(sorted(set(bundle.needs) | set(LOOKED_AT) | {"values"}))
-            columns = tuple(sorted(table_columns(place(workspace / "windows"), recipe) & {*needs}))
-            windows = read_windows(place(workspace / "windows"), recipe, ("test",), columns)
+            columns = tuple(
+                sorted(table_columns(place(workspace / "windows"), recipe) & {*needs})
+            )
+            windows = read_windows(
+                place(workspace / "windows"), recipe, ("test",), columns
+            )
             windows = bundle.prepared(replace(windows, points=None))
             risk_BH = bundle.predict(windows).risk_BH
             sure = bundle.sureness(windows, risk_BH)
             assert sure is not None, "the workspace's bundles hold bands"
-            (own if other == name else others).append(float(sure.needs_look_BH[:, 0].mean()))
+            (own if other == name else others).append(
+                float(sure.needs_look_BH[:, 0].mean())
+            )
     return {
         "own_class": float(np.mean(own)),
         "other_class": float(np.mean(others)),
@@ -157,7 +170,9 @@ def _inside(risk_BH: Any, y_BH: Any, low_BH: Any, high_BH: Any) -> list[bool]:
     for h in range(risk_BH.shape[1]):
         for rows in np.array_split(np.argsort(risk_BH[:, h]), 10):
             rate = y_BH[rows, h].mean()
-            inside.append(bool(low_BH[rows, h].mean() <= rate <= high_BH[rows, h].mean()))
+            inside.append(
+                bool(low_BH[rows, h].mean() <= rate <= high_BH[rows, h].mean())
+            )
     return inside
 
 

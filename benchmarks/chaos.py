@@ -45,9 +45,22 @@ RUN: dict[str, Any] = {
     "train": {"workers": 1, "checkpoint_every": 1, "max_failures": 8},
     "evaluate": {"replicates": 200, "forecast_windows": 40},
     "featurize": {"buckets": 4},
-    "tune": {"trials": 4, "concurrent": 2, "space": {"dropout": {"uniform": [0.1, 0.6]}}},
+    "tune": {
+        "trials": 4,
+        "concurrent": 2,
+        "space": {"dropout": {"uniform": [0.1, 0.6]}},
+    },
 }
-UNLIKE = ("created", "seconds", "command", "workspace", "config_hash", "config", "bundles", "id")
+UNLIKE = (
+    "created",
+    "seconds",
+    "command",
+    "workspace",
+    "config_hash",
+    "config",
+    "bundles",
+    "id",
+)
 LONGEST_STEP_S, LEAST_KILLS = 900, 20
 NOT_OURS = (
     "IDLE",
@@ -63,14 +76,19 @@ def main() -> None:
     """Both runs, the comparison, the file."""
     command = parser(__doc__)
     command.add_argument("--kills", type=int, default=4, help="per step")
-    command.add_argument("--steps", default=",".join(STEPS), help="those in which there are kills")
+    command.add_argument(
+        "--steps", default=",".join(STEPS), help="those in which there are kills"
+    )
     command.add_argument("--seed", type=int, default=0)
     asked = command.parse_args()
     where = machine(("ray", "torch"), cores=3)
     chance, started = random.Random(asked.seed), time.monotonic()
     kills: list[dict[str, str]] = []
     took: dict[str, float] = {}
-    with tempfile.TemporaryDirectory(prefix="chaos-") as folder, nodes(workers=2) as cluster:
+    with (
+        tempfile.TemporaryDirectory(prefix="chaos-") as folder,
+        nodes(workers=2) as cluster,
+    ):
         quiet, wild = (settings_file(Path(folder), name) for name in ("quiet", "wild"))
         for step in STEPS:
             began = time.monotonic()
@@ -78,7 +96,11 @@ def main() -> None:
             took[step] = time.monotonic() - began
             print(f"{step}: undisturbed run done in {took[step]:.0f} s", flush=True)
         for step in STEPS:
-            wanted = (1 if asked.quick else asked.kills) if step in asked.steps.split(",") else 0
+            wanted = (
+                (1 if asked.quick else asked.kills)
+                if step in asked.steps.split(",")
+                else 0
+            )
             kills += disturbed(step, wild, cluster, wanted, chance, took[step])
         found = compare(Path(folder) / "quiet", Path(folder) / "wild")
     told = {"kills": len(kills), "by_kind": count(kills, "kind"), "by_step": count(kills, "step"), **found,
@@ -92,7 +114,9 @@ def main() -> None:
 def summary(told: dict[str, Any]) -> list[Row]:
     """One line: what was killed, lost, doubled and different."""
     kinds = ", ".join(f"{count} {kind}s" for kind, count in told["by_kind"].items())
-    right = not (told["windows_lost"] or told["windows_doubled"] or told["numbers_unlike"])
+    right = not (
+        told["windows_lost"] or told["windows_doubled"] or told["numbers_unlike"]
+    )
     return [
         Row(
             what=f"all steps on three nodes with {told['kills']} kills ({kinds})",
@@ -100,7 +124,9 @@ def summary(told: dict[str, Any]) -> list[Row]:
             measured=f"{told['windows_lost']} lost, {told['windows_doubled']} doubled of {told['windows']:,} windows; "
             f"{len(told['numbers_unlike'])} of {told['numbers_compared']:,} numbers unlike",
             peer="the same run, undisturbed",
-            met=right and told["kills"] >= LEAST_KILLS and told["sweep_trials_once_each"],
+            met=right
+            and told["kills"] >= LEAST_KILLS
+            and told["sweep_trials_once_each"],
         )
     ]
 
@@ -108,7 +134,9 @@ def summary(told: dict[str, Any]) -> list[Row]:
 def settings_file(folder: Path, name: str) -> Path:
     """A run file of that workspace."""
     path = folder / f"{name}.yaml"
-    path.write_text(yaml.safe_dump({**RUN, "workspace": str(folder / name)}), encoding="utf-8")
+    path.write_text(
+        yaml.safe_dump({**RUN, "workspace": str(folder / name)}), encoding="utf-8"
+    )
     return path
 
 
@@ -116,7 +144,9 @@ def start(step: str, config: Path, cluster: Nodes) -> psutil.Popen:
     """Submit a step, its log beside the workspace."""
     with config.with_suffix(f".{step}.log").open("ab") as log:
         command = [sys.executable, "-m", f"ray_jobs.{step}", "--config", str(config)]
-        return psutil.Popen(command, cwd=ROOT, env=cluster.environment, stdout=log, stderr=log)
+        return psutil.Popen(
+            command, cwd=ROOT, env=cluster.environment, stdout=log, stderr=log
+        )
 
 
 def finish(job: psutil.Popen, step: str, config: Path) -> None:
@@ -188,7 +218,9 @@ def forget(step: str, workspace: Path) -> None:
 
     for name in OUTPUTS[step]:
         shutil.rmtree(workspace / name, ignore_errors=True)
-    for done in (workspace / "steps").glob(f"{step}*.json"):  # a sweep's name goes on with its key
+    for done in (workspace / "steps").glob(
+        f"{step}*.json"
+    ):  # a sweep's name goes on with its key
         done.unlink()
 
 
@@ -196,7 +228,10 @@ def compare(quiet: Path, wild: Path) -> dict[str, Any]:
     """Windows lost or doubled, parts that differ, numbers that differ."""
     keys = [sorted(map(str, window_keys(folder))) for folder in (quiet, wild)]
     parts = [
-        {p.relative_to(f): p.read_bytes() for p in (f / "windows").glob("class=*/part-*")}
+        {
+            p.relative_to(f): p.read_bytes()
+            for p in (f / "windows").glob("class=*/part-*")
+        }
         for f in (quiet, wild)
     ]
     metrics = [
@@ -204,7 +239,8 @@ def compare(quiet: Path, wild: Path) -> dict[str, Any]:
         for folder in (quiet, wild)
     ]
     sweeps = [
-        sorted(trial["trial"] for trial in sweep(folder)["trials"]) for folder in (quiet, wild)
+        sorted(trial["trial"] for trial in sweep(folder)["trials"])
+        for folder in (quiet, wild)
     ]
     return {
         "windows": len(keys[0]),
@@ -222,9 +258,9 @@ def compare(quiet: Path, wild: Path) -> dict[str, Any]:
 def window_keys(folder: Path) -> list[tuple[Any, ...]]:
     """What names each window of the table."""
     names = ["facility_id", "equipment_id", "point_id", "end_date"]
-    table = pads.dataset(sorted(map(str, (folder / "windows").glob("class=*/part-*")))).to_table(
-        columns=names
-    )
+    table = pads.dataset(
+        sorted(map(str, (folder / "windows").glob("class=*/part-*")))
+    ).to_table(columns=names)
     return list(zip(*(table[name].to_pylist() for name in names), strict=True))
 
 

@@ -42,18 +42,24 @@ def section(metrics: dict[str, Any]) -> list[str]:
         f"`{run['command']}` · {run['created'][:10]} · split {run['split']['kind']} · {counts}",
         "",
         "| model | "
-        + " | ".join(f"PR-AUC {h} d | ROC-AUC {h} d" for h in metrics["models"]["hybrid"])
+        + " | ".join(
+            f"PR-AUC {h} d | ROC-AUC {h} d" for h in metrics["models"]["hybrid"]
+        )
         + " |",
         "|---|" + "---|" * (2 * len(metrics["models"]["hybrid"])),
     ]
     for name, found in metrics["models"].items():
         cells = [
-            figure(each[metric]) for each in found.values() for metric in ("pr_auc", "roc_auc")
+            figure(each[metric])
+            for each in found.values()
+            for metric in ("pr_auc", "roc_auc")
         ]
         lines.append(f"| {name} | " + " | ".join(cells) + " |")
     for name, found in metrics.get("ablation", {}).items():
         cells = [
-            figure(each[metric]) for each in found.values() for metric in ("pr_auc", "roc_auc")
+            figure(each[metric])
+            for each in found.values()
+            for metric in ("pr_auc", "roc_auc")
         ]
         lines.append(f"| *ablation: {name}* | " + " | ".join(cells) + " |")
     told = (
@@ -63,7 +69,9 @@ def section(metrics: dict[str, Any]) -> list[str]:
     return [
         *lines,
         "",
-        f"`hybrid` against the others by PR-AUC at {HORIZON} days: " + "; ".join(told) + ".",
+        f"`hybrid` against the others by PR-AUC at {HORIZON} days: "
+        + "; ".join(told)
+        + ".",
         "",
     ]
 
@@ -76,7 +84,9 @@ def main() -> None:
     kept = ("run", "windows", "models", "differences", "ablation", "forecast")
     file = HERE / "results" / "runs.json"
     small = json.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
-    small |= {name: {key: metrics.get(key) for key in kept} for name, metrics in found.items()}
+    small |= {
+        name: {key: metrics.get(key) for key in kept} for name, metrics in found.items()
+    }
     file.parent.mkdir(exist_ok=True)
     file.write_text(json.dumps(small, indent=1) + "\n", encoding="utf-8")
     head = [

@@ -68,7 +68,9 @@ def main() -> None:
         with worktree(asked.before) as before:
             for code in [None, before] if before else [None]:
                 for days in RECORD_DAYS if code is None else RECORD_DAYS[:1]:
-                    runs.append(in_own_process(("record", record_units, days), bundles, code))
+                    runs.append(
+                        in_own_process(("record", record_units, days), bundles, code)
+                    )
         runs += [in_own_process(("states", size, 0), bundles) for size in units]
         kernels = in_own_process(("kernels", KERNEL_UNITS, 0), bundles)
     facts = figures(runs, kernels)
@@ -98,7 +100,9 @@ def worktree(commit: str) -> Iterator[Path | None]:
     with tempfile.TemporaryDirectory(prefix="hvac-before-") as folder:
         code = Path(folder) / "code"
         subprocess.run(
-            ["git", "worktree", "add", "--detach", str(code), commit], cwd=ROOT, check=True
+            ["git", "worktree", "add", "--detach", str(code), commit],
+            cwd=ROOT,
+            check=True,
         )
         try:
             for name in ("daily.py", "support.py"):
@@ -106,11 +110,15 @@ def worktree(commit: str) -> Iterator[Path | None]:
             yield code
         finally:
             subprocess.run(
-                ["git", "worktree", "remove", "--force", str(code)], cwd=ROOT, check=True
+                ["git", "worktree", "remove", "--force", str(code)],
+                cwd=ROOT,
+                check=True,
             )
 
 
-def in_own_process(case: tuple[str, int, int], bundles: Path, code: Path | None = None) -> Any:
+def in_own_process(
+    case: tuple[str, int, int], bundles: Path, code: Path | None = None
+) -> Any:
     root = code or ROOT
     command = [sys.executable, str(root / "benchmarks" / "daily.py"), "--measure"]
     command += [*map(str, case), str(bundles)]
@@ -122,7 +130,9 @@ def in_own_process(case: tuple[str, int, int], bundles: Path, code: Path | None 
         env={**os.environ, "PYTHONPATH": str(root)},
         cwd=root,
     )
-    found = json.loads(done.stdout.splitlines()[-1]) | {"code": "before" if code else "now"}
+    found = json.loads(done.stdout.splitlines()[-1]) | {
+        "code": "before" if code else "now"
+    }
     KEPT.parent.mkdir(parents=True, exist_ok=True)
     with KEPT.open("a") as file:
         file.write(json.dumps(found) + "\n")
@@ -134,7 +144,10 @@ def config_of(folder: Path) -> RunConfig:
     return RunConfig(
         name="benchmark",
         workspace=folder / "workspace",
-        source={"readings": str(folder / "readings"), "events": str(folder / "events.parquet")},
+        source={
+            "readings": str(folder / "readings"),
+            "events": str(folder / "events.parquet"),
+        },
         labels={"events": ["failure"]},
         windows={"class": "all", "train_stride": 3, "evaluation_stride": 7},
         featurize={"buckets": 1},
@@ -155,7 +168,9 @@ def write_readings(folder: Path, units: int, days: list[int], name: str) -> None
         path = folder / "readings" / f"{name}-{number:02d}.parquet"
         writer = None
         for facility in range(number, facilities, files):
-            table = readings_of(rng, facility, min(A_FACILITY, units - facility * A_FACILITY), days)
+            table = readings_of(
+                rng, facility, min(A_FACILITY, units - facility * A_FACILITY), days
+            )
             writer = writer or pq.ParquetWriter(path, table.schema)
             writer.write_table(table)
         if writer:
@@ -169,7 +184,9 @@ def readings_of(rng: Any, facility: int, units: int, days: list[int]) -> pa.Tabl
     return pa.table(
         {
             "facility_id": pa.array([f"F{facility:05d}"] * (units * each)),
-            "equipment_id": pa.array(equipment).take(pa.array(np.repeat(np.arange(units), each))),
+            "equipment_id": pa.array(equipment).take(
+                pa.array(np.repeat(np.arange(units), each))
+            ),
             "point_id": pa.array(list(POINTS) * (units * len(days))),
             "date": pa.array(day_N, pa.int32()).cast(pa.date32()),
             "value": rng.normal(20, 2, units * each),
@@ -196,7 +213,9 @@ def trained(folder: Path) -> None:
     from ray_jobs import featurize, ingest, train
     from ray_jobs.run.runtime import RayConfig, ray_session
 
-    write_readings(folder, TRAINED_UNITS, list(range(FIRST_DAY, FIRST_DAY + TRAINED_DAYS)), "past")
+    write_readings(
+        folder, TRAINED_UNITS, list(range(FIRST_DAY, FIRST_DAY + TRAINED_DAYS)), "past"
+    )
     write_events(folder, TRAINED_UNITS, FIRST_DAY + 200)
     with ray_session(RayConfig(num_cpus=2)):
         for step in (ingest, featurize, train):
@@ -210,7 +229,9 @@ def measure(kind: str, units: int, days: int, bundles: Path) -> dict[str, Any]:
         return day_of(kind, units, days, bundles, Path(folder))
 
 
-def day_of(kind: str, units: int, days: int, bundles: Path, folder: Path) -> dict[str, Any]:
+def day_of(
+    kind: str, units: int, days: int, bundles: Path, folder: Path
+) -> dict[str, Any]:
     """Ingest a record, then measure the next day of it."""
     from ray_jobs import ingest, score
     from ray_jobs.run.runtime import RayConfig, ray_session
@@ -241,7 +262,8 @@ def day_of(kind: str, units: int, days: int, bundles: Path, folder: Path) -> dic
                 measured[f"{name}_cpu_seconds"] = cpu_seconds() - before
         sizes.append(folder_bytes(root))
     per_unit = {
-        f"{n}_ms_cpu": 1e3 * measured[f"{n}_cpu_seconds"] / units for n in ("ingest", "score")
+        f"{n}_ms_cpu": 1e3 * measured[f"{n}_cpu_seconds"] / units
+        for n in ("ingest", "score")
     }
     return {
         "kind": kind, "units": units, "days": days, **{n: round(s, 2) for n, s in measured.items()},
@@ -342,9 +364,13 @@ def template_state(recipe: Any, last: int) -> Any:
     from hvac.panel.grid import Unit, panels
     from hvac.state.unit_states import UnitStates
 
-    table = readings_of(np.random.default_rng(1), 0, 1, list(range(last - 399, last + 1)))
+    table = readings_of(
+        np.random.default_rng(1), 0, 1, list(range(last - 399, last + 1))
+    )
     (panel,) = panels(table, {Unit("F00000", "E0000000"): recipe.points})
-    return UnitStates.of(scenes(panel, recipe, UnitRecord(class_name=recipe.class_name)), recipe)
+    return UnitStates.of(
+        scenes(panel, recipe, UnitRecord(class_name=recipe.class_name)), recipe
+    )
 
 
 def kernels_of(units: int, bundles: Path) -> dict[str, Any]:
@@ -362,7 +388,9 @@ def kernels_of(units: int, bundles: Path) -> dict[str, Any]:
     (path,) = (bundles / "workspace" / "bundles").glob("all-*")
     bundle = Bundle.load(str(path))
     recipe = bundle.recipe
-    states = template_state(recipe, FIRST_DAY + 400).take(np.zeros(units, dtype=np.int64))
+    states = template_state(recipe, FIRST_DAY + 400).take(
+        np.zeros(units, dtype=np.int64)
+    )
     rng = np.random.default_rng(0)
     states = replace(states, value_UCR=rng.normal(20, 2, states.value_UCR.shape))
     from hvac.panel.events import no_events
@@ -400,8 +428,14 @@ def cpu_of(call: Any) -> float:
 
 
 def figures(runs: list[Any], kernels: Any) -> dict[str, Any]:
-    states = sorted((run for run in runs if run["kind"] == "states"), key=lambda run: run["units"])
-    now = {run["days"]: run for run in runs if run["kind"] == "record" and run["code"] == "now"}
+    states = sorted(
+        (run for run in runs if run["kind"] == "states"), key=lambda run: run["units"]
+    )
+    now = {
+        run["days"]: run
+        for run in runs
+        if run["kind"] == "record" and run["code"] == "now"
+    }
     before = [run for run in runs if run["code"] == "before"]
     small, large = states[0], states[-1]
     further = {}
@@ -423,13 +457,20 @@ def figures(runs: list[Any], kernels: Any) -> dict[str, Any]:
         "extrapolated": {
             "units": TARGET_UNITS,
             "cpu_hours": TARGET_UNITS * sum(further.values()) / 3.6e6,
-            "hours_on_one_node": TARGET_UNITS * sum(further.values()) / 3.6e6 / NODE_CPUS,
+            "hours_on_one_node": TARGET_UNITS
+            * sum(further.values())
+            / 3.6e6
+            / NODE_CPUS,
         },
     }
 
 
 def summary(found: dict[str, Any], commit: str) -> list[Row]:
-    large, further, far = found["largest"], found["further_unit_ms_cpu"], found["extrapolated"]
+    large, further, far = (
+        found["largest"],
+        found["further_unit_ms_cpu"],
+        found["extrapolated"],
+    )
     memory = large["memory_mb"]
     driver = memory["driver"]["private"]
     process = max(driver, memory["largest_worker"]["private"])

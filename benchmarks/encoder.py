@@ -36,12 +36,20 @@ def main() -> None:
     where = machine(PACKAGES, cores=1)
     encoder = load_encoder()
     found = measure(
-        encoder, simulated_windows(512 if quick else SERIES), rounds=2 if quick else ROUNDS
+        encoder,
+        simulated_windows(512 if quick else SERIES),
+        rounds=2 if quick else ROUNDS,
     )
-    found["alone_microseconds"] = measure_alone(encoder, rounds=20 if quick else SINGLE_ROUNDS)
+    found["alone_microseconds"] = measure_alone(
+        encoder, rounds=20 if quick else SINGLE_ROUNDS
+    )
     print_table(found)
     record(
-        "encoder", where, summary(found), {"days": DAYS, "embedding": encoder.dim, **found}, quick
+        "encoder",
+        where,
+        summary(found),
+        {"days": DAYS, "embedding": encoder.dim, **found},
+        quick,
     )
 
 
@@ -71,7 +79,8 @@ def measure(encoder: Encoder, x_NCL: Floats, rounds: int) -> dict[str, Any]:
     bare_NLC = standardised(x_NCL)
     calls: dict[str, Callable[[], object]] = {"embed": partial(encoder.embed, x_NCL)}
     calls |= {
-        f"backbone_{batch}": partial(bare_loop, encoder, bare_NLC, batch) for batch in BATCHES
+        f"backbone_{batch}": partial(bare_loop, encoder, bare_NLC, batch)
+        for batch in BATCHES
     }
     for call in calls.values():
         call()
@@ -97,7 +106,10 @@ def measure_alone(encoder: Encoder, rounds: int) -> dict[str, float]:
     }
     for call in calls.values():
         call()
-    return {name: round(seconds * 1e6, 1) for name, seconds in shortest(calls, rounds).items()}
+    return {
+        name: round(seconds * 1e6, 1)
+        for name, seconds in shortest(calls, rounds).items()
+    }
 
 
 def summary(found: dict[str, Any]) -> list[Row]:

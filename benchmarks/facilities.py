@@ -54,7 +54,9 @@ def main() -> None:
         name: {family: judged(folder, family, encoder) for family in given.families}
         for name, folder in folders.items()
     }
-    record("facilities", where, rows(found), {"rates": RATES, "fleets": found}, given.quick)
+    record(
+        "facilities", where, rows(found), {"rates": RATES, "fleets": found}, given.quick
+    )
 
 
 def featurized(workspace: Path) -> Path:
@@ -69,7 +71,9 @@ def featurized(workspace: Path) -> Path:
             "seed": 11,
         }
         fleets = [
-            list(simulate_facilities(SimulateConfig(**size, failures_per_year=rate)))[place]
+            list(simulate_facilities(SimulateConfig(**size, failures_per_year=rate)))[
+                place
+            ]
             for place, rate in enumerate(RATES)
         ]
         write_canonical(fleets, source)
@@ -92,7 +96,10 @@ def judged(folder: Path, family: str, encoder: Any) -> dict[str, Any]:
             prepared_windows(folder, recipe, s, config.needs, encoder)
             for s in ("train", "tune", "cal")
         )
-        cal[name] = (held, fit(train, tune, config, Fitting(encoder)).score(held).astype(float))
+        cal[name] = (
+            held,
+            fit(train, tune, config, Fitting(encoder)).score(held).astype(float),
+        )
         horizons = recipe.windows.horizons
     told_CWHK = np.array([cut(cal, horizons, seed) for seed in range(CUTS)])
     off_HK, on_HK = told_CWHK.mean(axis=0)
@@ -112,11 +119,15 @@ def cut(cal: Cal, horizons: tuple[int, ...], seed: int) -> list[Any]:
     for name, (windows, score_BH) in cal.items():
         units = np.unique(windows.units)
         inside_B = np.isin(
-            windows.units, np.random.default_rng(seed).permutation(units)[: int(SHARE * len(units))]
+            windows.units,
+            np.random.default_rng(seed).permutation(units)[: int(SHARE * len(units))],
         )
         fitted[name] = Scored(score_BH[inside_B], windows.take(inside_B))
         held[name] = Scored(score_BH[~inside_B], windows.take(~inside_B))
-    return [told(fitted, held, horizons, DecisionConfig(by_facility=on)) for on in (False, True)]
+    return [
+        told(fitted, held, horizons, DecisionConfig(by_facility=on))
+        for on in (False, True)
+    ]
 
 
 def told(
@@ -133,7 +144,8 @@ def told(
     cut_BH = np.concatenate([decisions[n].threshold_BH(facility[n]) for n in held])
     alarm_BH = alarms(risk_BH, cut_BH)
     y_BH, known_BH = (
-        np.concatenate([part.windows.labels[k] for part in held.values()]) for k in (0, 1)
+        np.concatenate([part.windows.labels[k] for part in held.values()])
+        for k in (0, 1)
     )
     return [
         figures(risk_BH[k, h], alarm_BH[k, h], y_BH[k, h].astype(float))
@@ -144,13 +156,19 @@ def told(
 def figures(risk_B: Any, alarm_B: Any, y_B: Any) -> list[float]:
     loss = -float(np.mean(y_B * np.log(risk_B) + (1 - y_B) * np.log1p(-risk_B)))
     brier = float(np.mean((risk_B - y_B) ** 2))
-    return [loss, brier, float(average_precision_score(y_B, risk_B)), float(f1_score(y_B, alarm_B))]
+    return [
+        loss,
+        brier,
+        float(average_precision_score(y_B, risk_B)),
+        float(f1_score(y_B, alarm_B)),
+    ]
 
 
 def rows(found: dict[str, Any]) -> list[Row]:
     def said(each: dict[str, Any], way: str) -> str:
         return ", ".join(
-            f"{name} {' / '.join(f'{v:.3f}' for v in each[name][way])}" for name in FIGURES
+            f"{name} {' / '.join(f'{v:.3f}' for v in each[name][way])}"
+            for name in FIGURES
         )
 
     return [

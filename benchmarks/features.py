@@ -41,15 +41,24 @@ def main() -> None:
             row["times_ours"] = round(row["microseconds_per_series"] / ours, 1)
     print_table(rows)
     bars = {"microseconds_per_series": BAR_MICROSECONDS, "times_oracle": BAR_RATIO}
-    found = {"days": DAYS, "features": len(FEATURE_NAMES), "bars": bars, "results": rows}
+    found = {
+        "days": DAYS,
+        "features": len(FEATURE_NAMES),
+        "bars": bars,
+        "results": rows,
+    }
     record("features", where, summary(rows), found, quick)
 
 
 def summary(rows: dict[str, dict[str, Any]]) -> list[Row]:
-    ours, ratio = rows["ours"]["microseconds_per_series"], rows["scipy_oracle"]["times_ours"]
+    ours, ratio = (
+        rows["ours"]["microseconds_per_series"],
+        rows["scipy_oracle"]["times_ours"],
+    )
     peers = ("numpy_vectorised", "pandas_loop", "pycatch22", "tsfresh_minimal")
     others = [
-        f"{name} {rows[name].get('microseconds_per_series', 'not installed')}" for name in peers
+        f"{name} {rows[name].get('microseconds_per_series', 'not installed')}"
+        for name in peers
     ]
     return [
         Row(
@@ -73,7 +82,9 @@ def simulated_series() -> FloatArray:
     """Random walks with daily noise: neither sorted nor smooth, as readings of equipment are."""
     rng = np.random.default_rng(0)
     return (
-        20 + 0.1 * rng.normal(size=(SERIES, DAYS)).cumsum(axis=1) + rng.normal(size=(SERIES, DAYS))
+        20
+        + 0.1 * rng.normal(size=(SERIES, DAYS)).cumsum(axis=1)
+        + rng.normal(size=(SERIES, DAYS))
     )
 
 
@@ -92,7 +103,9 @@ def measure(x_NL: FloatArray, rounds: int) -> dict[str, dict[str, Any]]:
             calls.pop(name, None)
             rows[name] = {"skipped": f"not installed: {error}"}
     for name, seconds in shortest(calls, rounds).items():
-        rows[name]["microseconds_per_series"] = round(seconds / rows[name]["series"] * 1e6, 3)
+        rows[name]["microseconds_per_series"] = round(
+            seconds / rows[name]["series"] * 1e6, 3
+        )
     return rows
 
 
@@ -112,7 +125,9 @@ def scipy_oracle() -> tuple[Run, int]:
 
 
 def pandas_loop() -> tuple[Run, int]:
-    return lambda x_NL: [pandas_features(pd.Series(x_L)) for x_L in x_NL], len(FEATURE_NAMES)
+    return lambda x_NL: [pandas_features(pd.Series(x_L)) for x_L in x_NL], len(
+        FEATURE_NAMES
+    )
 
 
 def pandas_features(x: pd.Series) -> list[float]:
@@ -123,9 +138,32 @@ def pandas_features(x: pd.Series) -> list[float]:
     recent, past = x.iloc[-30:].mean(), x.iloc[-60:-30].mean()
     rolling = [x.rolling(days).std(ddof=0) for days in (7, 14, 30)]
     return [
-        *(mean, std, x.min(), x.max(), x.median(), x.max() - x.min(), q25, q75, q75 - q25),
-        *(x.skew(), x.kurt(), std / abs(mean), slope, intercept, recent / past, recent - past),
-        *((x.iloc[-1] - x.iloc[-10]) / 10, step.mean(), step.std(ddof=0), step.abs().mean()),
+        *(
+            mean,
+            std,
+            x.min(),
+            x.max(),
+            x.median(),
+            x.max() - x.min(),
+            q25,
+            q75,
+            q75 - q25,
+        ),
+        *(
+            x.skew(),
+            x.kurt(),
+            std / abs(mean),
+            slope,
+            intercept,
+            recent / past,
+            recent - past,
+        ),
+        *(
+            (x.iloc[-1] - x.iloc[-10]) / 10,
+            step.mean(),
+            step.std(ddof=0),
+            step.abs().mean(),
+        ),
         *(figure for std_L in rolling for figure in (std_L.mean(), std_L.max())),
         *(drawdown.max(), drawdown.mean()),
     ]
@@ -144,9 +182,13 @@ def numpy_features(x_NL: FloatArray) -> FloatArray:
     low, high = x_NL.min(1), x_NL.max(1)
     slope = x_NL @ day_L / (day_L @ day_L)
     recent, past = x_NL[:, -30:].mean(1), x_NL[:, -60:-30].mean(1)
-    step_NL, drawdown_NL = np.diff(x_NL, axis=1), np.maximum.accumulate(x_NL, axis=1) - x_NL
+    step_NL, drawdown_NL = (
+        np.diff(x_NL, axis=1),
+        np.maximum.accumulate(x_NL, axis=1) - x_NL,
+    )
     windows = (
-        np.lib.stride_tricks.sliding_window_view(x_NL, days, axis=1).std(-1) for days in (7, 14, 30)
+        np.lib.stride_tricks.sliding_window_view(x_NL, days, axis=1).std(-1)
+        for days in (7, 14, 30)
     )
     columns = [
         *(mean, std, low, high, median, high - low, q25, q75, q75 - q25),

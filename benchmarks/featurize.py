@@ -69,7 +69,9 @@ _encoder: Any = None  # of a process of the bare pool
 
 def main() -> None:
     command = parser(__doc__)
-    command.add_argument("--large", action="store_true", help=f"{LARGE:,} windows too (minutes)")
+    command.add_argument(
+        "--large", action="store_true", help=f"{LARGE:,} windows too (minutes)"
+    )
     command.add_argument(
         "--measure", type=int, help="(one size, in this process; for the script itself)"
     )
@@ -79,13 +81,18 @@ def main() -> None:
     )
     arguments = command.parse_args()
     if arguments.measure:
-        print(json.dumps(measure(arguments.measure, arguments.rounds, arguments.buckets)))
+        print(
+            json.dumps(measure(arguments.measure, arguments.rounds, arguments.buckets))
+        )
         return
     where = machine(PACKAGES, cores=PROCESSES)
     sizes = QUICK_SIZES if arguments.quick else SIZES
     rounds = dict.fromkeys(sizes, 1 if arguments.quick else arguments.rounds)
     rounds |= {LARGE: 1} if arguments.large else {}
-    runs = {size: in_own_process(size, count, arguments.buckets) for size, count in rounds.items()}
+    runs = {
+        size: in_own_process(size, count, arguments.buckets)
+        for size, count in rounds.items()
+    }
     print_table(runs)
     found = {"sizes": {str(size): run for size, run in runs.items()}, **compare(runs)}
     record("featurize", where, summary(runs, found), found, arguments.quick)
@@ -93,7 +100,14 @@ def main() -> None:
 
 def in_own_process(size: int, rounds: int, buckets: int | None) -> dict[str, Any]:
     """A Ray session and a driver of its own for every size, so that no memory is handed on."""
-    command = [sys.executable, __file__, "--measure", str(size), "--rounds", str(rounds)]
+    command = [
+        sys.executable,
+        __file__,
+        "--measure",
+        str(size),
+        "--rounds",
+        str(rounds),
+    ]
     command += ["--buckets", str(buckets)] if buckets else []
     done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
     found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
@@ -111,20 +125,28 @@ def measure(size: int, rounds: int, buckets: int | None) -> dict[str, Any]:
         with ray_session(RayConfig(num_cpus=PROCESSES)):
             count = ingest.run(config).buckets
             turns = [
-                one_round(config, workspace, count, sample=turn == 0) for turn in range(rounds)
+                one_round(config, workspace, count, sample=turn == 0)
+                for turn in range(rounds)
             ]
     names = ("job", "bare", "bare_kept")
     return {
         "windows": turns[0]["windows"],
         "buckets": len(count),
         "rounds": rounds,
-        "seconds": {name: round(min(turn["seconds"][name] for turn in turns), 2) for name in names},
-        "job_actors_ready_after": min(turns, key=lambda turn: turn["seconds"]["job"])["actors"],
+        "seconds": {
+            name: round(min(turn["seconds"][name] for turn in turns), 2)
+            for name in names
+        },
+        "job_actors_ready_after": min(turns, key=lambda turn: turn["seconds"]["job"])[
+            "actors"
+        ],
         "memory_mb": turns[0]["memory"],
     }
 
 
-def run_config(folder: Path, size: int, buckets: int | None, days: int = DAYS) -> RunConfig:
+def run_config(
+    folder: Path, size: int, buckets: int | None, days: int = DAYS
+) -> RunConfig:
     source = write_source(folder / "source", units=size // WINDOWS_A_UNIT, days=days)
     return RunConfig(
         name="benchmark",
@@ -152,9 +174,9 @@ def write_source(folder: Path, units: int, days: int = DAYS) -> SourceConfig:
             {
                 **keys_of(facility, count, days),
                 "point_id": ["value"] * (count * days),
-                "date": pa.array(np.tile(first_day() + np.arange(days), count), pa.int32()).cast(
-                    pa.date32()
-                ),
+                "date": pa.array(
+                    np.tile(first_day() + np.arange(days), count), pa.int32()
+                ).cast(pa.date32()),
                 "value": value_UT.ravel(),
             }
         )
@@ -162,19 +184,25 @@ def write_source(folder: Path, units: int, days: int = DAYS) -> SourceConfig:
     failed = first_day() + min(FAILURE_DAY, days - 60)
     start = pa.array(np.full(units, failed), pa.int32()).cast(pa.date32())
     events = [
-        keys_of(f, min(UNITS_A_FACILITY, units - f), 1) for f in range(0, units, UNITS_A_FACILITY)
+        keys_of(f, min(UNITS_A_FACILITY, units - f), 1)
+        for f in range(0, units, UNITS_A_FACILITY)
     ]
     keys = {name: [key for part in events for key in part[name]] for name in events[0]}
     pq.write_table(
-        pa.table({**keys, "kind": ["failure"] * units, "start": start}), folder / "events.parquet"
+        pa.table({**keys, "kind": ["failure"] * units, "start": start}),
+        folder / "events.parquet",
     )
-    return SourceConfig(readings=str(folder / "readings"), events=str(folder / "events.parquet"))
+    return SourceConfig(
+        readings=str(folder / "readings"), events=str(folder / "events.parquet")
+    )
 
 
 def keys_of(first: int, count: int, rows: int) -> dict[str, list[str]]:
     return {
         "facility_id": [f"F{first // UNITS_A_FACILITY:04d}"] * (count * rows),
-        "equipment_id": [f"U{first + unit:05d}" for unit in range(count) for _ in range(rows)],
+        "equipment_id": [
+            f"U{first + unit:05d}" for unit in range(count) for _ in range(rows)
+        ],
     }
 
 
@@ -209,10 +237,12 @@ def one_round(
     with sampled(memory) if sample else without():
         seconds["job"] = timed(lambda: featurize.run(config))
     actors = sorted(
-        float(mark.name) - began for mark in (workspace.root.parent / "actors").iterdir()
+        float(mark.name) - began
+        for mark in (workspace.root.parent / "actors").iterdir()
     )
     rows = sum(
-        pq.read_metadata(part).num_rows for part in workspace.windows.glob("class=*/part-*.parquet")
+        pq.read_metadata(part).num_rows
+        for part in workspace.windows.glob("class=*/part-*.parquet")
     )
     start = time.perf_counter()
     with get_context("spawn").Pool(PROCESSES, bare_start, (config,)) as pool:
@@ -232,7 +262,9 @@ def bare_plan(config: RunConfig, workspace: Workspace, buckets: Buckets) -> Buck
     folder = workspace.root.parent / "bare"
     folder.mkdir(exist_ok=True)
     follow_up = registry.follow_up(config.labels.kinds)
-    return BucketPlan(str(workspace.panel), str(folder), recipes, splitter, follow_up=follow_up)
+    return BucketPlan(
+        str(workspace.panel), str(folder), recipes, splitter, follow_up=follow_up
+    )
 
 
 def bare_start(config: RunConfig) -> None:
@@ -264,7 +296,9 @@ def bare_bucket(plan: BucketPlan, bucket: str) -> int:
         return 0
     windows = concat(made)
     windows = replace(windows, z_BCE=_encoder.embed(windows.x_BCL), x_BCL=None)
-    pq.write_table(to_arrow(windows), Path(plan.windows_folder) / f"part-{bucket}.parquet")
+    pq.write_table(
+        to_arrow(windows), Path(plan.windows_folder) / f"part-{bucket}.parquet"
+    )
     return len(windows)
 
 
@@ -289,7 +323,11 @@ def sampled(peaks: dict[str, Any]) -> Iterator[None]:
 def watch(peaks: dict[str, Any], done: threading.Event) -> None:
     driver = psutil.Process()
     while not done.wait(SAMPLE_SECONDS):
-        now = {"driver": memory_of(driver), "ray": (0.0, 0.0), "largest_worker": (0.0, 0.0)}
+        now = {
+            "driver": memory_of(driver),
+            "ray": (0.0, 0.0),
+            "largest_worker": (0.0, 0.0),
+        }
         workers = []
         for process in driver.children(recursive=True):
             try:
@@ -300,7 +338,10 @@ def watch(peaks: dict[str, Any], done: threading.Event) -> None:
             workers += [used] if is_worker else []
             now["ray"] = now["ray"] if is_worker else add(now["ray"], used)
         now["largest_worker"] = max(workers, default=(0.0, 0.0))
-        now["workers"] = (sum(used[0] for used in workers), sum(used[1] for used in workers))
+        now["workers"] = (
+            sum(used[0] for used in workers),
+            sum(used[1] for used in workers),
+        )
         now["all"] = add(add(now["driver"], now["workers"]), now["ray"])
         for name, (resident, private) in now.items():
             peak = peaks.setdefault(name, {"resident": 0, "private": 0})
@@ -322,25 +363,35 @@ def compare(runs: dict[int, dict[str, Any]]) -> dict[str, Any]:
     """Ratios of whole runs and of further windows; growth of memory from each size to the next."""
     sizes = sorted(runs)
     whole = {
-        str(size): round(runs[size]["seconds"]["job"] / runs[size]["seconds"]["bare"], 2)
+        str(size): round(
+            runs[size]["seconds"]["job"] / runs[size]["seconds"]["bare"], 2
+        )
         for size in sizes
     }
     further, growth = {}, {}
     for small, large in pairwise(sizes):
         added = {
-            n: runs[large]["seconds"][n] - runs[small]["seconds"][n] for n in runs[small]["seconds"]
+            n: runs[large]["seconds"][n] - runs[small]["seconds"][n]
+            for n in runs[small]["seconds"]
         }
         windows = runs[large]["windows"] - runs[small]["windows"]
-        each = {name: round(seconds / windows * 1e6, 1) for name, seconds in added.items()}
+        each = {
+            name: round(seconds / windows * 1e6, 1) for name, seconds in added.items()
+        }
         name = f"{small} to {large}"
         ratios = {
-            f"ratio_to_{peer}": round(each["job"] / each[peer], 2) for peer in ("bare", "bare_kept")
+            f"ratio_to_{peer}": round(each["job"] / each[peer], 2)
+            for peer in ("bare", "bare_kept")
         }
         further[name] = {"microseconds_per_window": each, **ratios}
         peaks = (runs[size]["memory_mb"] for size in (large, small))
-        after, before = ({part: peak["private"] for part, peak in found.items()} for found in peaks)
+        after, before = (
+            {part: peak["private"] for part, peak in found.items()} for found in peaks
+        )
         growth[name] = {
-            part: round(after[part] / before[part], 2) for part in before if before[part]
+            part: round(after[part] / before[part], 2)
+            for part in before
+            if before[part]
         }
     return {
         "ratio_of_whole_runs": whole,

@@ -39,7 +39,9 @@ def fleet(seed: int, level: float) -> tuple[Any, Windows]:
     )  # windows overlap: labels come in runs
     score_B = odds_B + rng.normal(0, 0.3, len(odds_B))
     unit_B = np.repeat(np.arange(units), WINDOWS)
-    split_B = np.where(unit_B >= UNITS, "test", np.where(unit_B >= UNITS - CAL, "cal", "train"))
+    split_B = np.where(
+        unit_B >= UNITS, "test", np.where(unit_B >= UNITS - CAL, "cal", "train")
+    )
     day_B = np.tile(np.arange(WINDOWS), units) * 7
     columns = {
         "facility_id": ["F"] * len(unit_B), "equipment_id": [f"E{u:03d}" for u in unit_B],
@@ -47,7 +49,9 @@ def fleet(seed: int, level: float) -> tuple[Any, Windows]:
         "end_date": [dt.date(2024, 1, 1) + dt.timedelta(days=int(day)) for day in day_B],
         "split": split_B.tolist(), "status": ["ok"] * len(unit_B),
     }  # fmt: skip
-    keys = pa.table({field.name: columns[field.name] for field in KEY_SCHEMA}, schema=KEY_SCHEMA)
+    keys = pa.table(
+        {field.name: columns[field.name] for field in KEY_SCHEMA}, schema=KEY_SCHEMA
+    )
     windows = Windows(keys=keys, observed_B=np.ones(len(unit_B), np.float32), y_BH=failing_B[:, None],
                       known_BH=np.ones((len(unit_B), 1), bool))  # fmt: skip
     return score_B[:, None], windows
@@ -59,7 +63,9 @@ def shown(seed: int, level: float) -> dict[str, float]:
     split_B = windows.column("split")
     test_B, cal_B = split_B == "test", split_B == "cal"
     rate = float(
-        np.mean([fleet(10_000 + seed * 20 + k, level)[1].labels[0].mean() for k in range(5)])
+        np.mean(
+            [fleet(10_000 + seed * 20 + k, level)[1].labels[0].mean() for k in range(5)]
+        )
     )
     five = fit_calibrator(
         score_BH[cal_B, 0], windows.labels[0][cal_B, 0], groups_B=windows.units[cal_B]
@@ -93,15 +99,30 @@ def main() -> None:
             method: summary([each[method] for each in ratios]) for method in ratios[0]
         }
         found["true_rate"][name] = round(
-            float(np.mean([fleet(seed, level)[1].labels[0].mean() for seed in range(splits)])), 3
+            float(
+                np.mean(
+                    [fleet(seed, level)[1].labels[0].mean() for seed in range(splits)]
+                )
+            ),
+            3,
         )
         ours, before = (
-            found["rates"][name][method] for method in ("cross_fitted", "five_cal_units")
+            found["rates"][name][method]
+            for method in ("cross_fitted", "five_cal_units")
         )
         bar = "0.8 to 1.2"
-        told, peer = (f"{each['mean']} ({each['from_5_to_95_percent']})" for each in (ours, before))
+        told, peer = (
+            f"{each['mean']} ({each['from_5_to_95_percent']})"
+            for each in (ours, before)
+        )
         rows.append(
-            Row(f"shown mean risk / true rate, {name}", bar, told, peer, 0.8 <= ours["mean"] <= 1.2)
+            Row(
+                f"shown mean risk / true rate, {name}",
+                bar,
+                told,
+                peer,
+                0.8 <= ours["mean"] <= 1.2,
+            )
         )
     record("few_units", machine(["numpy", "scipy"], 1), rows, found, asked.quick)
 
@@ -110,7 +131,9 @@ def summary(ratios: list[float]) -> dict[str, Any]:
     return {
         "mean": round(float(np.mean(ratios)), 3),
         "from_5_to_95_percent": np.quantile(ratios, (0.05, 0.95)).round(3).tolist(),
-        "share_within_20_percent": round(float(np.mean(np.abs(np.array(ratios) - 1) <= 0.2)), 3),
+        "share_within_20_percent": round(
+            float(np.mean(np.abs(np.array(ratios) - 1) <= 0.2)), 3
+        ),
         "share_off_by_2_or_more": round(
             float(np.mean([not 0.5 <= ratio <= 2 for ratio in ratios])), 3
         ),

@@ -26,7 +26,12 @@ import numpy as np
 import torch
 
 from hvac.arrays import Floats
-from hvac.evaluation.bootstrap import Replicated, interval, paired_difference, unit_weights
+from hvac.evaluation.bootstrap import (
+    Replicated,
+    interval,
+    paired_difference,
+    unit_weights,
+)
 from hvac.evaluation.ranks import rank_metrics, sort_scores
 from hvac.features.peer_groups import LEAST_PEERS, peer_groups
 from hvac.features.peers import PeerSeries, peer_series
@@ -51,7 +56,12 @@ RULE = (
     " and has no interval below 0 on any, at a fit time of the demo of at most 1.3 times today's"
 )
 COMPARED = ("repeated", "ranks", "raw_inputs", "logistic_recent")
-ARMS = ("fusion", "fusion_1", "fusion_2", *COMPARED)  # fusions of the three deals, then the rest
+ARMS = (
+    "fusion",
+    "fusion_1",
+    "fusion_2",
+    *COMPARED,
+)  # fusions of the three deals, then the rest
 OUTER, REPETITIONS, MOST_UNITS, DRAWS = 3, 3, 120, 2000
 RANKS = [RECENT_NAMES.index(name) for name in ("last", "mean_7d", "mean_30d")]
 KEPT: dict[Any, CrossFit] = {}
@@ -82,11 +92,21 @@ def main() -> None:
     for folder in asked.workspaces:
         found[folder.name] = gains(*scored(Workspace(folder)))
         for arm in COMPARED:
-            gain = "{gain:+.3f} [{low:+.3f}, {high:+.3f}]".format(**found[folder.name][arm])
+            gain = "{gain:+.3f} [{low:+.3f}, {high:+.3f}]".format(
+                **found[folder.name][arm]
+            )
             peer = "fusion {:.3f}".format(found[folder.name]["fusion"]["pr_auc"])
-            rows.append(Row(f"{folder.name}: {arm} in place of fusion", "", gain, peer, None))
+            rows.append(
+                Row(f"{folder.name}: {arm} in place of fusion", "", gain, peer, None)
+            )
     content = {"rule": RULE, "found": found}
-    record("fusion_ideas", machine(("numpy", "scikit-learn"), 1), rows, content, asked.quick)
+    record(
+        "fusion_ideas",
+        machine(("numpy", "scikit-learn"), 1),
+        rows,
+        content,
+        asked.quick,
+    )
 
 
 def scored(workspace: Workspace) -> tuple[Windows, dict[str, Floats]]:
@@ -94,24 +114,34 @@ def scored(workspace: Workspace) -> tuple[Windows, dict[str, Floats]]:
     labelled, scores = [], []
     for name, recipe in load_recipes(workspace.windows).items():
         windows = fit_windows(workspace.windows, recipe, FusionConfig(), no_encoder)
-        order = sorted(set(windows.units), key=lambda unit: hashlib.sha256(unit.encode()).digest())
+        order = sorted(
+            set(windows.units), key=lambda unit: hashlib.sha256(unit.encode()).digest()
+        )
         windows = windows.take(np.isin(windows.units, order[:MOST_UNITS]))
         file = ROOT / "build" / "fusion_ideas" / workspace.root.name / f"{name}.npz"
         if not file.exists():
             file.parent.mkdir(parents=True, exist_ok=True)
-            np.savez(file, **score_class(windows, *new_columns(workspace, recipe, windows)))
+            np.savez(
+                file, **score_class(windows, *new_columns(workspace, recipe, windows))
+            )
         labelled.append(labels_only(windows))
         scores.append(np.load(file))
-    return concat(labelled), {arm: np.concatenate([score[arm] for score in scores]) for arm in ARMS}
+    return concat(labelled), {
+        arm: np.concatenate([score[arm] for score in scores]) for arm in ARMS
+    }
 
 
-def score_class(windows: Windows, rank_BCS: Floats, raw_BCF: Floats) -> dict[str, Floats]:
+def score_class(
+    windows: Windows, rank_BCS: Floats, raw_BCF: Floats
+) -> dict[str, Floats]:
     """Score every outer fold by fusions of the others."""
     score = {arm: np.empty(windows.labels[0].shape) for arm in ARMS}
     both_BCS = np.concatenate([windows.d_BCS, rank_BCS], axis=2).astype(np.float32)
     more = windows, replace(windows, d_BCS=both_BCS), replace(windows, u_BCE=raw_BCF)
     usual = FusionConfig()
-    neural = usual.blocks["neural"].replace(inputs=("embedding", "features", "untrained"))
+    neural = usual.blocks["neural"].replace(
+        inputs=("embedding", "features", "untrained")
+    )
     with_raw = usual.replace(blocks={**usual.blocks, "neural": neural})
     for rest_B, own_B in unit_folds(windows, folds=OUTER, seed=100).parts:
         KEPT.clear()
@@ -142,7 +172,9 @@ def fitted(windows: Windows, config: FusionConfig, seed: int) -> Fusion:
     return model
 
 
-def new_columns(workspace: Workspace, recipe: Recipe, windows: Windows) -> tuple[Floats, Floats]:
+def new_columns(
+    workspace: Workspace, recipe: Recipe, windows: Windows
+) -> tuple[Floats, Floats]:
     """Return ranks among peers [B, C, 3], and scaled statistics of the values as they are [B, C, 28]."""
     registry = Registry.load(workspace.panel)
     points, aggregate = {recipe.class_name: recipe.points}, recipe.windows.aggregate
@@ -158,16 +190,23 @@ def new_columns(workspace: Workspace, recipe: Recipe, windows: Windows) -> tuple
         end_B = windows.end_day_B[rows_B]
         panel, scale = panels[Unit(*unit.split("\x1f"))]
         level = scale._replace(
-            centre_TC=np.zeros_like(panel.value_TC), spread_TC=np.ones_like(panel.value_TC)
+            centre_TC=np.zeros_like(panel.value_TC),
+            spread_TC=np.ones_like(panel.value_TC),
         )
         raw_BCF[rows_B] = statistics(cut(panel, end_B, recipe.windows, level).x_BCL)
         group = groups.get((registry.kinds[panel.unit], panel.unit.facility_id))
         peers = [panels[one] for one in group.units if one in panels] if group else []
         if len(peers) >= LEAST_PEERS:
-            others = [peer_series(*pair) for pair in peers if pair[0].unit != panel.unit]
+            others = [
+                peer_series(*pair) for pair in peers if pair[0].unit != panel.unit
+            ]
             share_TC, ready_C = ranks(panel, scale, others)
             found = recent(
-                share_TC, panel.known_TC, end_B, first_day=panel.first_day, from_day_C=ready_C
+                share_TC,
+                panel.known_TC,
+                end_B,
+                first_day=panel.first_day,
+                from_day_C=ready_C,
             )
             rank_BCS[rows_B] = found[:, :, RANKS]
     low, middle, high = np.quantile(raw_BCF, (0.25, 0.5, 0.75), axis=0)
@@ -220,7 +259,10 @@ def pr_auc(windows: Windows, score_BH: Floats, unit_B: Any, w_RU: Floats) -> Rep
     means = []
     for h, score_B in enumerate(score_BH.T):
         rows = sort_scores(
-            score_B, windows.labels[0][:, h], unit_B=unit_B, weight_B=windows.weights[:, h]
+            score_B,
+            windows.labels[0][:, h],
+            unit_B=unit_B,
+            weight_B=windows.weights[:, h],
         )
         means.append(rank_metrics(rows, all_RU).pr_auc_R)
     mean_R = np.mean(means, axis=0)

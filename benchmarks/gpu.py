@@ -76,7 +76,9 @@ QUICK = Sizes(
 
 def main() -> None:
     command = parser(__doc__)
-    command.add_argument("--device", default="cuda", help="where networks run: cuda, or cpu to try")
+    command.add_argument(
+        "--device", default="cuda", help="where networks run: cuda, or cpu to try"
+    )
     asked = command.parse_args()
     if asked.device.startswith("cuda") and not torch.cuda.is_available():
         print(NO_GPU)
@@ -179,19 +181,30 @@ class Autocast(nn.Module):
 
 def measure_member(name: str, device: str, sizes: Sizes) -> dict[str, Any]:
     """A family's fit on the device without and with autocast, and on one CPU thread."""
-    train, tune = windows(name, sizes.windows, seed=1), windows(name, sizes.tune_windows, seed=2)
+    train, tune = (
+        windows(name, sizes.windows, seed=1),
+        windows(name, sizes.tune_windows, seed=2),
+    )
     few = train.take(np.arange(sizes.cpu_windows))
     fits = {
         "float32": fitted(name, train, tune, device, sizes.epochs, autocast=False),
         "bf16": fitted(name, train, tune, device, sizes.epochs, autocast=True),
         "cpu": fitted(name, few, few, "cpu", 2, autocast=False),
     }
-    print(name, {kind: fit["windows_a_second"] for kind, fit in fits.items()}, flush=True)
+    print(
+        name, {kind: fit["windows_a_second"] for kind, fit in fits.items()}, flush=True
+    )
     return fits
 
 
 def fitted(
-    name: str, train: Windows, tune: Windows, device: str, epochs: int, *, autocast: bool
+    name: str,
+    train: Windows,
+    tune: Windows,
+    device: str,
+    epochs: int,
+    *,
+    autocast: bool,
 ) -> dict[str, Any]:
     """Fit, and return windows a second after the first epoch, the best score and the peak memory."""
     config = config_of(name, epochs=epochs)
@@ -222,7 +235,9 @@ def fitted(
         "seconds_an_epoch": round(each, 3),
         "windows_a_second": round(seen / each),
         "tune_pr_auc": round(float(np.mean(state.best_score)), 4),
-        "skipped_steps": sum(row["skipped"] for rows in state.history_H for row in rows),
+        "skipped_steps": sum(
+            row["skipped"] for rows in state.history_H for row in rows
+        ),
         "peak_mebibytes": peak_mebibytes(device),
     }
 
@@ -255,7 +270,9 @@ def keys(rows: int) -> pa.Table:
         "status": ["ok"] * rows,
     }
     days = pa.array(np.arange(rows, dtype=np.int32)).cast(pa.date32())
-    return pa.table({**texts, "end_date": days}).select(KEY_SCHEMA.names).cast(KEY_SCHEMA)
+    return (
+        pa.table({**texts, "end_date": days}).select(KEY_SCHEMA.names).cast(KEY_SCHEMA)
+    )
 
 
 @cache
@@ -285,7 +302,9 @@ def peak_mebibytes(device: str) -> int | None:
 
 def summary(found: dict[str, Any]) -> list[Row]:
     encoder = found["encoder"]
-    best = max(encoder["by_batch"], key=lambda batch: encoder["by_batch"][batch]["network"])
+    best = max(
+        encoder["by_batch"], key=lambda batch: encoder["by_batch"][batch]["network"]
+    )
     rate, cpu = encoder["by_batch"][best], encoder["cpu_series_a_second"]
     rows = [
         Row(
@@ -318,7 +337,13 @@ def summary(found: dict[str, Any]) -> list[Row]:
         )
     took = found["seconds"]
     rows.append(
-        Row("the whole of it", f"≤ {BAR_SECONDS:g} s", f"{took} s", "", took <= BAR_SECONDS)
+        Row(
+            "the whole of it",
+            f"≤ {BAR_SECONDS:g} s",
+            f"{took} s",
+            "",
+            took <= BAR_SECONDS,
+        )
     )
     return rows
 

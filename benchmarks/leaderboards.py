@@ -64,17 +64,24 @@ def main() -> None:
             workspace.glob("sweeps/*/sweep.json"), key=lambda file: file.stat().st_mtime
         ):
             sweep = json.loads(path.read_text(encoding="utf-8"))
-            trials = [{name: trial[name] for name in TRIAL} for trial in sweep["trials"]]
+            trials = [
+                {name: trial[name] for name in TRIAL} for trial in sweep["trials"]
+            ]
             kept[f"{workspace.name} · sweep {sweep['name']}"] = {
                 **{n: sweep[n] for n in SWEEP},
                 "trials": trials,
             }
         metrics = workspace / "metrics.json"
-        detected = json.loads(metrics.read_text(encoding="utf-8")) if metrics.exists() else {}
+        detected = (
+            json.loads(metrics.read_text(encoding="utf-8")) if metrics.exists() else {}
+        )
         if "detector" in detected:
-            kept[f"{detected['run']['name']} · 1D-CNN detector"] = {"detector": detection(detected)}
+            kept[f"{detected['run']['name']} · 1D-CNN detector"] = {
+                "detector": detection(detected)
+            }
     KEPT.write_text(
-        json.dumps(kept, indent=1, sort_keys=True, ensure_ascii=False) + "\n", encoding="utf-8"
+        json.dumps(kept, indent=1, sort_keys=True, ensure_ascii=False) + "\n",
+        encoding="utf-8",
     )
     PAGE.write_text(page(kept), encoding="utf-8")
     print(f"written to {PAGE.relative_to(ROOT)}")
@@ -95,7 +102,8 @@ def _rows(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
         {
             **row,
             "test": {
-                h: {n: each[n] for n in SHOWN if n in each} for h, each in row["test"].items()
+                h: {n: each[n] for n in SHOWN if n in each}
+                for h, each in row["test"].items()
             },
         }
         for row in rows
@@ -166,7 +174,9 @@ def default_cells(name: str, rows: dict[str, Any]) -> list[str]:
         str(verdicts.count(word)) for word in ("better", "no clear difference", "worse")
     )
     counts += (
-        f" ({verdicts.count('too few events')} untold)" if "too few events" in verdicts else ""
+        f" ({verdicts.count('too few events')} untold)"
+        if "too few events" in verdicts
+        else ""
     )
     leads = [lead(rows[key]) if key in rows else "–" for key in NEW_BASELINES]
     mean, rival = (
@@ -192,7 +202,10 @@ def lead(row: dict[str, Any]) -> str:
 
 
 def table(board: dict[str, Any]) -> list[str]:
-    lines = [f"Champion: **{board['champion']}**; default: {board['default']}; {took(board)}.", ""]
+    lines = [
+        f"Champion: **{board['champion']}**; default: {board['default']}; {took(board)}.",
+        "",
+    ]
     mean = ["mean"] if "mean" in board["rows"][0] else []
     columns = [
         *(["test, mean"] if mean else []),
@@ -254,7 +267,10 @@ def turned_rows(rows: list[dict[str, Any]], horizons: list[int]) -> list[str]:
         cells += [interval(row["mean"]["pr_auc"])]
         cells += [verdict(row["mean"]["against_default"])]
         for h in map(str, horizons):
-            cells += [interval(row["test"][h]["pr_auc"]), versus(row, "against_default", h)]
+            cells += [
+                interval(row["test"][h]["pr_auc"]),
+                versus(row, "against_default", h),
+            ]
         lines.append(f"| {' | '.join(cells)} |")
     return lines
 
@@ -271,7 +287,8 @@ def took(board: dict[str, Any]) -> str:
 
 def interval(figure: dict[str, Any]) -> str:
     value, low, high = (
-        "–" if figure[n] is None else f"{figure[n]:.3f}" for n in ("value", "low", "high")
+        "–" if figure[n] is None else f"{figure[n]:.3f}"
+        for n in ("value", "low", "high")
     )
     return f"{value} [{low}, {high}]"
 
@@ -289,7 +306,9 @@ def versus(row: dict[str, Any], against: str, horizon: str) -> str:
 def verdict(found: dict[str, Any] | None) -> str:
     if not found or found["value"] is None:
         return "–"
-    bounds = "" if found["low"] is None else f" [{found['low']:+.3f}, {found['high']:+.3f}]"
+    bounds = (
+        "" if found["low"] is None else f" [{found['low']:+.3f}, {found['high']:+.3f}]"
+    )
     return f"{found['value']:+.3f}{bounds} {found['verdict']}"
 
 
@@ -297,13 +316,17 @@ def leaky_table(found: dict[str, Any]) -> list[str]:
     lines = [
         f"**{found['warning']}**",
         "",
-        "| model | protocol | PR-AUC{0} | ROC-AUC{0} | F1{0} |".format(f" {_shortest(found)} d"),
+        "| model | protocol | PR-AUC{0} | ROC-AUC{0} | F1{0} |".format(
+            f" {_shortest(found)} d"
+        ),
         "|---|---|---|---|---|",
     ]
     for model in (name for name in found if name not in NO_MODEL):
         for protocol, by_horizon in found[model].items():
             first = by_horizon[_shortest(found)]
-            cells = " | ".join(f"{first[name]:.3f}" for name in ("pr_auc", "roc_auc", "f1"))
+            cells = " | ".join(
+                f"{first[name]:.3f}" for name in ("pr_auc", "roc_auc", "f1")
+            )
             lines.append(f"| {model} | {protocol} | {cells} |")
     return lines
 
@@ -341,7 +364,10 @@ def detection(metrics: dict[str, Any]) -> dict[str, Any]:
     for model, parts in metrics["models"].items():
         events = parts["test"].get("events")
         counts = (
-            {name: events[name] for name in ("events", "found", "false_alarms", "in_alarm")}
+            {
+                name: events[name]
+                for name in ("events", "found", "false_alarms", "in_alarm")
+            }
             if events
             else None
         )
@@ -350,7 +376,10 @@ def detection(metrics: dict[str, Any]) -> dict[str, Any]:
 
 
 def detector_table(found: dict[str, Any]) -> list[str]:
-    lines = ["| model | PR-AUC of windows | anomalies found | false alarms |", "|---|---|---|---|"]
+    lines = [
+        "| model | PR-AUC of windows | anomalies found | false alarms |",
+        "|---|---|---|---|",
+    ]
     for model, test in found["detector"].items():
         area, events = test["pr_auc"], test["events"]
         caught = (
@@ -358,7 +387,9 @@ def detector_table(found: dict[str, Any]) -> list[str]:
             if events
             else "– | –"
         )
-        lines.append(f"| {model} | {'–' if area is None else f'{area:.3f}'} | {caught} |")
+        lines.append(
+            f"| {model} | {'–' if area is None else f'{area:.3f}'} | {caught} |"
+        )
     return lines
 
 

@@ -54,7 +54,9 @@ def main() -> None:
     torch.set_num_threads(1)
     folder = place(str(asked.workspace)) / "windows"
     recipes = load_recipes(folder)
-    config = config_of("hybrid", members=MEMBERS, **({"epochs": 2} if asked.quick else {}))
+    config = config_of(
+        "hybrid", members=MEMBERS, **({"epochs": 2} if asked.quick else {})
+    )
     parts = []
     for path in sorted((asked.workspace / "bundles").iterdir()):
         bundle = Bundle.load(str(path))
@@ -62,7 +64,9 @@ def main() -> None:
         encoder = load_encoder(bundle.encoder_config)
         windows = fit_windows(folder, recipe, config, lambda encoder=encoder: encoder)
         parts.append(_class(windows, config, encoder, recipe.windows.horizons))
-    results = _compared({key: np.concatenate([part[key] for part in parts]) for key in parts[0]})
+    results = _compared(
+        {key: np.concatenate([part[key] for part in parts]) for key in parts[0]}
+    )
     record(
         "network_certainty",
         machine(("numpy", "torch"), cores=1),
@@ -103,7 +107,9 @@ def _class(
     odds_B = logit(np.clip(risk_BH[:, 0], RISK_FLOOR, 1 - RISK_FLOOR))
     for way, logit_DB in drawn.items():
         risk_DB = expit(logit_DB - logit_DB.mean(axis=0) + odds_B)
-        found[f"{way}_low"], found[f"{way}_high"] = np.percentile(risk_DB, [5, 95], axis=0)
+        found[f"{way}_low"], found[f"{way}_high"] = np.percentile(
+            risk_DB, [5, 95], axis=0
+        )
     return {key: column[known_B] for key, column in found.items()}
 
 
@@ -142,17 +148,22 @@ def _compared(found: dict[str, Any]) -> dict[str, Any]:
     for way in WAYS:
         width_B = found[f"{way}_high"] - found[f"{way}_low"]
         kept_B = width_B <= np.quantile(width_B, KEPT)
-        kept_R = (weight_RB[:, kept_B] @ error_B[kept_B]) / weight_RB[:, kept_B].sum(axis=1)
+        kept_R = (weight_RB[:, kept_B] @ error_B[kept_B]) / weight_RB[:, kept_B].sum(
+            axis=1
+        )
         gains[way] = (weight_RB @ error_B) / weight_RB.sum(axis=1) - kept_R
     return {
         "windows": len(error_B),
         "units": units,
         "brier": float(np.average(error_B, weights=found["weight"])),
         "gain": {way: _interval(gain_R) for way, gain_R in gains.items()},
-        "gain_over_band": {way: _interval(gains[way] - gains["band"]) for way in WAYS[1:]},
+        "gain_over_band": {
+            way: _interval(gains[way] - gains["band"]) for way in WAYS[1:]
+        },
         "deciles_inside": {way: _deciles_inside(found, way) for way in WAYS},
         "mean_width": {
-            way: float((found[f"{way}_high"] - found[f"{way}_low"]).mean()) for way in WAYS
+            way: float((found[f"{way}_high"] - found[f"{way}_low"]).mean())
+            for way in WAYS
         },
     }
 
@@ -180,9 +191,15 @@ def _shown(results: dict[str, Any]) -> list[Row]:
     for way in WAYS:
         gain, inside = results["gain"][way], results["deciles_inside"][way]
         over = results["gain_over_band"].get(way)
-        beside = f"minus the band's: {_range(over)}" if over else f"{results['units']} units"
+        beside = (
+            f"minus the band's: {_range(over)}" if over else f"{results['units']} units"
+        )
         measured = f"{_range(gain)}; deciles inside {inside:.0%}"
-        rows.append(Row(f"Brier falls on the surest 85 %, by {way}", "–", measured, beside, None))
+        rows.append(
+            Row(
+                f"Brier falls on the surest 85 %, by {way}", "–", measured, beside, None
+            )
+        )
     return rows
 
 

@@ -38,7 +38,9 @@ SETTINGS = {"RAY_USAGE_STATS_ENABLED": "0", "OMP_NUM_THREADS": "1", "RAY_DATA_US
 class Nodes:
     """A running cluster; `lose` kills a node with all its workers, `join` adds one."""
 
-    def __init__(self, process: subprocess.Popen[str], environment: dict[str, str]) -> None:
+    def __init__(
+        self, process: subprocess.Popen[str], environment: dict[str, str]
+    ) -> None:
         self.process, self.environment = process, environment
 
     def lose(self) -> None:
@@ -61,7 +63,9 @@ def _await(process: subprocess.Popen[str], word: str) -> str:
     for line in process.stdout:
         if line.startswith(word):
             return line.removeprefix(word).strip()
-    raise RuntimeError(f"the cluster ended (status {process.wait()}) before it said {word}")
+    raise RuntimeError(
+        f"the cluster ended (status {process.wait()}) before it said {word}"
+    )
 
 
 @contextmanager

@@ -41,7 +41,9 @@ LOOK_EVERY_S, PACE_EVERY_S = 0.5, 5.0
 
 def main() -> None:
     command = parser(__doc__)
-    command.add_argument("--before", default="0f9196c", help="revision to compare with; none: none")
+    command.add_argument(
+        "--before", default="0f9196c", help="revision to compare with; none: none"
+    )
     command.add_argument("--set", nargs="+", default=[], help="settings of both runs")
     asked = command.parse_args()
     where = machine(("ray", "torch", "scikit-learn"), cores=os.cpu_count() or 1)
@@ -77,9 +79,13 @@ def run(folder: Path, revision: str, settings: list[str]) -> dict[str, Any]:
         looks, pace = watched(process)
     lines = log.read_text(encoding="utf-8").splitlines()
     if process.returncode:
-        raise SystemExit(f"{revision} ended with {process.returncode}:\n" + "\n".join(lines[-30:]))
+        raise SystemExit(
+            f"{revision} ended with {process.returncode}:\n" + "\n".join(lines[-30:])
+        )
     states = {
-        name: json.loads((folder / "runs" / "demo" / "steps" / f"{name}.json").read_text())
+        name: json.loads(
+            (folder / "runs" / "demo" / "steps" / f"{name}.json").read_text()
+        )
         for name in STEPS
     }
     report = next(at(line) for line in lines if "evaluate: done" in line)
@@ -88,13 +94,17 @@ def run(folder: Path, revision: str, settings: list[str]) -> dict[str, Any]:
         "seconds": round(looks[-1][0] - started, 1),
         "cpu_seconds": round(looks[-1][1], 1),
         "first_report_seconds": round(report - started, 1),
-        "first_report_cpu_seconds": round(max(cpu for when, cpu in looks if when <= report), 1),
+        "first_report_cpu_seconds": round(
+            max(cpu for when, cpu in looks if when <= report), 1
+        ),
         "million_additions_ms": round(1000 * median(pace), 1),
         "steps": {name: state["seconds"] for name, state in states.items()},
     }
 
 
-def watched(process: subprocess.Popen[bytes]) -> tuple[list[tuple[float, float]], list[float]]:
+def watched(
+    process: subprocess.Popen[bytes],
+) -> tuple[list[tuple[float, float]], list[float]]:
     """CPU seconds of the process and all below it, by time; and how long a million additions take."""
     used: dict[tuple[int, float], float] = {}
     looks, pace = [], []
@@ -154,7 +164,9 @@ def rows(found: dict[str, Any]) -> list[Row]:
     ]
     for name in STEPS:
         peer = f"{other['steps'][name]:.1f} s" if other else ""
-        told.append(Row(f"– of it {name}", "", f"{one['steps'][name]:.1f} s", peer, None))
+        told.append(
+            Row(f"– of it {name}", "", f"{one['steps'][name]:.1f} s", peer, None)
+        )
     return told
 
 

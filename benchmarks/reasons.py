@@ -72,7 +72,10 @@ def main() -> None:
     with ray_session(config.ray):
         plan, buckets = _plan(config, workspace)
     folders = workspace.record(TrainRecord).bundles
-    bundles = {name: Bundle.load(workspace.bundles / folder) for name, folder in folders.items()}
+    bundles = {
+        name: Bundle.load(workspace.bundles / folder)
+        for name, folder in folders.items()
+    }
     seconds: list[float] = []
     gaps: list[float] = []
     rows = []
@@ -99,7 +102,13 @@ def main() -> None:
         "milliseconds_a_million_additions": 1e3 * additions,
         "scoring_without_reasons": _scoring_ratio(bundles, scenes_of_class),
     }
-    record("reasons", machine(("numpy", "numba"), cores=1), _shown(results), results, asked.quick)
+    record(
+        "reasons",
+        machine(("numpy", "numba"), cores=1),
+        _shown(results),
+        results,
+        asked.quick,
+    )
 
 
 def _shown(results: dict[str, Any]) -> list[Row]:
@@ -123,7 +132,9 @@ def _shown(results: dict[str, Any]) -> list[Row]:
     ]  # fmt: skip
     for other in ("random", "important"):
         fall = deletion[f"first_minus_{other}"]
-        name = f"risk falls by more without the first reason than without the {other} one"
+        name = (
+            f"risk falls by more without the first reason than without the {other} one"
+        )
         rows.append(Row(name, "> 0", _range(fall), "", fall["low"] > 0))
     return rows
 
@@ -153,7 +164,9 @@ def _alarm_days(root: Any) -> dict[Unit, list[int]]:
     table = table[(table["split"] == "test") & table["alarm"]]
     table = table[table["horizon"] == table["horizon"].min()]
     table = table.sample(min(MOST_ALARMS, len(table)), random_state=0)
-    day = pd.to_datetime(table["end_date"]).to_numpy().astype("datetime64[D]").astype(int)
+    day = (
+        pd.to_datetime(table["end_date"]).to_numpy().astype("datetime64[D]").astype(int)
+    )
     days_of_unit: dict[Unit, list[int]] = {}
     for facility, equipment, end_day in zip(
         table["facility_id"], table["equipment_id"], day.tolist(), strict=True
@@ -191,7 +204,9 @@ def _row(
     first_point = explained.players[int(added_P[: len(bundle.recipe.points)].argmax())]
     modes = {mode.name: mode.shifts for mode in KINDS[bundle.recipe.class_name].modes}
     unit = str(windows.column("equipment_id")[0])
-    shifts = _mode(failures.groupby("equipment_id"), unit, int(windows.end_day_B[0]), modes)
+    shifts = _mode(
+        failures.groupby("equipment_id"), unit, int(windows.end_day_B[0]), modes
+    )
     most = max(shifts, key=lambda point: abs(shifts[point])) if shifts else None
     rng = np.random.default_rng(len(gaps))
     deleted = {
@@ -211,7 +226,9 @@ def _row(
         "planted_first_point": first_point in shifts,
         "most_first_point": first_point == most,
         "added_P": np.abs(added_P),
-        "falls": [risk - _risk_without(bundle, windows, p) for p in range(len(added_P))],
+        "falls": [
+            risk - _risk_without(bundle, windows, p) for p in range(len(added_P))
+        ],
         **falls,
     }
 
@@ -242,7 +259,9 @@ def _scoring_ratio(bundles: dict[str, Bundle], scenes: dict[str, list[Scene]]) -
     return spent["now"] / spent["before"]
 
 
-def _mode(units: Any, unit: str, end_day: int, modes: dict[str, Any]) -> dict[str, float]:
+def _mode(
+    units: Any, unit: str, end_day: int, modes: dict[str, Any]
+) -> dict[str, float]:
     """Return what the failure that begins within 14 days moved; nothing where none does."""
     if unit not in units.groups:
         return {}
@@ -257,7 +276,9 @@ def _risk_without(bundle: Bundle, windows: Windows, player: int) -> float:
     background = bundle.background
     assert background is not None, "the workspace's bundles hold reasons"
     (chosen,) = nearest_in_year(windows.end_day_B, background.end_day_B)
-    behind = background.take(np.flatnonzero([chosen >> w & 1 for w in range(len(background))]))
+    behind = background.take(
+        np.flatnonzero([chosen >> w & 1 for w in range(len(background))])
+    )
     mixed = concat([windows] * len(behind))
     players = bundle.explainer.players
     arrays = {}
@@ -278,10 +299,17 @@ def _risk_without(bundle: Bundle, windows: Windows, player: int) -> float:
 def _planted(table: pd.DataFrame) -> dict[str, Any]:
     grown = table[table["grown"]]
     names = ("planted_first", "most_first", "planted_first_point", "most_first_point")
-    found: dict[str, Any] = {"windows": len(grown), "units": int(grown["unit"].nunique())}
+    found: dict[str, Any] = {
+        "windows": len(grown),
+        "units": int(grown["unit"].nunique()),
+    }
     for name in names:
-        found[name] = _interval(grown[name].to_numpy(float), grown["unit"].to_numpy(str))
-    found["by_class"] = grown.groupby("class")["planted_first"].mean().round(3).to_dict()
+        found[name] = _interval(
+            grown[name].to_numpy(float), grown["unit"].to_numpy(str)
+        )
+    found["by_class"] = (
+        grown.groupby("class")["planted_first"].mean().round(3).to_dict()
+    )
     return found
 
 

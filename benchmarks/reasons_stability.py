@@ -53,7 +53,9 @@ def main() -> None:
         added, score = [], []
         for seed in SEEDS[:2] if asked.quick else SEEDS:
             windows = learned if name == "labels" else _shuffled(learned, seed)
-            fit = cross_fit(windows, config.replace(seed=seed), Fitting(encoder), folds=3)
+            fit = cross_fit(
+                windows, config.replace(seed=seed), Fitting(encoder), folds=3
+            )
             background = choose_background(windows.split("train"), config.needs)
             explainer = Explainer(fit.model, players, background)
             score.append(fit.model.score(tested)[:, 0])
@@ -71,7 +73,9 @@ def main() -> None:
             met,
         )
     ]
-    record("reasons_stability", machine(("numpy",), cores=1), shown, results, asked.quick)
+    record(
+        "reasons_stability", machine(("numpy",), cores=1), shown, results, asked.quick
+    )
 
 
 def _tested(folder: Any, recipe: Any, config: Any, encoder: Any) -> Windows:
@@ -97,7 +101,9 @@ def _overlap(added: list[Any]) -> float:
     shares = []
     for one, other in itertools.combinations(added, 2):
         for first_P, second_P in zip(one, other, strict=True):
-            strongest = set(np.argsort(-first_P)[:SHOWN]) & set(np.argsort(-second_P)[:SHOWN])
+            strongest = set(np.argsort(-first_P)[:SHOWN]) & set(
+                np.argsort(-second_P)[:SHOWN]
+            )
             shares.append(len(strongest) / SHOWN)
     return float(np.mean(shares))
 

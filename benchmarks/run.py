@@ -35,23 +35,32 @@ WORDS = {True: "yes", False: "**missed**", None: "–"}
 def main() -> None:
     command = parser(__doc__)
     command.add_argument(
-        "--large", action="store_true", help="featurize at 583,000 windows too (minutes)"
+        "--large",
+        action="store_true",
+        help="featurize at 583,000 windows too (minutes)",
     )
     command.add_argument("--only", nargs="+", choices=SCRIPTS, default=SCRIPTS)
-    command.add_argument("--report", action="store_true", help="run nothing, write the page")
+    command.add_argument(
+        "--report", action="store_true", help="run nothing, write the page"
+    )
     arguments = command.parse_args()
     failed = (
-        [] if arguments.report else [name for name in arguments.only if not run(name, arguments)]
+        []
+        if arguments.report
+        else [name for name in arguments.only if not run(name, arguments)]
     )
     folder = QUICK_RESULTS if arguments.quick else RESULTS
     page = folder / "RESULTS.md" if arguments.quick else PAGE
     found = {name: read(folder / f"{name}.json") for name in SCRIPTS}
     page.write_text(
-        report({name: result for name, result in found.items() if result}), encoding="utf-8"
+        report({name: result for name, result in found.items() if result}),
+        encoding="utf-8",
     )
     print(f"written to {page.relative_to(ROOT)}")
     if failed:
-        sys.exit(f"failed: {', '.join(failed)} (their rows, if any, are of an earlier run)")
+        sys.exit(
+            f"failed: {', '.join(failed)} (their rows, if any, are of an earlier run)"
+        )
 
 
 def run(name: str, arguments: Any) -> bool:
@@ -62,12 +71,16 @@ def run(name: str, arguments: Any) -> bool:
     command += ["--large"] if arguments.large and name == "featurize" else []
     print(f"\n$ {' '.join(command)}", flush=True)
     environment = {**os.environ, **dict.fromkeys(THREAD_LIMITS, "1")}
-    return subprocess.run(command, cwd=ROOT, env=environment, check=False).returncode == 0
+    return (
+        subprocess.run(command, cwd=ROOT, env=environment, check=False).returncode == 0
+    )
 
 
 def read(path: Path) -> dict[str, Any] | None:
     """A result; None where there is none, or one of an older form."""
-    found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+    found: dict[str, Any] = (
+        json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+    )
     return found if "summary" in found else None
 
 
@@ -95,14 +108,22 @@ def report(results: dict[str, dict[str, Any]]) -> str:
 
 
 def line(result: dict[str, Any], row: dict[str, Any]) -> str:
-    cells = [row["what"], row["bar"] or "–", row["measured"], row["peer"] or "–", WORDS[row["met"]]]
+    cells = [
+        row["what"],
+        row["bar"] or "–",
+        row["measured"],
+        row["peer"] or "–",
+        WORDS[row["met"]],
+    ]
     return f"| {' | '.join(cells)} | `{result['command'].split(' ', 1)[1]}` |"
 
 
 def origin(name: str, result: dict[str, Any]) -> str:
     where = result["machine"]
     versions = ", ".join(
-        f"{key} {value or '(not installed)'}" for key, value in where.items() if key not in MACHINE
+        f"{key} {value or '(not installed)'}"
+        for key, value in where.items()
+        if key not in MACHINE
     )
     pace = where.get("million_additions_ms")  # the same machine is not always as fast
     speed = f", a million additions in Python {pace} ms" if pace else ""

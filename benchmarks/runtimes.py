@@ -32,7 +32,9 @@ Run = Callable[[np.ndarray], np.ndarray]
 def main() -> None:
     command = parser(__doc__)
     command.add_argument(
-        "--ready", choices=NAMES, help="seconds until this one has given its first embedding"
+        "--ready",
+        choices=NAMES,
+        help="seconds until this one has given its first embedding",
     )
     asked = command.parse_args()
     if asked.ready:
@@ -85,7 +87,10 @@ def series(count: int) -> np.ndarray:
 def ready(name: str) -> float:
     """Seconds in a fresh process, its Python started."""
     done = subprocess.run(
-        [sys.executable, __file__, "--ready", name], check=True, capture_output=True, text=True
+        [sys.executable, __file__, "--ready", name],
+        check=True,
+        capture_output=True,
+        text=True,
     )
     return float(json.loads(done.stdout.splitlines()[-1]))
 
@@ -103,7 +108,9 @@ def make(name: str) -> Run:
     mixer = encoder._weights.mixer
     modules: dict[str, Callable[[], Any]] = {
         "library": lambda: (
-            lambda batch: hidden_tokens(encoder.model.backbone, encoder.model.config, batch)
+            lambda batch: hidden_tokens(
+                encoder.model.backbone, encoder.model.config, batch
+            )
         ),
         "plain": lambda: mixer,
         "traced": lambda: encoder._hidden,
@@ -141,20 +148,26 @@ def exported(mixer: Any, batch: int) -> Any:
         torch.onnx.export(
             mixer, (torch.zeros(batch, 90),), path, input_names=["series"], dynamo=False
         )
-        return onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
+        return onnxruntime.InferenceSession(
+            path, options, providers=["CPUExecutionProvider"]
+        )
 
 
 def summary(found: dict[str, Any]) -> list[Row]:
     rows = []
     for batch, each in found["microseconds_per_series"].items():
-        near = {n: t for n, t in each.items() if found["furthest_from_library"][n] <= PARITY}
+        near = {
+            n: t for n, t in each.items() if found["furthest_from_library"][n] <= PARITY
+        }
         rows.append(
             Row(
                 what=f"encoder runtimes, batches of {batch}, parity ≤ {PARITY:g}",
                 bar="",
                 measured=f"traced (ours) {each['traced']:.1f} µs a series; fastest: {min(near, key=near.__getitem__)}",
                 peer=", ".join(
-                    f"{name} {time_:.1f}" for name, time_ in each.items() if name != "traced"
+                    f"{name} {time_:.1f}"
+                    for name, time_ in each.items()
+                    if name != "traced"
                 ),
                 met=None,
             )
@@ -166,7 +179,9 @@ def summary(found: dict[str, Any]) -> list[Row]:
             bar="",
             measured=f"traced (ours) {ready_in['traced']:.1f} s",
             peer=", ".join(
-                f"{name} {seconds:.1f} s" for name, seconds in ready_in.items() if name != "traced"
+                f"{name} {seconds:.1f} s"
+                for name, seconds in ready_in.items()
+                if name != "traced"
             ),
             met=None,
         )

@@ -58,12 +58,21 @@ def main() -> None:
         kind, size, cpus, bundles = asked.measure
         print(json.dumps(measure(kind, int(size), int(cpus), Path(bundles))))
         return
-    sizes = [size for size in (QUICK_SIZES if asked.quick else SIZES) if size <= asked.largest]
+    sizes = [
+        size
+        for size in (QUICK_SIZES if asked.quick else SIZES)
+        if size <= asked.largest
+    ]
     most = max(asked.cpus)
     wanted: list[Case] = [
-        ("windows", size, n) for n in asked.cpus for size in (sizes if n == most else sizes[:3])
+        ("windows", size, n)
+        for n in asked.cpus
+        for size in (sizes if n == most else sizes[:3])
     ]
-    wanted += [("daily", units, most) for units in (QUICK_UNITS if asked.quick else asked.units)]
+    wanted += [
+        ("daily", units, most)
+        for units in (QUICK_UNITS if asked.quick else asked.units)
+    ]
     where = machine(("ray", "torch", "pyarrow", "numpy"), most)
     runs = {case: run for run in kept_runs() if (case := case_of(run)) in wanted}
     todo = [case for case in wanted if case not in runs]
@@ -74,7 +83,8 @@ def main() -> None:
             runs[case] = in_own_process(case, Path(folder))
             keep_run(runs[case])
     windows, daily = (
-        [run for run in runs.values() if run["kind"] == kind] for kind in ("windows", "daily")
+        [run for run in runs.values() if run["kind"] == kind]
+        for kind in ("windows", "daily")
     )
     found = {"windows": windows, "daily": daily, "model": model(windows, daily, most)}
     record("scale", where, summary(windows, found["model"]), found, asked.quick)
@@ -86,7 +96,11 @@ def case_of(run: dict[str, Any]) -> Case:
 
 def kept_runs() -> list[dict[str, Any]]:
     """What was measured before: a killed benchmark goes on where it was."""
-    return [json.loads(line) for line in KEPT.read_text().splitlines()] if KEPT.exists() else []
+    return (
+        [json.loads(line) for line in KEPT.read_text().splitlines()]
+        if KEPT.exists()
+        else []
+    )
 
 
 def keep_run(run: dict[str, Any]) -> None:
@@ -153,7 +167,9 @@ def measure(kind: str, size: int, cpus: int, bundles: Path) -> dict[str, Any]:
         units = sum(workspace.record(ScoreRecord).units.values())
         made = workspace.record(FeaturizeRecord).windows if kind == "windows" else {}
         rows = sum(part.windows for each in made.values() for part in each.values())
-        stored = {name: folder_bytes(root / name) for name in ("panel", "windows", "scores")}
+        stored = {
+            name: folder_bytes(root / name) for name in ("panel", "windows", "scores")
+        }
     return {"kind": kind, "asked": size, "cpus": cpus, "windows": rows or units, "units": units,
             "seconds": {name: round(s, 1) for name, s in seconds.items()}, "spilled_bytes": spilled, "bytes": stored,
             "memory_mb": memory}  # fmt: skip
@@ -173,12 +189,21 @@ def folder_bytes(folder: Path) -> int:
     return sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
 
 
-def model(windows: list[dict[str, Any]], daily: list[dict[str, Any]], cpus: int) -> dict[str, Any]:
+def model(
+    windows: list[dict[str, Any]], daily: list[dict[str, Any]], cpus: int
+) -> dict[str, Any]:
     """Lines through what was measured, how straight they are, and what they say of 10⁷ units a day."""
-    own = sorted((run for run in windows if run["cpus"] == cpus), key=lambda run: run["windows"])
+    own = sorted(
+        (run for run in windows if run["cpus"] == cpus), key=lambda run: run["windows"]
+    )
     units = sorted(daily, key=lambda run: run["units"])
-    lines = {step: line(own, "windows", step) for step in ("featurize", "score_every_window")}
-    lines |= {f"daily_{step}": line(units, "units", step) for step in ("ingest", "score_newest")}
+    lines = {
+        step: line(own, "windows", step) for step in ("featurize", "score_every_window")
+    }
+    lines |= {
+        f"daily_{step}": line(units, "units", step)
+        for step in ("ingest", "score_newest")
+    }
     each = lines["daily_score_newest"]["cpu_seconds_each"]
     last = units[-1]
     return {
@@ -228,11 +253,15 @@ def efficiency(runs: list[dict[str, Any]], step: str, cpus: int) -> dict[str, fl
 
 def summary(windows: list[dict[str, Any]], found: dict[str, Any]) -> list[Row]:
     most = max(run["cpus"] for run in windows)
-    own = sorted((run for run in windows if run["cpus"] == most), key=lambda run: run["windows"])
+    own = sorted(
+        (run for run in windows if run["cpus"] == most), key=lambda run: run["windows"]
+    )
     small, large = own[-2:]
     peaks = [run["memory_mb"]["all"]["private"] for run in (small, large)]
     grown, seconds = peaks[1] / peaks[0], large["seconds"]
-    costs = {step: each["cpu_seconds_each"] * 1e6 for step, each in found["lines"].items()}
+    costs = {
+        step: each["cpu_seconds_each"] * 1e6 for step, each in found["lines"].items()
+    }
     far = found["extrapolated_to_units_a_day"]
     return [
         Row(
@@ -245,7 +274,9 @@ def summary(windows: list[dict[str, Any]], found: dict[str, Any]) -> list[Row]:
         Row(
             what="CPU time of a further window or unit (slope of the line through all sizes)",
             bar="",
-            measured=", ".join(f"{step} {cost:,.0f} µs" for step, cost in costs.items()),
+            measured=", ".join(
+                f"{step} {cost:,.0f} µs" for step, cost in costs.items()
+            ),
             peer="",
             met=None,
         ),

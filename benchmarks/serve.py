@@ -44,9 +44,12 @@ def main() -> None:
     single, bulk = bodies(given.workspace.resolve())
     seconds = 2.0 if given.quick else given.seconds
     found = {
-        name: measure(name, given.workspace.resolve(), single, bulk, seconds) for name in given.only
+        name: measure(name, given.workspace.resolve(), single, bulk, seconds)
+        for name in given.only
     }
-    record("serve", where, rows(found), {"layouts": found, "seconds": seconds}, given.quick)
+    record(
+        "serve", where, rows(found), {"layouts": found, "seconds": seconds}, given.quick
+    )
 
 
 def measure(
@@ -55,7 +58,14 @@ def measure(
     """Start a layout, load it, stop it."""
     port = free_port()
     peer = [str(ROOT / "benchmarks" / "serve_plain.py"), str(port), str(workspace)]
-    ours = ["-m", "serve", "--port", str(port), f"workspace={workspace}", *LAYOUTS[name]]
+    ours = [
+        "-m",
+        "serve",
+        "--port",
+        str(port),
+        f"workspace={workspace}",
+        *LAYOUTS[name],
+    ]
     environment = {**os.environ, "RAY_SERVE_DIRECT_INGRESS_MIN_DRAINING_PERIOD_S": "0"}
     started = time.perf_counter()
     process = subprocess.Popen([sys.executable, *(ours if name != "uvicorn" else peer)], cwd=ROOT, env=environment,
@@ -72,7 +82,9 @@ async def load(
 ) -> dict[str, Any]:
     async with aiohttp.ClientSession() as session:
         while not await ready(session, f"http://127.0.0.1:{port}"):
-            assert process.poll() is None, f"{process.args} ended with {process.returncode}"
+            assert process.poll() is None, (
+                f"{process.args} ended with {process.returncode}"
+            )
             await asyncio.sleep(0.3)
     facts: dict[str, Any] = {"ready_s": round(time.perf_counter() - started, 1)}
     one, many = (
@@ -106,7 +118,9 @@ def sender(lines: Lines) -> Callable[[], Awaitable[float]]:
     return send
 
 
-async def opened(send: Callable[[], Awaitable[float]], rate: float, seconds: float) -> list[float]:
+async def opened(
+    send: Callable[[], Awaitable[float]], rate: float, seconds: float
+) -> list[float]:
     """Requests at a fixed rate, whatever the answers take."""
     start, tasks = time.perf_counter(), []
     for number in range(int(rate * seconds)):
@@ -115,7 +129,9 @@ async def opened(send: Callable[[], Awaitable[float]], rate: float, seconds: flo
     return list(await asyncio.gather(*tasks))
 
 
-async def closed(send: Callable[[], Awaitable[float]], clients: int, seconds: float) -> list[float]:
+async def closed(
+    send: Callable[[], Awaitable[float]], clients: int, seconds: float
+) -> list[float]:
     """Clients that ask again as soon as they are answered."""
     found: list[float] = []
     stop = time.perf_counter() + seconds
@@ -130,7 +146,11 @@ async def closed(send: Callable[[], Awaitable[float]], clients: int, seconds: fl
 
 def summary(took: list[float], seconds: float) -> dict[str, Any]:
     right = np.array([ms for ms in took if ms == ms])
-    told = np.percentile(right, (50, 95, 99)).round(1).tolist() if len(right) else [None] * 3
+    told = (
+        np.percentile(right, (50, 95, 99)).round(1).tolist()
+        if len(right)
+        else [None] * 3
+    )
     return {"per_s": round(len(right) / seconds, 1), "errors": len(took) - len(right), "requests": len(took),
             **dict(zip(("p50_ms", "p95_ms", "p99_ms"), told, strict=True))}  # fmt: skip
 
@@ -160,10 +180,12 @@ def rows(found: dict[str, dict[str, Any]]) -> list[Row]:
             )
         )
         fast = name == "fast fused"
-        ratio = f" ({many['per_s'] / peer['closed_8']['per_s']:.2f}× plain uvicorn)" if peer else ""
-        told = (
-            f"{many['per_s']} requests/s{ratio}, p50 {many['p50_ms']} ms, p99 {many['p99_ms']} ms"
+        ratio = (
+            f" ({many['per_s'] / peer['closed_8']['per_s']:.2f}× plain uvicorn)"
+            if peer
+            else ""
         )
+        told = f"{many['per_s']} requests/s{ratio}, p50 {many['p50_ms']} ms, p99 {many['p99_ms']} ms"
         told += f", {many['errors']} errors"
         bar, met = ("≥ 250 requests/s", many["per_s"] >= 250) if fast else ("", None)
         made.append(

@@ -82,10 +82,16 @@ def run(workspace: Path, minutes: float) -> dict[str, Any]:
     ]
     environment = {**os.environ, "RAY_AUTH_MODE": "disabled"}
     process = subprocess.Popen(
-        command, cwd=ROOT, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        command,
+        cwd=ROOT,
+        env=environment,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
     )
     try:
-        return asyncio.run(storm(f"http://127.0.0.1:{port}", process.pid, workspace, minutes))
+        return asyncio.run(
+            storm(f"http://127.0.0.1:{port}", process.pid, workspace, minutes)
+        )
     finally:
         process.send_signal(signal.SIGTERM)
         process.wait(90)
@@ -99,7 +105,9 @@ async def storm(url: str, pid: int, workspace: Path, minutes: float) -> dict[str
             await asyncio.sleep(0.5)
         expected = risks(
             json.loads(
-                await (await session.post(f"{url}/v1/predict", data=body, headers=JSON)).text()
+                await (
+                    await session.post(f"{url}/v1/predict", data=body, headers=JSON)
+                ).text()
             )
         )
         seen.last_right, end = time.monotonic(), time.monotonic() + 60 * minutes
@@ -116,7 +124,9 @@ async def storm(url: str, pid: int, workspace: Path, minutes: float) -> dict[str
         while not await ready(session, url):
             await asyncio.sleep(0.5)
         lost = lost_readings(workspace, seen)
-    failed = sum(n for status, n in seen.statuses.items() if status not in ("200", "202"))
+    failed = sum(
+        n for status, n in seen.statuses.items() if status not in ("200", "202")
+    )
     return {
         "kills": len(kills), "killed": kills, "wrong_answers": seen.wrong, "readings_taken": len(seen.taken),
         "readings_lost": lost, "requests": sum(seen.statuses.values()), "errors": failed,
@@ -152,12 +162,16 @@ async def asker(
         )
         if status == "200":
             found = risks(json.loads(text))
-            seen.wrong += any(abs(a - b) > 1e-6 for a, b in zip(found, expected, strict=True))
+            seen.wrong += any(
+                abs(a - b) > 1e-6 for a, b in zip(found, expected, strict=True)
+            )
             seen.right()
         await asyncio.sleep(random.random() * 0.2)
 
 
-async def pusher(session: aiohttp.ClientSession, url: str, seen: Seen, end: float) -> None:
+async def pusher(
+    session: aiohttp.ClientSession, url: str, seen: Seen, end: float
+) -> None:
     number = 0
     while time.monotonic() < end:
         day = FIRST_DAY + number % 1500
@@ -165,15 +179,25 @@ async def pusher(session: aiohttp.ClientSession, url: str, seen: Seen, end: floa
         date = time.strftime("%Y-%m-%d", time.gmtime(day * 86_400))
         reading = {"point_id": "fan_current", "date": date, "value": value}
         body = json.dumps({"units": [{**UNIT, "readings": [reading]}]})
-        status, _ = await send(session, seen, "POST", f"{url}/v1/readings", data=body, headers=JSON)
+        status, _ = await send(
+            session, seen, "POST", f"{url}/v1/readings", data=body, headers=JSON
+        )
         if status == "202":
             seen.taken[day] = value
             number += 1
         await asyncio.sleep(0.1)
 
 
-async def reader(session: aiohttp.ClientSession, url: str, seen: Seen, end: float) -> None:
-    pages = ["/", "/facility/F001", "/equipment/F001/F001-AHU-001", "/v1/facilities", "/metrics"]
+async def reader(
+    session: aiohttp.ClientSession, url: str, seen: Seen, end: float
+) -> None:
+    pages = [
+        "/",
+        "/facility/F001",
+        "/equipment/F001/F001-AHU-001",
+        "/v1/facilities",
+        "/metrics",
+    ]
     while time.monotonic() < end:
         await send(session, seen, "GET", f"{url}{random.choice(pages)}")
         await asyncio.sleep(0.5)
@@ -185,7 +209,9 @@ async def killer(pid: int, end: float) -> list[str]:
         await asyncio.sleep(60 if killed else 20)
         name = VICTIMS[len(killed) % len(VICTIMS)]
         found = [
-            p for p in psutil.Process(pid).children(recursive=True) if name in " ".join(p.cmdline())
+            p
+            for p in psutil.Process(pid).children(recursive=True)
+            if name in " ".join(p.cmdline())
         ]
         if found:
             random.choice(found).kill()
@@ -206,7 +232,9 @@ def lost_readings(workspace: Path, seen: Seen) -> int:
     """Readings that were taken and are not what the store holds."""
     with sqlite3.connect(workspace / "serve" / "store.sqlite") as store:
         held = dict(
-            store.execute("SELECT day, value FROM readings WHERE facility_id = 'F900'").fetchall()
+            store.execute(
+                "SELECT day, value FROM readings WHERE facility_id = 'F900'"
+            ).fetchall()
         )
     return sum(held.get(day) != value for day, value in seen.taken.items())
 

@@ -45,7 +45,8 @@ def bodies(workspace: Path) -> tuple[bytes, bytes]:
         (workspace / "windows").rglob("*ahu*.parquet")
     )
     table = pads.dataset(parts).head(
-        BULK_ROWS, columns=["facility_id", "equipment_id", "class", "end_date", "values"]
+        BULK_ROWS,
+        columns=["facility_id", "equipment_id", "class", "end_date", "values"],
     )
     sink = io.BytesIO()
     with pa.ipc.new_stream(sink, table.schema) as writer:
@@ -61,7 +62,10 @@ class Lines:
     """
 
     def __init__(self, port: int, path: str, body: bytes, kind: str) -> None:
-        self.port, self._idle = port, list[tuple[asyncio.StreamReader, asyncio.StreamWriter]]()
+        self.port, self._idle = (
+            port,
+            list[tuple[asyncio.StreamReader, asyncio.StreamWriter]](),
+        )
         head = f"POST {path} HTTP/1.1\r\nhost: 127.0.0.1:{port}\r\ncontent-type: {kind}\r\n"
         self.request = f"{head}content-length: {len(body)}\r\n\r\n".encode() + body
 
@@ -83,7 +87,9 @@ class Lines:
             )
         except asyncio.IncompleteReadError as error:
             line[1].close()
-            raise ConnectionError("the connection ended before the answer did") from error
+            raise ConnectionError(
+                "the connection ended before the answer did"
+            ) from error
         self._idle.append(line)
         return int(head.split(None, 2)[1])
 

@@ -24,7 +24,9 @@ def make(workspace: Path) -> FastAPI:
     config = ServeConfig(workspace=workspace)
     store = Store.open(config.store_url)
     load(store, config)
-    stages = LocalStages(config.bundle_folder, config.bundles_in_memory, peers=config.peer_folder)
+    stages = LocalStages(
+        config.bundle_folder, config.bundles_in_memory, peers=config.peer_folder
+    )
     service = Service(config, store, stages)
     api = make_api(service, Door(store, keys=False))
 

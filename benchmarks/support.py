@@ -21,7 +21,12 @@ RESULTS = ROOT / "benchmarks" / "results"
 QUICK_RESULTS = (
     ROOT / "build" / "benchmarks"
 )  # ignored by git: smoke runs never overwrite measurements
-THREAD_LIMITS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS")
+THREAD_LIMITS = (
+    "OMP_NUM_THREADS",
+    "OPENBLAS_NUM_THREADS",
+    "MKL_NUM_THREADS",
+    "NUMBA_NUM_THREADS",
+)
 
 sys.path.insert(0, str(ROOT))
 os.environ["PYTHONPATH"] = os.pathsep.join(
@@ -97,7 +102,11 @@ def version(package: str) -> str | None:
 
 
 def record(
-    name: str, where: dict[str, object], rows: Sequence[Row], found: dict[str, Any], quick: bool
+    name: str,
+    where: dict[str, object],
+    rows: Sequence[Row],
+    found: dict[str, Any],
+    quick: bool,
 ) -> None:
     """Write the result of a script, and say where."""
     arguments = " ".join([Path(sys.argv[0]).name, *sys.argv[1:]])

@@ -44,11 +44,16 @@ def main() -> None:
         simulated_rows(TUNE_WINDOWS, seed=1),
     )
     timed_fit(
-        *(rows.take(np.arange(512)) for rows in (train, tune)), config, threads=1, limit=0
+        *(rows.take(np.arange(512)) for rows in (train, tune)),
+        config,
+        threads=1,
+        limit=0,
     )  # warm up
     one = timed_fit(train, tune, config, threads=1, limit=math.inf)
     two = timed_fit(train, tune, config, threads=2, limit=2 * one["seconds"])
-    encoded = encode_every_step(train, tune, config, steps=20 if quick else ENCODED_STEPS)
+    encoded = encode_every_step(
+        train, tune, config, steps=20 if quick else ENCODED_STEPS
+    )
     found = {
         "windows": len(train.y_BH),
         "tune_windows": TUNE_WINDOWS,
@@ -105,7 +110,9 @@ def timed_fit(
             raise GivenUpError
 
     with suppress(GivenUpError):
-        fit_network(untrained(config), train, tune, config, counts=counts_of(train), report=note)
+        fit_network(
+            untrained(config), train, tune, config, counts=counts_of(train), report=note
+        )
     return {
         "seconds": round((ends[-1] - start) * config.epochs / len(scores), 2),
         "epochs_done": len(scores),
@@ -122,7 +129,9 @@ class EncodedEveryStep(nn.Module):
         self.module = module
         self.seconds: list[float] = []
         self._encoder = encoder
-        self._x_BCL = np.random.default_rng(2).normal(size=(windows, 1, DAYS)).cumsum(axis=-1)
+        self._x_BCL = (
+            np.random.default_rng(2).normal(size=(windows, 1, DAYS)).cumsum(axis=-1)
+        )
 
     def forward(self, input_BSN: torch.Tensor) -> torch.Tensor:
         start = time.perf_counter()
@@ -134,10 +143,15 @@ class EncodedEveryStep(nn.Module):
         return self.module(torch.cat([z_BSE, input_BSN[:, :, z_BSE.shape[2] :]], dim=2))
 
 
-def encode_every_step(train: Rows, tune: Rows, config: HybridConfig, steps: int) -> dict[str, Any]:
+def encode_every_step(
+    train: Rows, tune: Rows, config: HybridConfig, steps: int
+) -> dict[str, Any]:
     """Time some steps (one thread) of the fit that runs the encoder in every one; extend to all steps."""
     torch.set_num_threads(1)
-    some, few = train.take(np.arange(steps * config.batch_size)), tune.take(np.arange(256))
+    some, few = (
+        train.take(np.arange(steps * config.batch_size)),
+        tune.take(np.arange(256)),
+    )
     encoder, made = load_encoder(), []
     encoder.embed(np.zeros((config.batch_size, 1, DAYS)))
 
@@ -147,7 +161,14 @@ def encode_every_step(train: Rows, tune: Rows, config: HybridConfig, steps: int)
 
     workers, one_epoch = Workers(wrap=wrap), config.replace(epochs=1)
     start = time.perf_counter()
-    fit_network(untrained(one_epoch), some, few, one_epoch, counts=counts_of(some), workers=workers)
+    fit_network(
+        untrained(one_epoch),
+        some,
+        few,
+        one_epoch,
+        counts=counts_of(some),
+        workers=workers,
+    )
     per_step = (time.perf_counter() - start) / steps
     all_steps = math.ceil(len(train.y_BH) / config.batch_size) * config.epochs
     encoding = float(np.median(made[0].seconds))
@@ -199,7 +220,9 @@ def print_table(found: dict[str, Any]) -> None:
             f"{name:<22}{fit['seconds']:>10.1f}{float(np.median(fit['seconds_per_epoch'])):>10.2f}"
         )
     encoded = found["encoder_every_step"]["seconds_extrapolated"]
-    print(f"{'encoder every step':<22}{encoded:>10.1f}{encoded / found['epochs']:>10.2f}")
+    print(
+        f"{'encoder every step':<22}{encoded:>10.1f}{encoded / found['epochs']:>10.2f}"
+    )
 
 
 if __name__ == "__main__":

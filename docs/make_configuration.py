@@ -25,7 +25,10 @@ from serve.settings import ServeConfig
 
 PAGE = Path(__file__).with_name("configuration.md")
 TOPS = {
-    "Run files": (RunConfig, "`ray_jobs/configs/*.yaml`: every step but detect and pretrain"),
+    "Run files": (
+        RunConfig,
+        "`ray_jobs/configs/*.yaml`: every step but detect and pretrain",
+    ),
     "Detection runs": (DetectConfig, "`ray_jobs.detect`"),
     "Pretraining": (PretrainConfig, "`python -m ray_jobs.pretrain key=value …`"),
     "The service": (
@@ -59,7 +62,9 @@ def page() -> str:
     for title, (model, where) in TOPS.items():
         blocks.append(f"## {title}\n\n{where}\n")
         blocks += [_section(name, section) for name, section in _sections(model)]
-    blocks.append("## Model families\n\nThe `model` section of a run; `family` names one.\n")
+    blocks.append(
+        "## Model families\n\nThe `model` section of a run; `family` names one.\n"
+    )
     blocks += [_section(names, config) for names, config in _families()]
     return "\n".join(blocks)
 
@@ -84,7 +89,9 @@ def _sections(
     yield f"`{name}`" if name else "Top level", model
     for key, field in model.model_fields.items():
         for inner in _models_of(field.annotation):
-            yield from _sections(inner, f"{name}.{field.alias or key}".lstrip("."), seen)
+            yield from _sections(
+                inner, f"{name}.{field.alias or key}".lstrip("."), seen
+            )
 
 
 def _models_of(annotation: Any) -> Iterator[type[BaseModel]]:
@@ -98,8 +105,15 @@ def _section(title: str, model: type[BaseModel]) -> str:
     about = " ".join((model.__doc__ or "").split("\n\n")[0].split())
     rows = ["| key | type | default | meaning |", "|---|---|---|---|"]
     for name, field in model.model_fields.items():
-        cells = (f"`{field.alias or name}`", _type(field), _default(field), _meaning(field))
-        rows.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")
+        cells = (
+            f"`{field.alias or name}`",
+            _type(field),
+            _default(field),
+            _meaning(field),
+        )
+        rows.append(
+            "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
+        )
     return f"### {title}\n\n{about}\n\n" + "\n".join(rows) + "\n"
 
 

@@ -41,7 +41,9 @@ def _room(folder: Path) -> str:
     for file in sorted(folder.glob("*.py")):
         if file.name != "__init__.py":
             rows.append(f"| `{file.stem}` | {_sentence(file)} |")
-    return f"## {name}\n\n{_sentence(folder / '__init__.py')}\n\n" + "\n".join(rows) + "\n"
+    return (
+        f"## {name}\n\n{_sentence(folder / '__init__.py')}\n\n" + "\n".join(rows) + "\n"
+    )
 
 
 def _sentence(file: Path) -> str:

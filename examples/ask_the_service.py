@@ -20,15 +20,23 @@ try:
     (prediction,) = service.predict([unit], explain=True)
     print(f"visit {first['equipment_id']} first ({prediction['status']})")
     for horizon in prediction["horizons"]:
-        print(f"  within {horizon['days']} days: {horizon['risk']:.0%}, alarm: {horizon['alarm']}")
+        print(
+            f"  within {horizon['days']} days: {horizon['risk']:.0%}, alarm: {horizon['alarm']}"
+        )
     for reason in prediction["horizons"][0]["reasons"] or []:
         print(f"  {reason['text']['en']}")
     for point in service.forecast(unit, horizons=[30])["forecasts"]:
         print(f"  {point['point_id']} in 30 days: {point['values'][-1]:.2f}")
 
     newest = service.equipment(facility, first["equipment_id"])["readings"][-1]
-    reading = {"point_id": newest["point_id"], "date": dt.date.today(), "value": newest["value"]}
+    reading = {
+        "point_id": newest["point_id"],
+        "date": dt.date.today(),
+        "value": newest["value"],
+    }
     stored = service.push([{**unit, "readings": [reading]}])
-    print(f"kept {stored['readings']} reading; {stored['to_be_scored']} to be scored again")
+    print(
+        f"kept {stored['readings']} reading; {stored['to_be_scored']} to be scored again"
+    )
 except ServiceError as error:
     sys.exit(f"error: {error}")

@@ -59,11 +59,15 @@ def reading_of(topic: str, payload: bytes, today: dt.date) -> Reading:
     """Return the reading that a message holds. Raises NoReadingError where it holds none."""
     levels = topic.split("/")
     if len(levels) < 3 or not all(levels[-3:]):
-        raise NoReadingError(f"topic {topic!r} does not end in facility/equipment/point")
+        raise NoReadingError(
+            f"topic {topic!r} does not end in facility/equipment/point"
+        )
     try:
         content = json.loads(payload)
     except ValueError:
-        raise NoReadingError(f"{topic}: {payload[:40]!r} is no number and no JSON") from None
+        raise NoReadingError(
+            f"{topic}: {payload[:40]!r} is no number and no JSON"
+        ) from None
     if not isinstance(content, dict):
         content = {"value": content}
     value, date = content.get("value"), content.get("date", str(today))
@@ -114,9 +118,13 @@ def main() -> None:
     parser.add_argument(
         "--topic", default="+/+/+", help="pattern; ends in facility/equipment/point"
     )
-    parser.add_argument("--name", default="hvac-bridge", help="name of the session with the broker")
+    parser.add_argument(
+        "--name", default="hvac-bridge", help="name of the session with the broker"
+    )
     asked = parser.parse_args()
-    logging.basicConfig(level=logging.INFO, format="%(levelname)s %(message)s", stream=sys.stderr)
+    logging.basicConfig(
+        level=logging.INFO, format="%(levelname)s %(message)s", stream=sys.stderr
+    )
     service = Client(asked.service, key=os.environ.get("HVAC_KEY"))
     try:
         client = connected(asked.broker, asked.name)
@@ -130,11 +138,15 @@ def main() -> None:
         log.info("carrying %s from %s to %s", asked.topic, asked.broker, asked.service)
 
     client.on_connect = subscribe
-    client.on_message = lambda _, __, message: carry(service, message.topic, message.payload)
+    client.on_message = lambda _, __, message: carry(
+        service, message.topic, message.payload
+    )
     try:
         client.loop_forever()
     except ServiceError as error:
-        sys.exit(f"error: {error}; the message stays with the broker, start again to go on")
+        sys.exit(
+            f"error: {error}; the message stays with the broker, start again to go on"
+        )
 
 
 if __name__ == "__main__":

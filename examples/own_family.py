@@ -59,7 +59,9 @@ class Deviation:
 
     @staticmethod
     def _deviation(windows: Windows) -> npt.NDArray[np.float64]:
-        summaries_BCS = np.nan_to_num(np.abs(np.asarray(windows.d_BCS, dtype=np.float64)))
+        summaries_BCS = np.nan_to_num(
+            np.abs(np.asarray(windows.d_BCS, dtype=np.float64))
+        )
         return summaries_BCS.max(axis=(1, 2)) + 1e-6
 
 
@@ -112,7 +114,9 @@ def main() -> None:
         known_B = known_BH[:, h]
         score_B = model.score(test)[known_B, h]
         auc = roc_auc(score_B, y_BH[known_B, h])
-        print(f"{horizon} days: ROC-AUC {auc:.3f} on {known_B.sum()} windows of unseen pumps")
+        print(
+            f"{horizon} days: ROC-AUC {auc:.3f} on {known_B.sum()} windows of unseen pumps"
+        )
 
 
 if __name__ == "__main__":

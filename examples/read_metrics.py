@@ -17,4 +17,6 @@ for horizon, figures in metrics["models"][family].items():
     )
 for model, by_horizon in metrics["differences"].items():
     difference = by_horizon["30"]["pr_auc"]
-    print(f"against {model} at 30 days: {difference['value']:+.3f}, {difference['verdict']}")
+    print(
+        f"against {model} at 30 days: {difference['value']:+.3f}, {difference['verdict']}"
+    )

@@ -12,7 +12,7 @@ import hvac
 bundle = hvac.load_bundle(sys.argv[1])
 risks = bundle.predict_readings(sys.argv[2])
 print(
-    risks[["equipment_id", "horizon", "risk", "alarm", "needs_look", "why", "status"]].to_string(
-        index=False
-    )
+    risks[
+        ["equipment_id", "horizon", "risk", "alarm", "needs_look", "why", "status"]
+    ].to_string(index=False)
 )

@@ -37,8 +37,14 @@ def safe_cell(value: Cell) -> Cell | str:
     """
     if not isinstance(value, str):
         return value
-    first = next((letter for letter in value if unicodedata.category(letter) not in BLANK), "")
-    return f"'{value}" if first and unicodedata.normalize("NFKC", first)[:1] in SIGNS else value
+    first = next(
+        (letter for letter in value if unicodedata.category(letter) not in BLANK), ""
+    )
+    return (
+        f"'{value}"
+        if first and unicodedata.normalize("NFKC", first)[:1] in SIGNS
+        else value
+    )
 
 
 def csv_for_people(rows: Iterable[Iterable[CellValue]]) -> str:

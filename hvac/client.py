@@ -63,11 +63,18 @@ class Client:
     """
 
     def __init__(
-        self, url: str, key: str | None = None, *, timeout_s: float = 30.0, retries: int = 4
+        self,
+        url: str,
+        key: str | None = None,
+        *,
+        timeout_s: float = 30.0,
+        retries: int = 4,
     ) -> None:
         parts = urlsplit(url)
         if parts.scheme not in ("http", "https") or not parts.netloc:
-            raise ServiceError(UNREACHED, f"expected a URL such as http://host:8000, found {url!r}")
+            raise ServiceError(
+                UNREACHED, f"expected a URL such as http://host:8000, found {url!r}"
+            )
         self.url = url.rstrip("/")
         self.timeout_s = timeout_s
         self.retries = retries
@@ -87,7 +94,11 @@ class Client:
         return cast(list[Prediction], answer["predictions"])
 
     def push(
-        self, units: Sequence[GivenUnit], *, only_known_points: bool = False, wait: bool = False
+        self,
+        units: Sequence[GivenUnit],
+        *,
+        only_known_points: bool = False,
+        wait: bool = False,
     ) -> Stored:
         """Keep readings and events; the equipment is scored again within seconds.
 
@@ -104,7 +115,9 @@ class Client:
         path = "/v1/readings?wait=true" if wait else "/v1/readings"
         return cast(Stored, self._post(path, {"units": units, **more}))
 
-    def forecast(self, unit: GivenUnit, horizons: Sequence[int] | None = None) -> Forecasts:
+    def forecast(
+        self, unit: GivenUnit, horizons: Sequence[int] | None = None
+    ) -> Forecasts:
         """Forecast every point of a piece of equipment so many days ahead (default: the bundle's).
 
         Raises:
@@ -153,7 +166,9 @@ class Client:
             except (OSError, HTTPException) as error:
                 if attempt == self.retries:
                     reason = getattr(error, "reason", None) or error
-                    sentence = f"no answer from {self.url} ({reason or type(error).__name__})"
+                    sentence = (
+                        f"no answer from {self.url} ({reason or type(error).__name__})"
+                    )
                     raise ServiceError(UNREACHED, sentence) from error
             time.sleep(wait_s)
         raise AssertionError("the last attempt returns or raises")
@@ -166,7 +181,9 @@ class Client:
         except ValueError:
             decoded = None
         if not isinstance(decoded, dict):
-            raise ServiceError(UNREACHED, f"{self.url} answers no JSON: is it the service?")
+            raise ServiceError(
+                UNREACHED, f"{self.url} answers no JSON: is it the service?"
+            )
         return decoded
 
 
@@ -174,7 +191,13 @@ class _NoRedirects(HTTPRedirectHandler):
     """Follow no redirect: the service sends none, and the key must not go to another host."""
 
     def redirect_request(
-        self, req: Request, fp: IO[bytes], code: int, msg: str, headers: HTTPMessage, newurl: str
+        self,
+        req: Request,
+        fp: IO[bytes],
+        code: int,
+        msg: str,
+        headers: HTTPMessage,
+        newurl: str,
     ) -> Request | None:
         """Return None, so that the redirect counts as an error."""
         return None
@@ -192,7 +215,11 @@ def _refusal(error: HTTPError) -> ServiceError:
 def _retry_after(headers: Message, usual_s: float) -> float:
     """Return the seconds that an answer asks to wait, at most a minute; the usual ones without."""
     text = headers.get("Retry-After", "")
-    return min(float(text), LONGEST_PAUSE_S) if text.isascii() and text.isdigit() else usual_s
+    return (
+        min(float(text), LONGEST_PAUSE_S)
+        if text.isascii() and text.isdigit()
+        else usual_s
+    )
 
 
 def _segment(text: str) -> str:

@@ -9,7 +9,14 @@ from collections.abc import Iterator, Sequence
 from typing import Annotated, Any, Self, TypeVar
 
 import yaml
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    model_validator,
+)
 from pydantic_core import PydanticCustomError
 
 from hvac.errors import ConfigError, unknown_name
@@ -53,7 +60,9 @@ class Config(BaseModel):
     hvac.errors.ConfigError: unknown key 'row' in Coil: did you mean 'rows'? Known keys: rows
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", use_attribute_docstrings=True
+    )
 
     @model_validator(mode="before")
     @classmethod
@@ -110,10 +119,16 @@ def _faults(error: ValidationError) -> list[tuple[str, str]]:
 
 def _message(owner: str, faults: list[tuple[str, str]]) -> str:
     phrases = "; ".join(f"{where}: {what}" if where else what for where, what in faults)
-    return phrases if phrases.startswith("unknown key") else f"{owner} is not valid: {phrases}"
+    return (
+        phrases
+        if phrases.startswith("unknown key")
+        else f"{owner} is not valid: {phrases}"
+    )
 
 
-def read_config(kind: type[Kind], path: str | AnyPath, overrides: Sequence[str] = ()) -> Kind:
+def read_config(
+    kind: type[Kind], path: str | AnyPath, overrides: Sequence[str] = ()
+) -> Kind:
     """Read and check a configuration (see `read_settings`).
 
     Raises ConfigError, which names the file, where it is not valid.
@@ -125,7 +140,9 @@ def read_config(kind: type[Kind], path: str | AnyPath, overrides: Sequence[str] 
         raise ConfigError(f"{path}: {error}") from error
 
 
-def read_settings(path: str | AnyPath, overrides: Sequence[str] = ()) -> dict[str, Json]:
+def read_settings(
+    path: str | AnyPath, overrides: Sequence[str] = ()
+) -> dict[str, Json]:
     """Read a YAML mapping (a path or URL) and lay `key.sub=value` overrides over it.
 
     Values of overrides are read as YAML. `extends: other.yaml` (relative to the file) takes the
@@ -195,7 +212,9 @@ def _read_mapping(path: str | AnyPath) -> dict[str, Json]:
             f"{path}: expected a mapping of sections at the top, found {type(settings).__name__}"
         )
     if odd := [key for key in _keys(settings) if not isinstance(key, str)]:
-        raise ConfigError(f"{path}: expected names as keys, found {odd[0]!r}: put it in quotes")
+        raise ConfigError(
+            f"{path}: expected names as keys, found {odd[0]!r}: put it in quotes"
+        )
     return settings
 
 
@@ -217,13 +236,19 @@ def _override(settings: dict[str, Json], override: str) -> None:
     for parent in parents:
         section = settings.setdefault(parent, {})
         if not isinstance(section, dict):
-            raise ConfigError(f"override {override!r}: '{parent}' holds a value, not a section")
+            raise ConfigError(
+                f"override {override!r}: '{parent}' holds a value, not a section"
+            )
         settings = section
     try:
         settings[last] = _plain_yaml(text)
     except yaml.YAMLError as error:
-        if not text.startswith("%"):  # of a date's format: no YAML, and meant as it stands
-            raise ConfigError(f"override {override!r}: the value is not valid YAML") from error
+        if not text.startswith(
+            "%"
+        ):  # of a date's format: no YAML, and meant as it stands
+            raise ConfigError(
+                f"override {override!r}: the value is not valid YAML"
+            ) from error
         settings[last] = text
     except _TooLargeError as error:
         raise ConfigError(f"override {dotted[:80]!r}: {error}") from None

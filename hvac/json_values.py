@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TypeAlias, cast
 
-Json: TypeAlias = bool | int | float | str | Sequence["Json"] | Mapping[str, "Json"] | None
+Json: TypeAlias = (
+    bool | int | float | str | Sequence["Json"] | Mapping[str, "Json"] | None
+)
 JsonObject: TypeAlias = Mapping[str, Json]
 
 

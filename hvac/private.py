@@ -20,4 +20,6 @@ def keep_private(*files: str | Path) -> None:
 
 def ray_token_file() -> Path:
     """Return where Ray keeps the token of its clusters, which it makes readable to all."""
-    return Path(os.environ.get("RAY_AUTH_TOKEN_PATH") or Path.home() / ".ray" / "auth_token")
+    return Path(
+        os.environ.get("RAY_AUTH_TOKEN_PATH") or Path.home() / ".ray" / "auth_token"
+    )

@@ -29,7 +29,9 @@ class Template(NamedTuple):
     japanese: str
 
 
-def translated(text: str, language: str, words_of: Mapping[str, Words] | None = None) -> str:
+def translated(
+    text: str, language: str, words_of: Mapping[str, Words] | None = None
+) -> str:
     """Return a sentence in a language; one that is not known stays English.
 
     Args:
@@ -45,7 +47,9 @@ def translated(text: str, language: str, words_of: Mapping[str, Words] | None = 
     return text if language == "en" else _filled(text, _sentences(), words_of or {})
 
 
-def _filled(text: str, templates: Sequence[Template], words_of: Mapping[str, Words]) -> str:
+def _filled(
+    text: str, templates: Sequence[Template], words_of: Mapping[str, Words]
+) -> str:
     for template in templates:
         found = template.pattern.fullmatch(text)
         if found is None:

@@ -40,9 +40,13 @@ def main() -> None:
         epilog=_steps(),
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("--version", action="version", version=f"%(prog)s {hvac.__version__}")
+    parser.add_argument(
+        "--version", action="version", version=f"%(prog)s {hvac.__version__}"
+    )
     parser.add_argument("step", choices=[*STEPS, SERVICE], metavar="STEP")
-    parser.add_argument("arguments", nargs=argparse.REMAINDER, metavar="…", help="of the step")
+    parser.add_argument(
+        "arguments", nargs=argparse.REMAINDER, metavar="…", help="of the step"
+    )
     given = parser.parse_args()
     module = SERVICE if given.step == SERVICE else f"ray_jobs.{given.step}"
     sys.argv = [f"hvac-foresight {given.step}", *given.arguments]
@@ -62,7 +66,10 @@ def _summary(module: str) -> str:
     spec = importlib.util.find_spec(module)
     assert spec is not None, f"{module} is part of this package"
     assert spec.origin is not None, f"{module} is a file"
-    text = ast.get_docstring(ast.parse(Path(spec.origin).read_text(encoding="utf-8"))) or ""
+    text = (
+        ast.get_docstring(ast.parse(Path(spec.origin).read_text(encoding="utf-8")))
+        or ""
+    )
     return " ".join(text.split("\n\n")[0].split())
 
 

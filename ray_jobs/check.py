@@ -35,15 +35,21 @@ PAGE = "check.html"
 def main() -> None:
     """Check a run's record from the command line."""
     parser = make_parser(__doc__)
-    parser.add_argument("--json", action="store_true", help="print JSON instead of lines")
-    parser.add_argument("--page", help=f"where the picture goes; default: {PAGE} in the workspace")
+    parser.add_argument(
+        "--json", action="store_true", help="print JSON instead of lines"
+    )
+    parser.add_argument(
+        "--page", help=f"where the picture goes; default: {PAGE} in the workspace"
+    )
     arguments = parser.parse_intermixed_args()
     start_logging()
     started = time.monotonic()
     try:
         config = load_run(config_path(arguments.config), arguments.overrides)
         check = run(config)
-        page = place(arguments.page) if arguments.page else place(config.workspace) / PAGE
+        page = (
+            place(arguments.page) if arguments.page else place(config.workspace) / PAGE
+        )
         write_check_page(check, name=config.name, path=page, language=config.language)
     except (HvacError, OSError) as error:
         stop_for(error, started)
@@ -57,7 +63,9 @@ def run(config: RunConfig) -> RecordCheck:
         assert config.source is not None, "a run has a source or simulates one"
         return check_record(_settings(config, config.source))
     with TemporaryDirectory() as folder:
-        return check_record(_settings(config, _simulated(config.simulate, Path(folder))))
+        return check_record(
+            _settings(config, _simulated(config.simulate, Path(folder)))
+        )
 
 
 def _simulated(fleet: SimulateConfig, folder: Path) -> SourceConfig:

@@ -31,7 +31,13 @@ from ray_jobs.assess.leaderboard_files import (
     leaderboard_folder,
     write_leaderboard,
 )
-from ray_jobs.fit.candidates import Candidate, Candidates, CandidateScores, basis_of, read_scores
+from ray_jobs.fit.candidates import (
+    Candidate,
+    Candidates,
+    CandidateScores,
+    basis_of,
+    read_scores,
+)
 from ray_jobs.run.command import main
 from ray_jobs.run.records import CompareRecord, FeaturizeRecord
 from ray_jobs.run.run_config import CompareConfig, RunConfig
@@ -75,7 +81,9 @@ def run(config: RunConfig) -> CompareRecord:
     settings = [part.model_dump(mode="json") for part in (config.decision, section)]
     key = content_key(basis_of(config), *settings, config.language)
     step = f"compare_{section.name}"
-    return run_step(workspace, CompareRecord, key, lambda: _compare(config, workspace), step=step)
+    return run_step(
+        workspace, CompareRecord, key, lambda: _compare(config, workspace), step=step
+    )
 
 
 def model_beside_baselines(config: RunConfig) -> CompareConfig:
@@ -118,7 +126,9 @@ def _compare(config: RunConfig, workspace: Workspace) -> CompareRecord:
     folder = leaderboard_folder(workspace, section.name)
     named: NamedLeaderboard = {"name": section.name, "table": table, **board}
     write_leaderboard(config, section, named, folder)
-    return CompareRecord(champion=board["champion"], folder=f"compare/{folder.name}", **fitted.fits)
+    return CompareRecord(
+        champion=board["champion"], folder=f"compare/{folder.name}", **fitted.fits
+    )
 
 
 def fit_models(config: RunConfig) -> FittedModels:
@@ -133,7 +143,10 @@ def fit_models(config: RunConfig) -> FittedModels:
         every += of_class.values()
     fits = Candidates(config).fit(every, job="compare")
     scores = {run: _scores(of_class) for run, of_class in by_run.items()}
-    models = [_model(name, settings, section, scores) for name, settings in section.models.items()]
+    models = [
+        _model(name, settings, section, scores)
+        for name, settings in section.models.items()
+    ]
     risks: dict[tuple[str, str], DecidedRisks] = {}
     for model in models:
         for run in model.runs:
@@ -155,7 +168,8 @@ def _candidates(
         for seed in _seeds(settings, section):
             seeded = settings.replace(seed=seed)
             by_run[_run_name(name, seed)] = {
-                class_name: candidates.of(seeded, recipe) for class_name, recipe in recipes.items()
+                class_name: candidates.of(seeded, recipe)
+                for class_name, recipe in recipes.items()
             }
     return by_run
 
@@ -174,7 +188,10 @@ def _seeds(settings: FamilyConfig, section: CompareConfig) -> tuple[int, ...]:
 
 
 def _model(
-    name: str, settings: FamilyConfig, section: CompareConfig, scores: dict[str, ScoresByClass]
+    name: str,
+    settings: FamilyConfig,
+    section: CompareConfig,
+    scores: dict[str, ScoresByClass],
 ) -> boards.ComparedModel:
     runs = tuple(_run_name(name, seed) for seed in _seeds(settings, section))
     costs = [_cost(list(scores[run].values())) for run in runs]

@@ -31,7 +31,9 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("workspace", metavar="WORKSPACE", help="folder or URL of a run")
-    parser.add_argument("--json", action="store_true", help="print JSON instead of lines")
+    parser.add_argument(
+        "--json", action="store_true", help="print JSON instead of lines"
+    )
     arguments = parser.parse_args()
     start_logging()
     started = time.monotonic()

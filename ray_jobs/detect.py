@@ -53,13 +53,16 @@ def run(config: DetectConfig) -> DetectionRecord:
 def _make_series(config: DetectConfig, workspace: Workspace) -> SeriesRecord:
     """Simulate or read the series and keep them as a table."""
     stamps = stamps_of(config.source) if config.source else []
-    key = content_key(config.model_dump(mode="json", include={"series", "source", "seed"}), stamps)
+    key = content_key(
+        config.model_dump(mode="json", include={"series", "source", "seed"}), stamps
+    )
 
     def work() -> SeriesRecord:
         series, counts = _origin(config)
         write_parquet(to_table(series), workspace.root / f"{SERIES}.parquet")
         write_json(
-            workspace.root / f"{SERIES}.json", [as_json(facts) for facts in facts_of(series)]
+            workspace.root / f"{SERIES}.json",
+            [as_json(facts) for facts in facts_of(series)],
         )
         return SeriesRecord(records=counts)
 
@@ -78,7 +81,9 @@ def _load_series(workspace: Workspace) -> list[Series]:
     return from_table(read_parquet(workspace.root / f"{SERIES}.parquet"), facts)
 
 
-def _train(config: DetectConfig, workspace: Workspace, series: SeriesRecord) -> DetectorRecord:
+def _train(
+    config: DetectConfig, workspace: Workspace, series: SeriesRecord
+) -> DetectorRecord:
     """Fit the network, choose its threshold on validation, keep both as a model folder."""
     sections = config.model_dump(
         mode="json", include={"windows", "inject", "model", "alarms", "seed"}
@@ -87,7 +92,9 @@ def _train(config: DetectConfig, workspace: Workspace, series: SeriesRecord) -> 
 
     def work() -> DetectorRecord:
         loaded = _load_series(workspace)
-        train, validation = training_examples(loaded, config.windows, config.inject, config.seed)
+        train, validation = training_examples(
+            loaded, config.windows, config.inject, config.seed
+        )
         model, state = fit_on_workers(
             train,
             validation,
@@ -98,7 +105,9 @@ def _train(config: DetectConfig, workspace: Workspace, series: SeriesRecord) -> 
         )
         detector = Detector(model=model, windows=config.windows, threshold=HALF)
         scores = score_series(detector, of_part(loaded, "validation"), config.windows)
-        threshold, note = choose(scores, config.alarms, config.windows, probability=True)
+        threshold, note = choose(
+            scores, config.alarms, config.windows, probability=True
+        )
         facts = {
             "run": config.name,
             "key": key,

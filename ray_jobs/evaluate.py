@@ -17,7 +17,12 @@ from typing import Any
 
 from hvac.decision.decision import StoredDecision
 from hvac.evaluation.compared_windows import EvaluationSet, by_equipment
-from hvac.evaluation.comparison import ComparedModels, MeasuredHorizon, apart, compare_models
+from hvac.evaluation.comparison import (
+    ComparedModels,
+    MeasuredHorizon,
+    apart,
+    compare_models,
+)
 from hvac.evaluation.decision_facts import facility_facts, threshold_facts
 from hvac.features.recipe import Recipe
 from hvac.json_values import JsonObject, as_json
@@ -27,7 +32,12 @@ from hvac.panel.names import load_names
 from hvac.report.example_windows import choose_examples
 from hvac.storage import content_key, write_json
 from ray_jobs.assess.bundle_facts import bundle_facts, start_bundle_facts
-from ray_jobs.assess.decided_risks import DecidedRisks, bundle_risks, decide_risks, score_bundles
+from ray_jobs.assess.decided_risks import (
+    DecidedRisks,
+    bundle_risks,
+    decide_risks,
+    score_bundles,
+)
 from ray_jobs.assess.drawn_examples import draw_examples
 from ray_jobs.assess.evaluation_sets import evaluation_set, onsets
 from ray_jobs.assess.leaderboard_files import finished_facilities, finished_leaderboard
@@ -73,13 +83,22 @@ def run(config: RunConfig) -> EvaluateRecord:
     section = config.evaluate.model_dump(mode="json")
     boards = [finished_leaderboard(workspace), finished_facilities(workspace)]
     shown = [board for board in boards if board]
-    key = content_key(trained.key, trained.bundles, section, config.language, config.seed, *shown)
-    return run_step(workspace, EvaluateRecord, key, lambda: _evaluate(config, workspace, trained))
+    key = content_key(
+        trained.key, trained.bundles, section, config.language, config.seed, *shown
+    )
+    return run_step(
+        workspace, EvaluateRecord, key, lambda: _evaluate(config, workspace, trained)
+    )
 
 
-def _evaluate(config: RunConfig, workspace: Workspace, trained: TrainRecord) -> EvaluateRecord:
+def _evaluate(
+    config: RunConfig, workspace: Workspace, trained: TrainRecord
+) -> EvaluateRecord:
     recipes = load_recipes(workspace.windows)
-    bundles = {name: str(workspace.bundles / bundle) for name, bundle in trained.bundles.items()}
+    bundles = {
+        name: str(workspace.bundles / bundle)
+        for name, bundle in trained.bundles.items()
+    }
     default: str = config.model.family
     beside = _beside(config)
     candidates = Candidates(config)
@@ -95,7 +114,12 @@ def _evaluate(config: RunConfig, workspace: Workspace, trained: TrainRecord) -> 
     units = evaluation_set(workspace, recipes, risks, [default], events)
     rows = choose_examples(units, units.risks[default], config.seed)
     panels = draw_examples(
-        units, units.risks[default], rows, plan, buckets=workspace.buckets, bundles=bundles
+        units,
+        units.risks[default],
+        rows,
+        plan,
+        buckets=workspace.buckets,
+        bundles=bundles,
     )
     samples = sample_windows(config, workspace, recipes, "test")
     replicates = config.evaluate.replicates
@@ -103,7 +127,9 @@ def _evaluate(config: RunConfig, workspace: Workspace, trained: TrainRecord) -> 
         candidates.shared, recipes, bundles, replicates=replicates, seed=config.seed
     )
     windows = by_equipment(evaluation_set(workspace, recipes, risks, models, events))
-    metrics = compare_models(windows, default=default, replicates=replicates, seed=config.seed)
+    metrics = compare_models(
+        windows, default=default, replicates=replicates, seed=config.seed
+    )
     forecasts, methods = measure_forecasts(config, samples, bundles)
     boards = finished_leaderboard(workspace), finished_facilities(workspace)
     command = shlex.join(["python", *_command(sys.argv)])
@@ -112,7 +138,9 @@ def _evaluate(config: RunConfig, workspace: Workspace, trained: TrainRecord) -> 
         **as_json(apart(metrics, ABLATION, default)),
         **_decision_facts(windows, risks, models, default),
         "fusion": trained.fusion,
-        "calibration": {default: as_json(calibration_facts(trained, config.windows.horizons))},
+        "calibration": {
+            default: as_json(calibration_facts(trained, config.windows.horizons))
+        },
         "leaderboard": boards[0],
         "unseen": boards[1],
         "compare_command": _compare_command(sys.argv, models, boards[0]),
@@ -162,7 +190,9 @@ def _risks_of_candidates(
     risks: RisksByModel = {}
     for model in settings:
         scores = {name: read_scores(fits[name, model].file) for name in recipes}
-        decided = decide_risks(workspace.windows, recipes, scores, config.decision, model)
+        decided = decide_risks(
+            workspace.windows, recipes, scores, config.decision, model
+        )
         risks |= {(name, model): decided[name] for name in recipes}
     return risks
 
@@ -175,7 +205,9 @@ def _beside(config: RunConfig) -> dict[str, FamilyConfig]:
         if name != config.model.family
     }
     if config.has_ablation:
-        settings |= {name: config.model.replace(**changes) for name, changes in ABLATION.items()}
+        settings |= {
+            name: config.model.replace(**changes) for name, changes in ABLATION.items()
+        }
     return settings
 
 

@@ -44,9 +44,16 @@ FoldCandidates = dict[tuple[str, str, str], Candidate]  # by facility, class and
 def run(config: RunConfig) -> FacilitiesRecord:
     """Leave every facility out once, unless that was done with the same settings and windows."""
     workspace = workspace_of(config)
-    settings = [config.model.model_dump(mode="json"), config.decision.model_dump(mode="json")]
-    key = content_key(basis_of(config), settings, config.seed, config.evaluate.replicates)
-    return run_step(workspace, FacilitiesRecord, key, lambda: _leave_out(config, workspace))
+    settings = [
+        config.model.model_dump(mode="json"),
+        config.decision.model_dump(mode="json"),
+    ]
+    key = content_key(
+        basis_of(config), settings, config.seed, config.evaluate.replicates
+    )
+    return run_step(
+        workspace, FacilitiesRecord, key, lambda: _leave_out(config, workspace)
+    )
 
 
 def _leave_out(config: RunConfig, workspace: Workspace) -> FacilitiesRecord:
@@ -58,7 +65,9 @@ def _leave_out(config: RunConfig, workspace: Workspace) -> FacilitiesRecord:
     models = _models(config)
     check_trainable(config, workspace, models.values())
     recipes = load_recipes(workspace.windows)
-    windows = {name: read_windows(workspace.windows, recipes[name], SPLITS) for name in recipes}
+    windows = {
+        name: read_windows(workspace.windows, recipes[name], SPLITS) for name in recipes
+    }
     folds = facility_folds(windows)
     candidates = _candidates(config, recipes, folds, models)
     Candidates(config).fit(candidates.values(), job="facilities")
@@ -66,7 +75,9 @@ def _leave_out(config: RunConfig, workspace: Workspace) -> FacilitiesRecord:
     tests = {}
     for fold in folds:
         of_fold = {name: recipes[name] for name in fold.classes}
-        tests[fold.facility] = _test(config, workspace, fold, of_fold, candidates, events)
+        tests[fold.facility] = _test(
+            config, workspace, fold, of_fold, candidates, events
+        )
     board: UnseenFacilities = {
         **unseen_facilities(tests, replicates=config.evaluate.replicates),
         "table": workspace.record(FeaturizeRecord).key,
@@ -97,7 +108,9 @@ def _candidates(
     for fold in folds:
         for name in fold.classes:
             for model, settings in models.items():
-                candidate = candidates.of(settings, recipes[name], without=fold.facility)
+                candidate = candidates.of(
+                    settings, recipes[name], without=fold.facility
+                )
                 by_fold[fold.facility, name, model] = candidate
     return by_fold
 
@@ -115,10 +128,16 @@ def _test(
     risks: dict[tuple[str, str], DecidedRisks] = {}
     for model in models:
         scores = {
-            name: read_scores(candidates[fold.facility, name, model].file) for name in recipes
+            name: read_scores(candidates[fold.facility, name, model].file)
+            for name in recipes
         }
         decided = decide_risks(
-            workspace.windows, recipes, scores, config.decision, model, without=fold.facility
+            workspace.windows,
+            recipes,
+            scores,
+            config.decision,
+            model,
+            without=fold.facility,
         )
         risks |= {(name, model): decided[name] for name in recipes}
     windows = evaluation_set(workspace, recipes, risks, models, events)

@@ -25,7 +25,14 @@ from hvac.features.table import from_arrow, to_arrow
 from hvac.json_values import as_json, branch
 from hvac.panel.partitions import label_keys
 from hvac.panel.registry import Registry
-from hvac.storage import AnyPath, content_key, place, read_mark, write_json, write_parquet
+from hvac.storage import (
+    AnyPath,
+    content_key,
+    place,
+    read_mark,
+    write_json,
+    write_parquet,
+)
 from ray_jobs.run.command import main
 from ray_jobs.run.progress import counted
 from ray_jobs.run.records import Borders, FeaturizeRecord, IngestRecord
@@ -70,7 +77,10 @@ def run(config: RunConfig) -> FeaturizeRecord:
     )
     key = content_key(ingested.key, rules)
     return run_step(
-        workspace, FeaturizeRecord, key, lambda: _featurize(config, workspace, rules, ingested)
+        workspace,
+        FeaturizeRecord,
+        key,
+        lambda: _featurize(config, workspace, rules, ingested),
     )
 
 
@@ -81,7 +91,9 @@ def _featurize(
     registry = Registry.load(workspace.panel)
     recipes, splitter = fit_recipes(config, registry, workspace, list(buckets))
     borders = {"t1": splitter.t1, "t2": splitter.t2, "purge": splitter.purge}
-    recipe_settings = {name: as_json(recipe.to_json()) for name, recipe in recipes.items()}
+    recipe_settings = {
+        name: as_json(recipe.to_json()) for name, recipe in recipes.items()
+    }
     follow_up = registry.follow_up(config.labels.kinds)
     per_facility = ingested.buckets_each
     parts = label_keys(splitter, follow_up, per_facility)
@@ -89,7 +101,12 @@ def _featurize(
         {}
         if config.ready_windows
         else make_peers(
-            workspace.root, workspace.panel, registry, recipes, buckets, each=per_facility
+            workspace.root,
+            workspace.panel,
+            registry,
+            recipes,
+            buckets,
+            each=per_facility,
         )
     )
     level_keys = peer_keys(peers, buckets)
@@ -102,11 +119,15 @@ def _featurize(
     todo = _drop_others(workspace.windows, keys)
     if len(todo) < len(buckets):
         log.info(
-            "featurize: %d of %d buckets are there already", len(buckets) - len(todo), len(buckets)
+            "featurize: %d of %d buckets are there already",
+            len(buckets) - len(todo),
+            len(buckets),
         )
     if todo:
         plan = make_plan(config, workspace, recipes)
-        plan = replace(plan, splitter=splitter, follow_up=follow_up, keys=keys, peers=peers)
+        plan = replace(
+            plan, splitter=splitter, follow_up=follow_up, keys=keys, peers=peers
+        )
         _stream(config, plan, todo)
     write_json(workspace.windows / "recipes.json", recipe_settings)
     left_out = _left_out(workspace.windows, list(buckets))
@@ -120,7 +141,9 @@ def _featurize(
         borders=Borders(**borders),
         windows=counts,
         encoder=encoder_stamp(config.encoder),
-        asked={name: getattr(config, name).model_dump(mode="json") for name in SECTIONS},
+        asked={
+            name: getattr(config, name).model_dump(mode="json") for name in SECTIONS
+        },
         buckets_made=len(todo),
     )
 
@@ -129,11 +152,17 @@ def _drop_others(folder: AnyPath, keys: dict[str, str]) -> list[str]:
     """Remove parts that other settings made or a killed run left without a mark; return the buckets
     still to be made.
     """
-    parts = {(path.parent.name, path.stem): path for path in folder.glob("class=*/part-*.parquet")}
+    parts = {
+        (path.parent.name, path.stem): path
+        for path in folder.glob("class=*/part-*.parquet")
+    }
     marks = {path.stem: read_mark(path) for path in (folder / "_parts").glob("*.json")}
     whole = set()
     for bucket, mark in marks.items():
-        files = {(class_folder(folder, c).name, f"part-{bucket}") for c in branch(mark, "rows")}
+        files = {
+            (class_folder(folder, c).name, f"part-{bucket}")
+            for c in branch(mark, "rows")
+        }
         if bucket in keys and mark.get("key") == keys[bucket] and files <= parts.keys():
             whole.add(bucket)
     for bucket in sorted(set(marks) - whole):
@@ -155,17 +184,23 @@ def _stream(config: RunConfig, plan: BucketPlan, todo: list[str]) -> None:
     # Of what needs the same, Ray Data makes one task, and runs one on each CPU.
     writing = tasks if embedding["fn"] is embed else {"num_cpus": 0.5}
     written = (
-        ray.data.from_items([{"bucket": b} for b in todo], override_num_blocks=len(todo))
+        ray.data.from_items(
+            [{"bucket": b} for b in todo], override_num_blocks=len(todo)
+        )
         .map_batches(_windows_of, fn_args=(shared,), **tasks, **whole)
         .map_batches(**embedding, **whole)
         .map_batches(_write, fn_args=(shared, config.keeps_values), **writing, **whole)
     )
     blocks = written.iter_batches(batch_size=None, batch_format="pyarrow")
-    for _ in counted("featurize", "buckets", len(todo), blocks, lambda block: block.num_rows):
+    for _ in counted(
+        "featurize", "buckets", len(todo), blocks, lambda block: block.num_rows
+    ):
         pass
 
 
-def _embedding(config: RunConfig, buckets: int, tasks: dict[str, Any]) -> dict[str, Any]:
+def _embedding(
+    config: RunConfig, buckets: int, tasks: dict[str, Any]
+) -> dict[str, Any]:
     """Return what embeds: a pool of actors, or, of a few buckets on CPUs, the tasks that cut windows.
 
     An actor is a process of its own, which takes seconds to start; tasks share processes.
@@ -188,7 +223,9 @@ def _embedding(config: RunConfig, buckets: int, tasks: dict[str, Any]) -> dict[s
     }
 
 
-def _windows_of(block: pa.Table, plan: BucketPlan | ray.ObjectRef[BucketPlan]) -> pa.Table:
+def _windows_of(
+    block: pa.Table, plan: BucketPlan | ray.ObjectRef[BucketPlan]
+) -> pa.Table:
     """Make the windows of the buckets of a block, as plain lists (one schema whatever C is), with
     each bucket's count.
     """
@@ -212,13 +249,18 @@ def _write(
             raise RuntimeError(
                 f"bucket {bucket}: {rows.num_rows} windows arrived, {expected} were cut"
             )
-        rows = rows.drop_columns(["bucket", "bucket_rows", *([] if keep_values else ["values"])])
+        rows = rows.drop_columns(
+            ["bucket", "bucket_rows", *([] if keep_values else ["values"])]
+        )
         counts = Counter(rows["class"].to_pylist())
         for name in sorted(counts):
             part = from_arrow(
-                rows.filter(pc.equal(rows["class"], name)), points=bucket_plan.recipes[name].width
+                rows.filter(pc.equal(rows["class"], name)),
+                points=bucket_plan.recipes[name].width,
             )
-            write_parquet(to_arrow(part), class_folder(folder, name) / f"part-{bucket}.parquet")
+            write_parquet(
+                to_arrow(part), class_folder(folder, name) / f"part-{bucket}.parquet"
+            )
         mark_done(bucket_plan, bucket, counts)
     return pa.table({"bucket": pa.array(buckets, pa.string())})
 
@@ -231,7 +273,9 @@ def _left_out(folder: AnyPath, buckets: list[str]) -> dict[str, int]:
         rows = reasons.pop("rows", None)
         done = read_mark(done_file(folder, bucket))
         if "rows" not in done or sum(done["rows"].values()) != rows:
-            raise HvacError(f"featurize: bucket {bucket} was not written whole; run the step again")
+            raise HvacError(
+                f"featurize: bucket {bucket} was not written whole; run the step again"
+            )
         left_out.update(reasons)
     return dict(left_out)
 

@@ -29,7 +29,12 @@ from hvac.panel.partitions import bucket_keys, part_keys
 from hvac.panel.registering import build_registry
 from hvac.panel.registry import Registry
 from hvac.panel.series_table import absent_days
-from hvac.panel.shared_files import may_share, notes_on_shared, require_apart, shared_machines
+from hvac.panel.shared_files import (
+    may_share,
+    notes_on_shared,
+    require_apart,
+    shared_machines,
+)
 from hvac.readings.accepted import id_text
 from hvac.readings.file_keys import file_keys, small_table_keys
 from hvac.readings.file_notes import NAMED_FILES, notes_on_passed_over, notes_on_rejects
@@ -83,7 +88,9 @@ PATHS = (
     "names",
     "building_model",
 )  # no part of any key: only what lies there
-UNITS = 5  # raised when the same files give other tables (5: which events are still open)
+UNITS = (
+    5  # raised when the same files give other tables (5: which events are still open)
+)
 
 
 def run(config: RunConfig) -> IngestRecord:
@@ -97,7 +104,9 @@ def run(config: RunConfig) -> IngestRecord:
         small_table_keys(getattr(source, name), f"source.{name}")
         for name in ("events", "equipment", "building_model")
     ]
-    names = read_names(source)  # no part of the key: to call a thing otherwise trains nothing anew
+    names = read_names(
+        source
+    )  # no part of the key: to call a thing otherwise trains nothing anew
     key = content_key(
         source.model_dump(mode="json", exclude=set(PATHS)),
         list(file_keys(stamps, source).values()),
@@ -125,8 +134,12 @@ def _simulated(config: RunConfig, workspace: Workspace) -> SourceConfig:
         write_canonical(simulate_facilities(fleet.dated()), folder)
         return SimulateRecord(folder=folder.name)
 
-    run_step(workspace, SimulateRecord, content_key(fleet.model_dump(mode="json")), work)
-    events, equipment = (str(folder / f"{name}.parquet") for name in ("events", "equipment"))
+    run_step(
+        workspace, SimulateRecord, content_key(fleet.model_dump(mode="json")), work
+    )
+    events, equipment = (
+        str(folder / f"{name}.parquet") for name in ("events", "equipment")
+    )
     names = folder / "names.csv"
     return SourceConfig(
         readings=str(folder / "readings"),
@@ -137,7 +150,10 @@ def _simulated(config: RunConfig, workspace: Workspace) -> SourceConfig:
 
 
 def _ingest(
-    config: RunConfig, source: SourceConfig, stamps: dict[str, str], workspace: Workspace
+    config: RunConfig,
+    source: SourceConfig,
+    stamps: dict[str, str],
+    workspace: Workspace,
 ) -> IngestRecord:
     panel = workspace.panel
     if not (panel / LAYOUT).exists():
@@ -154,9 +170,14 @@ def _ingest(
     there = drop_other_files(panel, keys)
     todo = {key: path for key, path in keys.items() if key not in there}
     if len(todo) < len(keys):
-        log.info("ingest: %d of %d files are there already", len(keys) - len(todo), len(keys))
+        log.info(
+            "ingest: %d of %d files are there already", len(keys) - len(todo), len(keys)
+        )
     task = ray.remote(num_cpus=1, max_retries=2)(ingest_file)
-    refs = [task.remote(path, source, key, per_facility, str(panel)) for key, path in todo.items()]
+    refs = [
+        task.remote(path, source, key, per_facility, str(panel))
+        for key, path in todo.items()
+    ]
     finished("ingest", "files", refs)
     counts = add_counts(file_facts(panel, key)["counts"] for key in keys)
     require_rows(counts["rows"], list(stamps))
@@ -194,19 +215,30 @@ def _ingest(
     for sentence in warnings:
         log.warning("%s", sentence)
     return IngestRecord(
-        **facts, warnings=warnings, buckets=buckets, buckets_each=per_facility, files_read=len(todo)
+        **facts,
+        warnings=warnings,
+        buckets=buckets,
+        buckets_each=per_facility,
+        files_read=len(todo),
     )
 
 
-def _shared(source: SourceConfig, panel: AnyPath, keys: Mapping[str, str]) -> dict[Unit, list[str]]:
+def _shared(
+    source: SourceConfig, panel: AnyPath, keys: Mapping[str, str]
+) -> dict[Unit, list[str]]:
     """Return the machines that several files hold, where the files do not name them themselves."""
     if not may_share(source):
         return {}
-    units = {path: set(units_of(kept_tables(panel, [key], "series"))) for key, path in keys.items()}
+    units = {
+        path: set(units_of(kept_tables(panel, [key], "series")))
+        for key, path in keys.items()
+    }
     return shared_machines(source, units)
 
 
-def _file_warnings(source: SourceConfig, panel: AnyPath, keys: Mapping[str, str]) -> list[str]:
+def _file_warnings(
+    source: SourceConfig, panel: AnyPath, keys: Mapping[str, str]
+) -> list[str]:
     """Return sentences on files that were not read, and on those of which much could not be."""
     sentences = notes_on_passed_over(source)
     for key, path in keys.items():
@@ -214,7 +246,9 @@ def _file_warnings(source: SourceConfig, panel: AnyPath, keys: Mapping[str, str]
     return sentences
 
 
-def _buckets_each(config: RunConfig, source: SourceConfig, files: list[str], panel: AnyPath) -> int:
+def _buckets_each(
+    config: RunConfig, source: SourceConfig, files: list[str], panel: AnyPath
+) -> int:
     """Return into how many buckets a facility is cut: as before, as configured, else by size and
     number of facilities.
     """
@@ -224,13 +258,17 @@ def _buckets_each(config: RunConfig, source: SourceConfig, files: list[str], pan
         before = read_mark(layout).get("buckets_each")
         if isinstance(before, int) and configured in (None, before):
             return before
-    per_facility = configured or _fitting(sum(map(_size, files)), _facilities(source, files))
+    per_facility = configured or _fitting(
+        sum(map(_size, files)), _facilities(source, files)
+    )
     write_json(layout, {"buckets_each": per_facility})
     return per_facility
 
 
 def _fitting(size: int, facilities: int) -> int:
-    return max(-(-size // (BYTES_PER_BUCKET * facilities)), -(-MIN_BUCKETS // facilities), 1)
+    return max(
+        -(-size // (BYTES_PER_BUCKET * facilities)), -(-MIN_BUCKETS // facilities), 1
+    )
 
 
 def _facilities(source: SourceConfig, files: list[str]) -> int:
@@ -239,7 +277,13 @@ def _facilities(source: SourceConfig, files: list[str]) -> int:
     seen = []
     for path in looked:
         with closing(_first_ids(path, source)) as batches:
-            seen.append({name for ids in islice(batches, 1) for name in pc.unique(ids).to_pylist()})
+            seen.append(
+                {
+                    name
+                    for ids in islice(batches, 1)
+                    for name in pc.unique(ids).to_pylist()
+                }
+            )
     union = set().union(*seen)
     apart = sum(map(len, seen)) == len(union)  # every file has its own facilities
     return max(len(union) * (len(files) // len(looked) if apart else 1), 1)
@@ -275,7 +319,9 @@ def _size(path: str) -> int:
     return int(system.get_file_info(inner).size or 0)
 
 
-def _write_rejects(workspace: Workspace, of_files: pa.Table, registry: Registry) -> dict[str, int]:
+def _write_rejects(
+    workspace: Workspace, of_files: pa.Table, registry: Registry
+) -> dict[str, int]:
     """Write all rejected rows into one CSV that Excel opens; return how many there are for each
     reason.
     """

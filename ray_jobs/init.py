@@ -79,7 +79,9 @@ def _parser() -> argparse.ArgumentParser:
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("data", metavar="DATA", help="file, folder, glob or URL of the readings")
+    parser.add_argument(
+        "data", metavar="DATA", help="file, folder, glob or URL of the readings"
+    )
     parser.add_argument("--events", help="that of the event log")
     parser.add_argument("--equipment", help="that of the equipment register")
     parser.add_argument("--out", default="run.yaml", help="where the run file goes")

@@ -28,7 +28,10 @@ def run(config: RunConfig) -> dict[str, dict[str, float]]:
         "score": score.run(config),
     }
     sys.stdout.write(run_summary(workspace_of(config)) + "\n")
-    took = {name: 0.0 if record.skipped else record.seconds for name, record in records.items()}
+    took = {
+        name: 0.0 if record.skipped else record.seconds
+        for name, record in records.items()
+    }
     return {"seconds": took}
 
 

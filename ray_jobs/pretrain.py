@@ -36,14 +36,18 @@ def run(config: PretrainConfig, folder: AnyPath, *, gpus: int = 0) -> dict[str, 
     """Pretrain in one Ray task (on GPUs where set) and publish the weights with their manifest."""
     with ray_session(RayConfig()):
         task = ray.remote(num_cpus=1, num_gpus=gpus)(_make)
-        manifest: dict[str, Json] = ray.get(task.remote(config, str(folder), bool(gpus)))
+        manifest: dict[str, Json] = ray.get(
+            task.remote(config, str(folder), bool(gpus))
+        )
         return manifest
 
 
 def _make(config: PretrainConfig, folder: str, gpu: bool) -> dict[str, Json]:
     torch.set_num_threads(1)
     started = time.monotonic()
-    model, figures = pretrain(config, device="cuda" if gpu else "cpu", report=_log_progress)
+    model, figures = pretrain(
+        config, device="cuda" if gpu else "cpu", report=_log_progress
+    )
     encoder = Encoder(EncoderConfig(), model.cpu)
     with tempfile.TemporaryDirectory(prefix="hvac-") as built:
         encoder.save(Path(built))
@@ -60,7 +64,9 @@ def _make(config: PretrainConfig, folder: str, gpu: bool) -> dict[str, Json]:
 
 def _log_progress(row: dict[str, float]) -> None:
     print(
-        f"step {row['step']:.0f}: training MAE {row['train_mae']:.4f}", file=sys.stderr, flush=True
+        f"step {row['step']:.0f}: training MAE {row['train_mae']:.4f}",
+        file=sys.stderr,
+        flush=True,
     )
 
 
@@ -95,7 +101,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--out", default=str(packaged_folder()), help="folder of the weights")
+    parser.add_argument(
+        "--out", default=str(packaged_folder()), help="folder of the weights"
+    )
     parser.add_argument("--gpus", type=int, default=0)
     add_overrides(parser)
     arguments = parser.parse_args()

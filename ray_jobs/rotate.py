@@ -53,7 +53,9 @@ from ray_jobs.run.workspace import run_step, workspace_of
 from ray_jobs.tables.fitted_recipes import check_kinds
 
 log = logging.getLogger(__name__)
-Turns = dict[str | None, list[RunConfig]]  # by the kind of events that is predicted alone
+Turns = dict[
+    str | None, list[RunConfig]
+]  # by the kind of events that is predicted alone
 
 
 class Rotation(TypedDict):
@@ -87,10 +89,15 @@ def run(config: RunConfig) -> RotateRecord:
     for turn in every:
         ingest.run(turn)
         featurize.run(turn)
-    settings = [section.model_dump(mode="json"), config.decision.model_dump(mode="json")]
+    settings = [
+        section.model_dump(mode="json"),
+        config.decision.model_dump(mode="json"),
+    ]
     key = content_key([basis_of(turn) for turn in every], settings, IN_TURNS)
     step = f"rotate_{section.name}"
-    return run_step(workspace, RotateRecord, key, lambda: _rotate(config, turns), step=step)
+    return run_step(
+        workspace, RotateRecord, key, lambda: _rotate(config, turns), step=step
+    )
 
 
 def _check(config: RunConfig) -> None:
@@ -102,7 +109,10 @@ def _check(config: RunConfig) -> None:
             " facilities there is ray_jobs.facilities)"
         )
     labels = config.labels
-    if compare_section(config).kinds and (labels.source, labels.label) != ("events", "onset"):
+    if compare_section(config).kinds and (labels.source, labels.label) != (
+        "events",
+        "onset",
+    ):
         raise ConfigError(
             f"{config.name}: compare.kinds names kinds of events, but labels.source is"
             f" {labels.source!r} and labels.label {labels.label!r}: remove compare.kinds, or"
@@ -141,7 +151,9 @@ def _rotate(config: RunConfig, turns: Turns) -> RotateRecord:
         tests[kind] = pooled([models.windows("test") for models in fitted])
     calibrating = [models.windows("cal").windows.units for models in every]
     seen = np.unique(np.concatenate(calibrating))
-    unseen = [part_of(test, ~np.isin(test.windows.units, seen)) for test in tests.values()]
+    unseen = [
+        part_of(test, ~np.isin(test.windows.units, seen)) for test in tests.values()
+    ]
     candidates = _mean_candidates(every)
 
     def rows(*parts: EvaluationSet) -> list[LeaderboardRow]:

@@ -74,7 +74,9 @@ def run(config: RunConfig) -> ScoreRecord:
         )
         return ScoreRecord(units={})
     trend = [config.score.trend_days] if config.score.trend_days else []
-    rules = content_key(trained.bundles, config.score.days, config.score.reasons, VERSION, *trend)
+    rules = content_key(
+        trained.bundles, config.score.days, config.score.reasons, VERSION, *trend
+    )
     section = config.score
     if section.facilities or section.day or section.again:
         require_ray()
@@ -99,7 +101,10 @@ def _score(
 ) -> ScoreRecord:
     section = config.score
     folder = workspace.root / "scores"
-    bundles = {name: str(workspace.bundles / bundle) for name, bundle in trained.bundles.items()}
+    bundles = {
+        name: str(workspace.bundles / bundle)
+        for name, bundle in trained.bundles.items()
+    }
     recipes = {name: Bundle.load(path).recipe for name, path in bundles.items()}
     registry = Registry.load(workspace.panel)
     _warn_of_unknown_classes(registry, recipes)
@@ -111,7 +116,11 @@ def _score(
     all_again = bool(section.day or section.again)
     todo = [b for b in chosen if all_again or _key(folder, b) != plan.keys[b]]
     if len(todo) < len(chosen):
-        log.info("score: %d of %d buckets are as they were", len(chosen) - len(todo), len(chosen))
+        log.info(
+            "score: %d of %d buckets are as they were",
+            len(chosen) - len(todo),
+            len(chosen),
+        )
     if todo:
         _stream(plan, bundles, str(folder), section, todo)
     turns = fleet_turns(folder)
@@ -166,7 +175,10 @@ def _with_peers(
         states=states,
     )
     levels = peer_keys(peers, buckets)
-    keys = {bucket: content_key(rules, key, levels.get(bucket)) for bucket, key in buckets.items()}
+    keys = {
+        bucket: content_key(rules, key, levels.get(bucket))
+        for bucket, key in buckets.items()
+    }
     return replace(plan, keys=keys, peers=peers)
 
 
@@ -186,7 +198,9 @@ def _of_facilities(buckets: list[str], facilities: tuple[str, ...]) -> list[str]
     if not facilities:
         return buckets
     folders = {name: folder_name(name) for name in facilities}
-    chosen = [bucket for bucket in buckets if bucket.rpartition(".")[0] in folders.values()]
+    chosen = [
+        bucket for bucket in buckets if bucket.rpartition(".")[0] in folders.values()
+    ]
     known = {bucket.rpartition(".")[0] for bucket in chosen}
     for name, folder in folders.items():
         if folder not in known:
@@ -198,11 +212,17 @@ def _of_facilities(buckets: list[str], facilities: tuple[str, ...]) -> list[str]
 
 
 def _stream(
-    plan: BucketPlan, folders: dict[str, str], folder: str, section: ScoreConfig, todo: list[str]
+    plan: BucketPlan,
+    folders: dict[str, str],
+    folder: str,
+    section: ScoreConfig,
+    todo: list[str],
 ) -> None:
     shared = ray.put(plan)
     blocks = (
-        ray.data.from_items([{"bucket": b} for b in todo], override_num_blocks=len(todo))
+        ray.data.from_items(
+            [{"bucket": b} for b in todo], override_num_blocks=len(todo)
+        )
         .map_batches(
             score_buckets,
             batch_size=None,
@@ -212,7 +232,9 @@ def _stream(
         )
         .iter_batches(batch_size=None, batch_format="pyarrow")
     )
-    for _ in counted("score", "buckets", len(todo), blocks, lambda block: block.num_rows):
+    for _ in counted(
+        "score", "buckets", len(todo), blocks, lambda block: block.num_rows
+    ):
         pass
 
 
@@ -252,7 +274,9 @@ def publish_latest(
         rows = newest_rows(folder)
     entries = ranking(rows, last_day=EPOCH + dt.timedelta(days=last_day))
     names = load_names(workspace.panel)
-    write_ranking(entries, workspace.root / "latest_ranking.csv", config.language, names)
+    write_ranking(
+        entries, workspace.root / "latest_ranking.csv", config.language, names
+    )
     add_newest_scores(workspace, config, entries)
 
 

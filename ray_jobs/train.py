@@ -49,7 +49,9 @@ from ray_jobs.tables.windows_table import (
     read_windows,
 )
 
-BUNDLES = 3  # raised where bundles hold more than before, so that classes are trained anew
+BUNDLES = (
+    3  # raised where bundles hold more than before, so that classes are trained anew
+)
 
 
 def run(config: RunConfig) -> TrainRecord:
@@ -77,7 +79,9 @@ def _train(config: RunConfig, workspace: Workspace, key: str) -> TrainRecord:
     fits = fit_classes(config, workspace, recipes, networks, blocks)
     encoder = loaded_once(lambda: load_encoder(config.encoder))
     remove_tree(workspace.bundles)
-    scored = {name: _scored(workspace, recipes[name], fits[name].fit) for name in recipes}
+    scored = {
+        name: _scored(workspace, recipes[name], fits[name].fit) for name in recipes
+    }
     decisions = fit_decisions(
         scored,
         horizons=config.windows.horizons,
@@ -87,14 +91,27 @@ def _train(config: RunConfig, workspace: Workspace, key: str) -> TrainRecord:
     bundles, history = {}, {}
     for name, recipe in recipes.items():
         state = networks.get(f"{name}/{fit_name('', None)}")
-        training = _training_facts(config, workspace, recipe, state, key) | fits[name].fit.notes
+        training = (
+            _training_facts(config, workspace, recipe, state, key)
+            | fits[name].fit.notes
+        )
         widths = calibration_widths(scored[name])
-        training["calibration_widths"] = [None if np.isnan(w) else float(w) for w in widths]
+        training["calibration_widths"] = [
+            None if np.isnan(w) else float(w) for w in widths
+        ]
         bundle = _bundle(
-            config, fits[name], recipe, decisions[name], forecasts[name], training, encoder
+            config,
+            fits[name],
+            recipe,
+            decisions[name],
+            forecasts[name],
+            training,
+            encoder,
         )
         abstain = config.decision.abstain
-        certainty = fit_certainty(scored[name], decisions[name], abstain, bundle.horizons)
+        certainty = fit_certainty(
+            scored[name], decisions[name], abstain, bundle.horizons
+        )
         bundle = replace(bundle, certainty=certainty)
         bundle.__dict__["encoder"] = encoder()  # loaded here already
         bundles[name] = bundle.save(workspace.bundles).name
@@ -102,9 +119,13 @@ def _train(config: RunConfig, workspace: Workspace, key: str) -> TrainRecord:
     return TrainRecord(
         bundles=bundles,
         history=history,
-        calibration={name: _methods(recipes[name], decisions[name]) for name in recipes},
+        calibration={
+            name: _methods(recipes[name], decisions[name]) for name in recipes
+        },
         encoder_sha256=encoder().sha256,
-        fusion={name: fitted.fit.notes for name, fitted in fits.items() if fitted.fit.notes},
+        fusion={
+            name: fitted.fit.notes for name, fitted in fits.items() if fitted.fit.notes
+        },
     )
 
 
@@ -131,7 +152,9 @@ def _bundle(
     )
 
 
-def _history(recipe: Recipe, state: FitState | None) -> dict[str, list[dict[str, float]]]:
+def _history(
+    recipe: Recipe, state: FitState | None
+) -> dict[str, list[dict[str, float]]]:
     """Return the figures of every epoch by horizon; nothing where there is no single network."""
     horizons = map(str, recipe.windows.horizons)
     return dict(zip(horizons, state.history_H, strict=True)) if state else {}
@@ -148,18 +171,26 @@ def _scored(workspace: Workspace, recipe: Recipe, fit: CrossFit) -> Scored:
     """Keep the cross-fitted scores, and return those on the evaluation grid: they calibrate."""
     windows = read_windows(workspace.windows, recipe, NOT_TESTED)
     write_held_out(workspace.held_out, recipe.class_name, fit.score_BH)
-    return Scored(fit.score_BH, windows).where(on_grid(windows, recipe.windows.evaluation_stride))
+    return Scored(fit.score_BH, windows).where(
+        on_grid(windows, recipe.windows.evaluation_stride)
+    )
 
 
 def _training_facts(
-    config: RunConfig, workspace: Workspace, recipe: Recipe, state: FitState | None, key: str
+    config: RunConfig,
+    workspace: Workspace,
+    recipe: Recipe,
+    state: FitState | None,
+    key: str,
 ) -> dict[str, Json]:
     counts = count(read_windows(workspace.windows, recipe, ("train",)))
     epoch = {"kept_epoch": state.best_epoch} if state else {}
     return {"run": config.name, "key": key, "counts": counts._asdict(), **epoch}
 
 
-def _fit_networks(config: RunConfig, workspace: Workspace, key: str) -> dict[str, FitState]:
+def _fit_networks(
+    config: RunConfig, workspace: Workspace, key: str
+) -> dict[str, FitState]:
     """Fit the networks of all classes in one Ray Train run, whose final checkpoint holds every fit;
     none of trees.
     """
@@ -173,7 +204,11 @@ def _fit_networks(config: RunConfig, workspace: Workspace, key: str) -> dict[str
     }
     folder = workspace.root / "ray_train"
     return fit_by_workers(
-        fit_worker, settings, config=config.train, folder=folder, name=f"train-{key[:12]}"
+        fit_worker,
+        settings,
+        config=config.train,
+        folder=folder,
+        name=f"train-{key[:12]}",
     )
 
 

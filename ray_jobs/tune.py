@@ -67,13 +67,19 @@ def _sweep(config: RunConfig, workspace: Workspace, sweep: AnyPath) -> TuneRecor
         max_failures=config.train.max_failures,
         device="cuda" if search_config.gpus_per_trial else "cpu",
     )
-    grid = search(_trainable(config, shared, workspace, planned), config, planned, sweep)
+    grid = search(
+        _trainable(config, shared, workspace, planned), config, planned, sweep
+    )
     return write_results(config, sweep, grid)
 
 
 def _absolute(encoder: EncoderConfig) -> EncoderConfig:
     """Return the encoder with an absolute path: trials work in folders of their own."""
-    return encoder if encoder.path is None else encoder.replace(path=str(place(encoder.path)))
+    return (
+        encoder
+        if encoder.path is None
+        else encoder.replace(path=str(place(encoder.path)))
+    )
 
 
 def _trainable(
@@ -87,10 +93,15 @@ def _trainable(
     resources = {"CPU": section.cpus_per_trial, "GPU": section.gpus_per_trial}
     if workers > 1:
         scaling = ScalingConfig(
-            num_workers=workers, use_gpu=section.gpus_per_trial > 0, resources_per_worker=resources
+            num_workers=workers,
+            use_gpu=section.gpus_per_trial > 0,
+            resources_per_worker=resources,
         )
         nested = tune.with_parameters(
-            run_trial_of_workers, shared=shared, table=str(workspace.windows), scaling=scaling
+            run_trial_of_workers,
+            shared=shared,
+            table=str(workspace.windows),
+            scaling=scaling,
         )
         return tune.with_resources(
             nested, {"memory": 1}
@@ -98,7 +109,9 @@ def _trainable(
     encoder = loaded_once(lambda: load_encoder(config.encoder))
     classes = read_classes(workspace.windows, planned.needs, encoder)
     alone = tune.with_parameters(run_trial, shared=shared, classes=classes)
-    return tune.with_resources(alone, {name.lower(): amount for name, amount in resources.items()})
+    return tune.with_resources(
+        alone, {name.lower(): amount for name, amount in resources.items()}
+    )
 
 
 if __name__ == "__main__":

@@ -25,7 +25,11 @@ from hvac.private import keep_private, ray_token_file
 from serve.settings import ServeConfig, read_serve_config
 from serve.starting import check_start
 
-QUIET = {"RAY_USAGE_STATS_ENABLED": "0", "OMP_NUM_THREADS": "1", "RAY_SERVE_LOG_TO_STDERR": "0"}
+QUIET = {
+    "RAY_USAGE_STATS_ENABLED": "0",
+    "OMP_NUM_THREADS": "1",
+    "RAY_SERVE_LOG_TO_STDERR": "0",
+}
 # What Serve does beside a request costs more than our stages (docs/serving.md, "Fast mode").
 QUICK = {
     "RAY_SERVE_USE_GRPC_BY_DEFAULT": "1",
@@ -65,11 +69,15 @@ def main(given: list[str] | None = None) -> int:
         help="address to listen on; keys are needed for any but loopback",
     )
     parser.add_argument("--port", type=int, default=8000)
-    parser.add_argument("--fast", action="store_true", help="HAProxy and throughput mode")
+    parser.add_argument(
+        "--fast", action="store_true", help="HAProxy and throughput mode"
+    )
     parser.add_argument("settings", nargs="*", metavar="key=value")
     arguments = parser.parse_intermixed_args(given)
     logging.basicConfig(
-        level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s", stream=sys.stderr
+        level=logging.INFO,
+        format="%(asctime)s %(levelname)s %(message)s",
+        stream=sys.stderr,
     )
     stop = threading.Event()
     _heed_signals(stop)
@@ -80,10 +88,17 @@ def main(given: list[str] | None = None) -> int:
             config = read_serve_config(read_overrides(arguments.settings))
             check_start(config, arguments.host)
             direct = {} if arguments.fast else _direct(config, arguments.port)
-            for name, value in (QUIET | QUICK | direct | (FAST if arguments.fast else {})).items():
+            for name, value in (
+                QUIET | QUICK | direct | (FAST if arguments.fast else {})
+            ).items():
                 os.environ.setdefault(name, value)
             _serve(
-                arguments.host, arguments.port, config, stop, direct=bool(direct), metrics=folder
+                arguments.host,
+                arguments.port,
+                config,
+                stop,
+                direct=bool(direct),
+                metrics=folder,
             )
     except HvacError as error:
         sys.stderr.write(f"error: {error}\n")
@@ -105,7 +120,10 @@ def _direct(config: ServeConfig, port: int) -> dict[str, str]:
     } & set(os.environ)
     if config.replicas > 1 or already_set or not _own_ray():
         return {}
-    return DIRECT | {least: str(port), most: str(port + 1)}  # Ray leaves the last one out
+    return DIRECT | {
+        least: str(port),
+        most: str(port + 1),
+    }  # Ray leaves the last one out
 
 
 def _own_ray() -> bool:
@@ -166,7 +184,13 @@ def _heed_signals(stop: threading.Event) -> None:
 
 
 def _serve(
-    host: str, port: int, config: ServeConfig, stop: threading.Event, *, direct: bool, metrics: str
+    host: str,
+    port: int,
+    config: ServeConfig,
+    stop: threading.Event,
+    *,
+    direct: bool,
+    metrics: str,
 ) -> None:
     import ray
     from ray import serve
@@ -180,7 +204,9 @@ def _serve(
     }
     keep_private(ray_token_file())
     local_options: dict[str, Any] = (
-        {"include_dashboard": False, "object_store_memory": 256 * 2**20} if _own_ray() else {}
+        {"include_dashboard": False, "object_store_memory": 256 * 2**20}
+        if _own_ray()
+        else {}
     )
     ray.init(
         address=os.environ.get("RAY_ADDRESS", "local"),

@@ -57,7 +57,11 @@ def build(args: JsonObject) -> Application:
 def run(config: ServeConfig, *, host: str, port: int) -> None:
     """Start the application on a started Ray."""
     serve.start(
-        http_options={"host": host, "port": port, "request_timeout_s": config.limits.timeout_s + 5}
+        http_options={
+            "host": host,
+            "port": port,
+            "request_timeout_s": config.limits.timeout_s + 5,
+        }
     )
     # its messages name the proxy's address, which may not be ours
     logging.getLogger("ray.serve").setLevel(logging.WARNING)
@@ -65,5 +69,8 @@ def run(config: ServeConfig, *, host: str, port: int) -> None:
         check_keys(Store.open(config.store_url), config)
     logs = {"enable_access_log": False}  # requests are counted at /metrics
     serve.run(
-        build(config.model_dump(mode="json")), name="hvac", route_prefix="/", logging_config=logs
+        build(config.model_dump(mode="json")),
+        name="hvac",
+        route_prefix="/",
+        logging_config=logs,
     )

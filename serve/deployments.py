@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import chain
 from types import ModuleType
 from typing import TYPE_CHECKING
 
@@ -98,7 +99,9 @@ class RiskModel:
 
     async def risks(self, windows: Windows) -> Floats:
         """Return risks [B, H] of windows; the bundle is the request's multiplexed model id."""
-        return await self._rounds((await self.bundle(serve.get_multiplexed_model_id()), windows))
+        return await self._rounds(
+            (await self.bundle(serve.get_multiplexed_model_id()), windows)
+        )
 
     def _score(self, many: list[tuple[Bundle, Windows]]) -> list[Floats]:
         with service_metrics.timed("model"):
@@ -125,8 +128,10 @@ class Forecast:
     ) -> list[OutlookRow]:
         """Return every point's forecast of one window."""
         with service_metrics.timed("forecast"):
-            work = lambda: self.core.all_outlooks(self.shelf(bundle_id), latest, horizons)  # noqa: E731
-            return [outlook for window in await asyncio.to_thread(work) for outlook in window]
+            of_windows = await asyncio.to_thread(
+                lambda: self.core.all_outlooks(self.shelf(bundle_id), latest, horizons)
+            )
+            return list(chain.from_iterable(of_windows))
 
 
 @dataclass
@@ -149,7 +154,9 @@ class Features:
     ) -> None:
         self.core = _core(config)
         peers = self.core.PeerLevels(config.peer_folder)
-        self.shelf = self.core.Shelf(config.bundle_folder, config.bundles_in_memory, peers)
+        self.shelf = self.core.Shelf(
+            config.bundle_folder, config.bundles_in_memory, peers
+        )
         self.risk = Methods(risk)
         self.outlook = Methods(forecast)
         self._rounds: Rounds[Sequence[Ask], tuple[_Together, int]] = Rounds(
@@ -158,8 +165,12 @@ class Features:
 
     async def predict(self, asks: Sequence[Ask]) -> Rows:
         together, place = await self._rounds(asks)
-        if together.answers is None:  # the first request asks the next stages for the whole round
-            together.answers = asyncio.create_task(self._finished(together.groups, together.sizes))
+        if (
+            together.answers is None
+        ):  # the first request asks the next stages for the whole round
+            together.answers = asyncio.create_task(
+                self._finished(together.groups, together.sizes)
+            )
         answer = (await asyncio.shield(together.answers))[place]
         if isinstance(answer, BaseException):
             raise answer
@@ -167,7 +178,9 @@ class Features:
 
     def _prepared(self, many: Sequence[Sequence[Ask]]) -> list[tuple[_Together, int]]:
         with service_metrics.timed("features"):
-            groups = self.core.prepare(self.shelf, [ask for asks in many for ask in asks])
+            groups = self.core.prepare(
+                self.shelf, [ask for asks in many for ask in asks]
+            )
         together = _Together(groups, [len(asks) for asks in many])
         return [(together, place) for place in range(len(many))]
 
@@ -192,7 +205,9 @@ class Features:
         for request_rows in self.core.shared_out(rows, sizes):
             first = sum(sizes[: len(answers)])
             asks = range(first, sum(sizes[: len(answers) + 1]))
-            answers.append(next((failed[ask] for ask in asks if ask in failed), request_rows))
+            answers.append(
+                next((failed[ask] for ask in asks if ask in failed), request_rows)
+            )
         return answers
 
     async def _finish(self, group: Group) -> Rows:
@@ -200,7 +215,9 @@ class Features:
         windows = self.core.slim(group.latest.windows, bundle)
         risk_BH, driving = await asyncio.gather(
             self.risk("risks", group.bundle_id).remote(windows),
-            self.outlook("outlooks").remote(group.bundle_id, self.core.values_only(group.latest)),
+            self.outlook("outlooks").remote(
+                group.bundle_id, self.core.values_only(group.latest)
+            ),
         )
         return self.core.assemble(bundle, group, risk_BH, driving)
 
@@ -213,7 +230,9 @@ class Features:
         return outlooks
 
     async def explain(self, asks: Sequence[Ask], detailed: bool) -> list[ExplainedRow]:
-        return await self._rounds.alone(self.core.explanations, self.shelf, asks, detailed)
+        return await self._rounds.alone(
+            self.core.explanations, self.shelf, asks, detailed
+        )
 
     async def bulk(self, part: Part) -> pa.Table:
         bundle = self.shelf(part[0])
@@ -225,7 +244,9 @@ class Features:
 
     async def about(self, bundle_id: str, fresh: bool = False) -> BundleFacts:
         return await asyncio.to_thread(
-            self.core.about_fresh if fresh else self.core.about_one, self.shelf, bundle_id
+            self.core.about_fresh if fresh else self.core.about_one,
+            self.shelf,
+            bundle_id,
         )
 
 
@@ -241,7 +262,9 @@ class GraphStages:
     async def forecast(self, ask: Ask, horizons: Sequence[int]) -> list[OutlookRow]:
         return await self.features("forecast").remote(ask, horizons)
 
-    async def explain(self, asks: Sequence[Ask], *, detailed: bool = False) -> list[ExplainedRow]:
+    async def explain(
+        self, asks: Sequence[Ask], *, detailed: bool = False
+    ) -> list[ExplainedRow]:
         return await self.features("explain").remote(asks, detailed)
 
     async def bulk(self, part: Part) -> pa.Table:
@@ -256,7 +279,9 @@ class GraphStages:
 class Ingress:
     """HTTP in, HTTP out; holds no model (but all stages where the layout is fused)."""
 
-    async def __init__(self, config: ServeConfig, features: DeploymentHandle | None = None) -> None:
+    async def __init__(
+        self, config: ServeConfig, features: DeploymentHandle | None = None
+    ) -> None:
         store = Store.open(config.store_url)
         keys = keys_needed(config)
         if keys:

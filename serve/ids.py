@@ -36,7 +36,10 @@ def _decoded(segment: str) -> str:
 Id = Annotated[
     str,
     StringConstraints(
-        strip_whitespace=True, min_length=1, max_length=ID_CHARACTERS, pattern=ID_PATTERN
+        strip_whitespace=True,
+        min_length=1,
+        max_length=ID_CHARACTERS,
+        pattern=ID_PATTERN,
     ),
     AfterValidator(_is_one),
 ]
@@ -74,7 +77,11 @@ def sent_path(path: str, raw_path: bytes | None) -> str:
     >>> sent_path("/facility/a/b", b"/facility/a%2Fb"), sent_path("/日", None)
     ('/facility/a%2Fb', '/%E6%97%A5')
     """
-    sent = path.encode(errors="replace") if raw_path is None else raw_path.partition(b"?")[0]
+    sent = (
+        path.encode(errors="replace")
+        if raw_path is None
+        else raw_path.partition(b"?")[0]
+    )
     return quote(sent, safe=SAFE if raw_path is None else f"{SAFE}%")
 
 

@@ -46,7 +46,9 @@ def hash_key(key: str) -> str:
     return hashlib.sha256(key.encode()).hexdigest()
 
 
-def make_key(store: Store, name: str, *, facility_id: str = FLEET, role: str = "read") -> str:
+def make_key(
+    store: Store, name: str, *, facility_id: str = FLEET, role: str = "read"
+) -> str:
     """Make a key, keep its hash, return it."""
     key = f"hvac_{secrets.token_urlsafe(32)}"
     store.add_key(KeyRow(hash_key(key), name, facility_id, role))
@@ -64,7 +66,9 @@ def given_key(headers: Mapping[str, str], *, browser: bool) -> str | None:
         return credentials.strip()
     if scheme.lower() == "basic" and browser:
         try:
-            return base64.b64decode(credentials, validate=True).decode().partition(":")[2]
+            return (
+                base64.b64decode(credentials, validate=True).decode().partition(":")[2]
+            )
         except (binascii.Error, UnicodeDecodeError):
             return None
     return None
@@ -76,7 +80,9 @@ def main(given: list[str] | None = None) -> int:
     parser.add_argument("do", choices=["add", "list", "drop"])
     parser.add_argument("name", nargs="?")
     parser.add_argument("--store", default="runs/demo/serve/store.sqlite")
-    parser.add_argument("--facility", help="the one facility the key opens; default: all")
+    parser.add_argument(
+        "--facility", help="the one facility the key opens; default: all"
+    )
     parser.add_argument("--role", choices=ROLES, default="read")
     arguments = parser.parse_args(given)
     if arguments.do != "list" and not arguments.name:
@@ -97,13 +103,15 @@ def main(given: list[str] | None = None) -> int:
 def _do(store: Store, arguments: argparse.Namespace, facility: str) -> int:
     if arguments.do == "add":
         sys.stdout.write(
-            make_key(store, arguments.name, facility_id=facility, role=arguments.role) + "\n"
+            make_key(store, arguments.name, facility_id=facility, role=arguments.role)
+            + "\n"
         )
     elif arguments.do == "drop":
         sys.stdout.write(f"{store.drop_keys(arguments.name)} withdrawn\n")
     else:
         sys.stdout.writelines(
-            f"{key.name}\t{key.facility_id or 'fleet'}\t{key.role}\n" for key in store.api_keys()
+            f"{key.name}\t{key.facility_id or 'fleet'}\t{key.role}\n"
+            for key in store.api_keys()
         )
     return 0
 

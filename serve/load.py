@@ -77,13 +77,17 @@ def load(store: Store, config: ServeConfig) -> LoadCounts | None:
     parts = _parts(panel / "readings")
     latest_file = workspace / "latest.parquet"
     trained = trained_bundles(workspace / "steps" / "train.json")
-    now_note = LoadedTables(parts=sorted(parts), latest=_stamp(latest_file), bundles=trained)
+    now_note = LoadedTables(
+        parts=sorted(parts), latest=_stamp(latest_file), bundles=trained
+    )
     if now_note == before_note:
         return None
     parts_before = set(before_note.parts)
     new = sorted(set(parts) - parts_before)
     gone = len(parts_before - set(parts))
-    log.info("store: loading %d of %d parts of %s", len(new), len(parts), config.workspace)
+    log.info(
+        "store: loading %d of %d parts of %s", len(new), len(parts), config.workspace
+    )
     if gone:
         log.warning(
             "store: %d parts were replaced or are gone; readings that only they had stay in the"
@@ -116,9 +120,14 @@ def _load_history(store: Store, folder: AnyPath, registry: Registry) -> None:
     if not folder.exists():
         return
     dates = sorted(
-        {part.parent.name.removeprefix("end_date=") for part in matching(folder, "*/*/*")}
+        {
+            part.parent.name.removeprefix("end_date=")
+            for part in matching(folder, "*/*/*")
+        }
     )
-    first = dates[-1:] and dt.date.fromisoformat(dates[-1]) - dt.timedelta(days=HISTORY_DAYS)
+    first = dates[-1:] and dt.date.fromisoformat(dates[-1]) - dt.timedelta(
+        days=HISTORY_DAYS
+    )
     for date in dates:
         if first and dt.date.fromisoformat(date) >= first:
             store.take_history(_history_rows(folder, date, registry))
@@ -130,8 +139,15 @@ def _history_rows(folder: AnyPath, date: str, registry: Registry) -> list[Row]:
     for part in matching(folder, f"*/end_date={date}/*.parquet"):
         for row in parquet_dataset([part]).to_table().to_pylist():
             if _unit(row) in registry.kinds:
-                key = (*_unit(row), row["point_id"] or "", row["horizon"], _day(row["end_date"]))
-                rows.append((*key, row["risk"], int(bool(row["alarm"])), row["bundle_id"]))
+                key = (
+                    *_unit(row),
+                    row["point_id"] or "",
+                    row["horizon"],
+                    _day(row["end_date"]),
+                )
+                rows.append(
+                    (*key, row["risk"], int(bool(row["alarm"])), row["bundle_id"])
+                )
     return rows
 
 
@@ -158,7 +174,9 @@ def _parts(readings: AnyPath) -> dict[str, pads.Fragment]:
     """Return the files of readings, by their path below the folder."""
     fragments = parquet_dataset(readings).get_fragments()
     return {
-        PurePosixPath(fragment.path).as_posix().rpartition("panel/readings/")[2]: fragment
+        PurePosixPath(fragment.path)
+        .as_posix()
+        .rpartition("panel/readings/")[2]: fragment
         for fragment in fragments
     }
 
@@ -175,7 +193,10 @@ def _bucket(part: str) -> str:
 
 
 def _load_bucket(
-    store: Store, every: Sequence[pads.Fragment], new: Sequence[pads.Fragment], aggregate: Aggregate
+    store: Store,
+    every: Sequence[pads.Fragment],
+    new: Sequence[pads.Fragment],
+    aggregate: Aggregate,
 ) -> None:
     """Upsert the days from the first one of the new parts on, each as the jobs see it: from all
     parts of the bucket.
@@ -220,7 +241,14 @@ def _events(registry: Registry) -> Iterator[EventRow]:
     for row in registry.events.to_pylist():
         start = _day(row["start"])
         end = _day(row["end"] or row["start"])
-        yield (row["facility_id"], row["equipment_id"], row["kind"], start, end, row["point_id"])
+        yield (
+            row["facility_id"],
+            row["equipment_id"],
+            row["kind"],
+            start,
+            end,
+            row["point_id"],
+        )
 
 
 def main(given: list[str] | None = None) -> int:
@@ -233,7 +261,9 @@ def main(given: list[str] | None = None) -> int:
         help="settings of the service (serve/settings.py)",
     )
     logging.basicConfig(
-        level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s", stream=sys.stderr
+        level=logging.INFO,
+        format="%(asctime)s %(levelname)s %(message)s",
+        stream=sys.stderr,
     )
     try:
         config = read_serve_config(read_overrides(parser.parse_args(given).settings))

@@ -50,7 +50,9 @@ def send_example(config: ServeConfig) -> bool:
     words = NoticeWords(config.notify.language or config.language)
     targets = targets_of(config.notify, words)
     if not targets:
-        raise ConfigError("nobody is told of alarms: set notify.webhooks or notify.mail")
+        raise ConfigError(
+            "nobody is told of alarms: set notify.webhooks or notify.mail"
+        )
     notice = example_notice(config, words)
     all_took_it = True
     for target in targets:
@@ -66,7 +68,9 @@ def send_example(config: ServeConfig) -> bool:
 def main(given: list[str] | None = None) -> int:
     """Send the test, and return the exit status."""
     parser = argparse.ArgumentParser(prog="python -m serve.notify", description=__doc__)
-    parser.add_argument("--test", action="store_true", required=True, help="send a test")
+    parser.add_argument(
+        "--test", action="store_true", required=True, help="send a test"
+    )
     parser.add_argument("settings", nargs="*", metavar="key=value")
     try:
         settings = parser.parse_intermixed_args(given).settings

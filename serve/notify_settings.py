@@ -52,7 +52,9 @@ class MailConfig(Config):
 class NotifyConfig(Config):
     """Which new alarms are told to whom."""
 
-    webhooks: tuple[HttpUrl, ...] = Field(default=(), repr=False)  # a token may be in it
+    webhooks: tuple[HttpUrl, ...] = Field(
+        default=(), repr=False
+    )  # a token may be in it
     """URLs that get a JSON body by POST for each new alarm."""
     webhooks_file: Path | None = None
     """File of further such URLs, one a line, so that no command line shows their tokens."""

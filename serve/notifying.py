@@ -37,7 +37,9 @@ class Notifier:
         targets: who is told; default: whom the settings name.
     """
 
-    def __init__(self, service: Service, targets: Sequence[Target] | None = None) -> None:
+    def __init__(
+        self, service: Service, targets: Sequence[Target] | None = None
+    ) -> None:
         config = service.config
         self.service = service
         self.store = service.store
@@ -94,7 +96,9 @@ class Notifier:
             return False
         target = self.targets[waiting[0].target]
         try:
-            target.send([AlarmNotice.model_validate_json(notice.body) for notice in waiting])
+            target.send(
+                [AlarmNotice.model_validate_json(notice.body) for notice in waiting]
+            )
         except HvacError as error:
             self._failed(target, waiting, error)
         else:
@@ -103,7 +107,9 @@ class Notifier:
             log.info("told %s of %d new alarms", target.shown, len(waiting))
         return True
 
-    def _failed(self, target: Target, waiting: Sequence[Notice], error: HvacError) -> None:
+    def _failed(
+        self, target: Target, waiting: Sequence[Notice], error: HvacError
+    ) -> None:
         oldest_s = time.time() - self.config.give_up_h * 3600
         given_up = [notice for notice in waiting if notice.since < oldest_s]
         others = [notice for notice in waiting if notice.since >= oldest_s]
@@ -113,7 +119,9 @@ class Notifier:
             self._count(target, "given_up", len(given_up))
         if others:
             attempts = min(notice.attempts for notice in others)
-            pause_s = min(self.config.first_pause_s * 2 ** min(attempts, 30), LONGEST_PAUSE_S)
+            pause_s = min(
+                self.config.first_pause_s * 2 ** min(attempts, 30), LONGEST_PAUSE_S
+            )
             log.warning("%s; %d are sent again in %.0f s", error, len(others), pause_s)
             self.store.postpone_notices(others, pause_s)
             self._count(target, "failed", len(others))

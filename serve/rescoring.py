@@ -33,7 +33,9 @@ async def rescore_forever(service: Service) -> None:
     while True:
         try:
             if not started:
-                await asyncio.to_thread(lambda: service.store.mark_stale(service.store.aside()))
+                await asyncio.to_thread(
+                    lambda: service.store.mark_stale(service.store.aside())
+                )
                 started = True
             done = await rescore(service)
             service.rescoring_fails = False

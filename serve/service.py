@@ -62,7 +62,9 @@ class Service:
         self.alarm_watch = AlarmWatch(store)
         self.rescoring_fails = False
         self._read_together: Rounds[Sequence[AskedUnit], list[Ask]] = Rounds(
-            lambda many: one_by_one(self.asks, many), "asks", most=config.limits.in_flight
+            lambda many: one_by_one(self.asks, many),
+            "asks",
+            most=config.limits.in_flight,
         )
 
     # Predictions
@@ -99,7 +101,9 @@ class Service:
         """Return why one piece of equipment, or each of its points, has its risks, in detail."""
 
         async def work() -> list[ExplainedRow]:
-            return await self.stages.explain(await self._read_together([unit]), detailed=True)
+            return await self.stages.explain(
+                await self._read_together([unit]), detailed=True
+            )
 
         return await self.within(work())
 
@@ -110,7 +114,9 @@ class Service:
             return rows
         try:
             explained = await self.within(self._explained(asks, alarmed))
-        except HvacError:  # made before reasons, or of a family that has none: the risks stand
+        except (
+            HvacError
+        ):  # made before reasons, or of a family that has none: the risks stand
             return rows
         return with_reasons(rows, explained)
 
@@ -133,7 +139,9 @@ class Service:
             (ask,) = await self._read_together([unit])
             known = await self.stages.about(ask.bundle_id)
             rows = await self.stages.predict([ask])
-            return rows[0], await self.stages.forecast(ask, horizons or known["horizons_days"])
+            return rows[0], await self.stages.forecast(
+                ask, horizons or known["horizons_days"]
+            )
 
         return await self.within(work())
 
@@ -146,7 +154,10 @@ class Service:
             if row["alarm"]:
                 facility = self.choice.label(row["facility_id"])
                 service_metrics.ALARMS.labels(facility, str(row["horizon"])).inc()
-        windows = {(row["ask"], row["point_id"], row["facility_id"], row["status"]) for row in rows}
+        windows = {
+            (row["ask"], row["point_id"], row["facility_id"], row["status"])
+            for row in rows
+        }
         for _, _, facility, status in windows:
             service_metrics.WINDOWS.labels(self.choice.label(facility), status).inc()
 
@@ -186,7 +197,9 @@ class Service:
 
     async def ready(self, caller: Caller | None) -> ServiceReadiness:
         """Tell whether requests can be answered. Raise Refused where they cannot."""
-        return await ready_state(self.choice, caller, rescoring_fails=self.rescoring_fails)
+        return await ready_state(
+            self.choice, caller, rescoring_fails=self.rescoring_fails
+        )
 
     # The store
 
@@ -205,7 +218,9 @@ class Service:
         With `wait`, return when it is scored, with the new risks. Raise TooSlow where that takes
         too long: everything is kept all the same.
         """
-        stored = await self.pushed.push(units, sees, only_known_points=only_known_points)
+        stored = await self.pushed.push(
+            units, sees, only_known_points=only_known_points
+        )
         if not wait:
             return stored
         pushed = list(dict.fromkeys(unit.unit for unit in units))
@@ -234,12 +249,15 @@ class Service:
 
     def facilities(self, sees: Callable[[str], bool]) -> list[FacilitySummary]:
         """List facilities with their equipment, how much of it is in alarm, and the newest day."""
-        units = Counter(unit.facility_id for unit in self.store.units() if sees(unit.facility_id))
+        units = Counter(
+            unit.facility_id for unit in self.store.units() if sees(unit.facility_id)
+        )
         by_facility: dict[str, Rows] = {name: [] for name in units}
         for row in self.rows():
             by_facility.get(row["facility_id"], []).append(row)
         return [
-            facility_summary(name, units[name], rows) for name, rows in sorted(by_facility.items())
+            facility_summary(name, units[name], rows)
+            for name, rows in sorted(by_facility.items())
         ]
 
     def ranking(self, facility_id: str | None = None) -> list[RankedUnit]:
@@ -258,7 +276,9 @@ class Service:
             return {}
         return trends(self.store.recent(last_day - TREND_DAYS, facility_id))
 
-    def rows(self, facility_id: str | None = None, equipment_id: str | None = None) -> Rows:
+    def rows(
+        self, facility_id: str | None = None, equipment_id: str | None = None
+    ) -> Rows:
         """Return newest predictions with `end_date` as a date, without those of damaged bundles."""
         rows = filter(is_sound, self.store.predictions(facility_id, equipment_id))
         dated: Rows = []

@@ -25,13 +25,24 @@ SIZES = (1, 2, 4, 8, 16, 32, 64, 128, 256)
 REGISTRY = CollectorRegistry()
 
 REQUESTS = Counter(
-    "hvac_requests", "Requests by route and status.", ["route", "status"], registry=REGISTRY
+    "hvac_requests",
+    "Requests by route and status.",
+    ["route", "status"],
+    registry=REGISTRY,
 )
 REQUEST_SECONDS = Histogram(
-    "hvac_request_seconds", "Time to answer.", ["route"], buckets=SECONDS, registry=REGISTRY
+    "hvac_request_seconds",
+    "Time to answer.",
+    ["route"],
+    buckets=SECONDS,
+    registry=REGISTRY,
 )
 STAGE_SECONDS = Histogram(
-    "hvac_stage_seconds", "Time in a stage.", ["stage"], buckets=SECONDS, registry=REGISTRY
+    "hvac_stage_seconds",
+    "Time in a stage.",
+    ["stage"],
+    buckets=SECONDS,
+    registry=REGISTRY,
 )
 BATCH_SIZE = Histogram(
     "hvac_batch_size",
@@ -62,7 +73,10 @@ UNKNOWN_READINGS = Counter(
     registry=REGISTRY,
 )
 IN_FLIGHT = Gauge(
-    "hvac_in_flight", "Requests being worked on.", registry=REGISTRY, multiprocess_mode="livesum"
+    "hvac_in_flight",
+    "Requests being worked on.",
+    registry=REGISTRY,
+    multiprocess_mode="livesum",
 )
 STALE = Gauge(
     "hvac_stale",
@@ -78,7 +92,9 @@ ASIDE = Gauge(
     multiprocess_mode="mostrecent",
 )
 ROUNDS_FAILED = Counter(
-    "hvac_rescoring_failed", "Rounds of scoring again that failed whole.", registry=REGISTRY
+    "hvac_rescoring_failed",
+    "Rounds of scoring again that failed whole.",
+    registry=REGISTRY,
 )
 NOTICES = Counter(
     "hvac_notices",

@@ -75,7 +75,11 @@ def s3_environment() -> Iterator[dict[str, str]]:
             "AWS_SECRET_ACCESS_KEY": "test",
             "AWS_REGION": "us-east-1",
         }
-        yield {**keys, "AWS_ENDPOINT_URL": endpoint, "AWS_EC2_METADATA_DISABLED": "true"}
+        yield {
+            **keys,
+            "AWS_ENDPOINT_URL": endpoint,
+            "AWS_EC2_METADATA_DISABLED": "true",
+        }
     finally:
         server.stdin.close()  # it ends when nobody is there to read for
         server.wait(timeout=30)
@@ -97,7 +101,9 @@ def s3_bucket(s3_environment: dict[str, str]) -> Callable[[str], str]:
 
 @pytest.fixture
 def s3(
-    s3_environment: dict[str, str], s3_bucket: Callable[[str], str], monkeypatch: pytest.MonkeyPatch
+    s3_environment: dict[str, str],
+    s3_bucket: Callable[[str], str],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> Callable[[str], str]:
     """`s3_bucket`, with the environment of this process leading there."""
     for name, value in s3_environment.items():

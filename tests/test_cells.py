@@ -21,7 +21,9 @@ def test_text_that_begins_like_a_formula_is_marked_as_text(text: str) -> None:
     assert safe_table(pa.table({"a": [text]}))["a"].to_pylist() == [f"'{text}"]
 
 
-@pytest.mark.parametrize("value", ["AHU-1", "本社/北館", "", " a", -1.5, None, 3, "a=b"])
+@pytest.mark.parametrize(
+    "value", ["AHU-1", "本社/北館", "", " a", -1.5, None, 3, "a=b"]
+)
 def test_other_cells_stay_as_they_are(value: object) -> None:
     assert safe_cell(value) == value
 

@@ -28,7 +28,9 @@ def refused(path: Path, *overrides: str) -> str:
 # extends
 
 
-def test_sections_are_merged_key_by_key_and_everything_else_is_replaced(tmp_path: Path) -> None:
+def test_sections_are_merged_key_by_key_and_everything_else_is_replaced(
+    tmp_path: Path,
+) -> None:
     written(
         tmp_path,
         "base.yaml",
@@ -47,9 +49,12 @@ def test_sections_are_merged_key_by_key_and_everything_else_is_replaced(tmp_path
 
 
 @pytest.mark.parametrize(
-    ("base", "own"), [("{a: 1}", "2"), ("2", "{a: 1}"), ("{a: 1}", "null"), ("null", "{a: 1}")]
+    ("base", "own"),
+    [("{a: 1}", "2"), ("2", "{a: 1}"), ("{a: 1}", "null"), ("null", "{a: 1}")],
 )
-def test_section_and_plain_value_replace_each_other(tmp_path: Path, base: str, own: str) -> None:
+def test_section_and_plain_value_replace_each_other(
+    tmp_path: Path, base: str, own: str
+) -> None:
     written(tmp_path, "base.yaml", f"at: {base}\n")
     path = written(tmp_path, "own.yaml", f"extends: base.yaml\nat: {own}\n")
     assert read_settings(path) == {"at": yaml.safe_load(own)}
@@ -68,22 +73,27 @@ def test_base_is_found_beside_the_file_wherever_the_job_was_started(
 
 def test_base_may_be_an_absolute_path_and_extend_another(tmp_path: Path) -> None:
     written(tmp_path, "a/first.yaml", "x: 1\ny: 1\nz: 1\n")
-    second = written(tmp_path, "b/second.yaml", "extends: ../a/first.yaml\ny: 2\nz: 2\n")
+    second = written(
+        tmp_path, "b/second.yaml", "extends: ../a/first.yaml\ny: 2\nz: 2\n"
+    )
     path = written(tmp_path, "c/third.yaml", f"extends: {second}\nz: 3\n")
     assert read_settings(path) == {"x": 1, "y": 2, "z": 3}
 
 
 def test_file_that_only_extends_is_its_base(tmp_path: Path) -> None:
     base = written(tmp_path, "base.yaml", "name: base\nmodel: {epochs: 3}\n")
-    assert read_settings(written(tmp_path, "own.yaml", "extends: base.yaml\n")) == read_settings(
-        base
-    )
+    assert read_settings(
+        written(tmp_path, "own.yaml", "extends: base.yaml\n")
+    ) == read_settings(base)
 
 
-def test_two_files_may_extend_the_same_base_without_a_trace_in_each_other(tmp_path: Path) -> None:
+def test_two_files_may_extend_the_same_base_without_a_trace_in_each_other(
+    tmp_path: Path,
+) -> None:
     base = written(tmp_path, "base.yaml", "model: {epochs: 1}\n")
     one, two = (
-        written(tmp_path, f"{n}.yaml", f"extends: base.yaml\nmodel: {{own: {n}}}\n") for n in (1, 2)
+        written(tmp_path, f"{n}.yaml", f"extends: base.yaml\nmodel: {{own: {n}}}\n")
+        for n in (1, 2)
     )
     assert [read_settings(path)["model"] for path in (one, two)] == [
         {"epochs": 1, "own": 1},
@@ -95,7 +105,9 @@ def test_two_files_may_extend_the_same_base_without_a_trace_in_each_other(tmp_pa
 @pytest.mark.parametrize(
     "names", [("own.yaml",), ("own.yaml", "b.yaml"), ("own.yaml", "b.yaml", "c.yaml")]
 )
-def test_circle_is_refused_with_the_way_round(tmp_path: Path, names: tuple[str, ...]) -> None:
+def test_circle_is_refused_with_the_way_round(
+    tmp_path: Path, names: tuple[str, ...]
+) -> None:
     for name, following in zip(names, (*names[1:], names[0]), strict=True):
         written(tmp_path, name, f"extends: ./{following}\n")
     message = refused(tmp_path / "own.yaml")
@@ -118,11 +130,14 @@ def test_base_that_is_no_mapping_is_named(tmp_path: Path) -> None:
 # Overrides
 
 
-def test_overrides_are_laid_over_the_file_and_its_base_and_read_as_yaml(tmp_path: Path) -> None:
+def test_overrides_are_laid_over_the_file_and_its_base_and_read_as_yaml(
+    tmp_path: Path,
+) -> None:
     written(tmp_path, "base.yaml", "model: {epochs: 20, gamma: 3}\n")
     path = written(tmp_path, "own.yaml", "extends: base.yaml\nmodel: {gamma: 2}\n")
     found = read_settings(
-        path, ["model.gamma=0.5", "model.hidden=[8, 4]", "new.deep.key=null", "name=a=b"]
+        path,
+        ["model.gamma=0.5", "model.hidden=[8, 4]", "new.deep.key=null", "name=a=b"],
     )
     assert found == {
         "model": {"epochs": 20, "gamma": 0.5, "hidden": [8, 4]},
@@ -131,7 +146,9 @@ def test_overrides_are_laid_over_the_file_and_its_base_and_read_as_yaml(tmp_path
     }
 
 
-def test_override_without_a_value_and_one_beneath_a_value_are_refused(tmp_path: Path) -> None:
+def test_override_without_a_value_and_one_beneath_a_value_are_refused(
+    tmp_path: Path,
+) -> None:
     path = written(tmp_path, "own.yaml", "name: x\n")
     assert "expected key.sub=value" in refused(path, "name")
     assert "'name' holds a value, not a section" in refused(path, "name.sub=1")

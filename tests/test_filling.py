@@ -8,7 +8,9 @@ from hvac.filling import fill_forward
 
 
 def slowly_filled(values: list[float], observed: list[bool]) -> list[float]:
-    first = next((value for value, seen in zip(values, observed, strict=True) if seen), values[0])
+    first = next(
+        (value for value, seen in zip(values, observed, strict=True) if seen), values[0]
+    )
     filled, last = [], first
     for value, seen in zip(values, observed, strict=True):
         last = value if seen else last
@@ -21,7 +23,9 @@ def test_gaps_hold_the_last_value_and_the_first_one_before_it() -> None:
     observed_NT = rng.random((40, 30)) < 0.3
     value_NT = np.where(observed_NT, rng.normal(size=(40, 30)), np.nan)
     filled_NT = fill_forward(value_NT, observed_NT)
-    for filled_T, value_T, observed_T in zip(filled_NT, value_NT, observed_NT, strict=True):
+    for filled_T, value_T, observed_T in zip(
+        filled_NT, value_NT, observed_NT, strict=True
+    ):
         expected = slowly_filled(value_T.tolist(), observed_T.tolist())
         np.testing.assert_array_equal(filled_T, expected)
 

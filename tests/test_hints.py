@@ -46,11 +46,18 @@ def settings_of(model: type[BaseModel], before: str = "") -> Iterator[str]:
 
 
 KNOWN = {name for top in TOPS for name in settings_of(top)}
-KNOWN |= {f"model.{name}" for family in FAMILIES.values() for name in settings_of(family.config)}
+KNOWN |= {
+    f"model.{name}"
+    for family in FAMILIES.values()
+    for name in settings_of(family.config)
+}
 SECTIONS = sorted({name.split(".")[0] for name in KNOWN if "." in name})
 NAMED = re.compile(rf"(?<![\w/.{{])(?:{'|'.join(SECTIONS)})(?:\.[a-z]\w*)+(?![\w({{/])")
 FILES = re.compile(r"\.(?:csv|json|html|parquet|yaml|py|md|png)$|^model\.safetensors")
-OPEN = ("source.columns.", "tune.space.")  # their keys are names of columns and of settings
+OPEN = (
+    "source.columns.",
+    "tune.space.",
+)  # their keys are names of columns and of settings
 EXAMPLE = "source.key"  # as in `source.key=value`
 
 
@@ -61,7 +68,9 @@ def texts_of(file: Path) -> Iterator[tuple[int, str]]:
     for node in ast.walk(tree):
         if isinstance(node, ast.JoinedStr):
             left_out |= {id(part) for part in node.values}
-            parts = [p.value if isinstance(p, ast.Constant) else "⟨⟩" for p in node.values]
+            parts = [
+                p.value if isinstance(p, ast.Constant) else "⟨⟩" for p in node.values
+            ]
             yield node.lineno, "".join(map(str, parts))
         elif isinstance(node, ast.Constant) and id(node) not in left_out:
             yield node.lineno, str(node.value)
@@ -98,8 +107,12 @@ def test_many_settings_are_named() -> None:
 
 
 def test_commands_and_extras_that_sentences_name_exist() -> None:
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))[
+        "project"
+    ]
+    targets = set(
+        re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE)
+    )
     found = []
     for where, text in CODE:
         for step in re.findall(r"\bray_jobs\.([a-z]+)\b(?!\.)", text):
@@ -149,11 +162,18 @@ def literal(sentence: str, setting: str) -> Any:
 
 def set_in(settings: dict[str, Any], dotted: str, value: Any) -> dict[str, Any]:
     first, _, rest = dotted.partition(".")
-    return {**settings, first: set_in(settings.get(first) or {}, rest, value) if rest else value}
+    return {
+        **settings,
+        first: set_in(settings.get(first) or {}, rest, value) if rest else value,
+    }
 
 
 def usual(tables: Tables, folder: Path) -> dict[str, Any]:
-    return {"source": tables.write(folder).model_dump(include={"readings", "events", "equipment"})}
+    return {
+        "source": tables.write(folder).model_dump(
+            include={"readings", "events", "equipment"}
+        )
+    }
 
 
 def either_comma(tables: Tables, folder: Path) -> dict[str, Any]:
@@ -187,9 +207,10 @@ def odd_dates(tables: Tables, folder: Path) -> dict[str, Any]:
 
 def encoded(encoding: str) -> Callable[[Tables, Path], dict[str, Any]]:
     def fault(tables: Tables, folder: Path) -> dict[str, Any]:
-        tables.readings["note"] = {"cp1252": "Kältemaschine", "iso-2022-jp": "冷凍機"}.get(
-            encoding, ""
-        )
+        tables.readings["note"] = {
+            "cp1252": "Kältemaschine",
+            "iso-2022-jp": "冷凍機",
+        }.get(encoding, "")
         settings = usual(tables, folder)
         file = folder / "readings.csv"
         file.write_bytes(file.read_text(encoding="utf-8").encode(encoding))
@@ -263,8 +284,19 @@ def wide(tables: Tables, folder: Path, **settings: Any) -> dict[str, Any]:
         table = rows.pivot(index="date", columns="point_id", values="value")
         (folder / "S1").mkdir(exist_ok=True)
         table.to_csv(folder / "S1" / f"{machine}.csv")
-    source = {**usual(tables, folder)["source"], "readings": str(folder / "S1"), "format": "wide"}
-    return {"source": {**source, "wide": {"facility_id": "S1"}, "min_matching": 0.0, **settings}}
+    source = {
+        **usual(tables, folder)["source"],
+        "readings": str(folder / "S1"),
+        "format": "wide",
+    }
+    return {
+        "source": {
+            **source,
+            "wide": {"facility_id": "S1"},
+            "min_matching": 0.0,
+            **settings,
+        }
+    }
 
 
 def merged_files(tables: Tables, folder: Path) -> dict[str, Any]:
@@ -300,18 +332,24 @@ CASES = {
     "both decimal signs": Case(both_signs, "source.decimal", value=lambda _: "."),
     "stamps in UTC": Case(in_utc, "source.time_zone"),
     "day or month first": Case(day_or_month, "source.date_format"),
-    "dates nobody reads": Case(odd_dates, "source.date_format", value=lambda _: "%d.%m+%Y"),
+    "dates nobody reads": Case(
+        odd_dates, "source.date_format", value=lambda _: "%d.%m+%Y"
+    ),
     "UTF-16": Case(encoded("utf-16-le"), "source.encoding"),
     "ISO-2022-JP": Case(encoded("iso-2022-jp"), "source.encoding"),
     "cp1252": Case(encoded("cp1252"), "source.encoding", value=lambda _: "cp1252"),
     "another name of a column": Case(other_column, "source.columns"),
     "rows above the header": Case(rows_above, "source.skip_rows"),
-    "no column of facilities": Case(no_facility, "source.facility_id", value=lambda _: "S1"),
+    "no column of facilities": Case(
+        no_facility, "source.facility_id", value=lambda _: "S1"
+    ),
     "events of strangers": Case(strangers, "source.min_matching", value=lambda _: 0.1),
     "no such file": Case(
         gone, "source.readings", value=lambda folder: str(folder / "readings.csv")
     ),
-    "kinds that the log has not": Case(other_kind, "labels.events", value=lambda _: ["failure"]),
+    "kinds that the log has not": Case(
+        other_kind, "labels.events", value=lambda _: ["failure"]
+    ),
     "no event log": Case(no_log, "labels.source"),
     "a short record": Case(short, "splits.kind"),
     "a class of one machine": Case(lone_class, "windows.class"),
@@ -327,16 +365,22 @@ CASES = {
         unmatched_columns, "source.wide.pattern", value=lambda _: "(?P<point_id>.+)"
     ),
     "a path that does not match": Case(
-        unmatched_path, "source.path_pattern", value=lambda _: r"(?P<equipment_id>[^/]+)\.csv$"
+        unmatched_path,
+        "source.path_pattern",
+        value=lambda _: r"(?P<equipment_id>[^/]+)\.csv$",
     ),
     "no section of the wide table": Case(no_wide_section, "wide", value=lambda _: {}),
     "a misspelt key": Case(misspelt_key, "lookback", value=lambda _: 60),
-    "values that are words": Case(only_words, "source.columns", value=lambda _: {"value": "other"}),
+    "values that are words": Case(
+        only_words, "source.columns", value=lambda _: {"value": "other"}
+    ),
 }
 OTHER_KEYS = {"wide": "source.wide", "lookback": "windows.lookback"}
 BESIDE = {  # what gave the ids before goes, or gives the others, when the advice is followed
     "files that contradict each other": {"source.wide": {"facility_id": "S1"}},
-    "columns that match no pattern": {"source.path_pattern": r"(?P<equipment_id>[^/]+)\.csv$"},
+    "columns that match no pattern": {
+        "source.path_pattern": r"(?P<equipment_id>[^/]+)\.csv$"
+    },
 }
 
 

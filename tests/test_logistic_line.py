@@ -26,5 +26,7 @@ def test_loss_is_scikit_learns_and_the_gradient_its_slope() -> None:
 
 def test_huge_scores_give_finite_losses() -> None:
     score_B = np.array([-1e6, 1e6])
-    loss, gradient_2 = line_loss(np.array([1.0, 0.0]), score_B, np.array([1.0, 0.0]), np.ones(2))
+    loss, gradient_2 = line_loss(
+        np.array([1.0, 0.0]), score_B, np.array([1.0, 0.0]), np.ones(2)
+    )
     assert np.isfinite([loss, *gradient_2]).all()

@@ -18,7 +18,9 @@ def test_only_the_owner_keeps_a_right_to_a_file(tmp_path: Path) -> None:
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
 
 
-def test_token_is_where_ray_looks_for_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_token_is_where_ray_looks_for_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("RAY_AUTH_TOKEN_PATH", str(tmp_path / "token"))
     assert ray_token_file() == tmp_path / "token"
     monkeypatch.delenv("RAY_AUTH_TOKEN_PATH")

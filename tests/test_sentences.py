@@ -37,18 +37,41 @@ PARTS = (
         "expected one of {X}",
         "<name in the file>",
     ),
-    *("the event log has no events", "source.events is not set", "lower {X} > upper {X}"),
-    *("fields instead of", "values, expected {X}", "row {row} {column} {reason}", " as {X}"),
-    *("events were read", "events are of equipment", "joined all the same", "could not be read"),
+    *(
+        "the event log has no events",
+        "source.events is not set",
+        "lower {X} > upper {X}",
+    ),
+    *(
+        "fields instead of",
+        "values, expected {X}",
+        "row {row} {column} {reason}",
+        " as {X}",
+    ),
+    *(
+        "events were read",
+        "events are of equipment",
+        "joined all the same",
+        "could not be read",
+    ),
     *(
         "has no training window",
         "which was cut off",
         "write them in one way",
         "taken as still open",
     ),
-    *("were taken for one", "another row tells too", "stand in several files and were joined"),
+    *(
+        "were taken for one",
+        "another row tells too",
+        "stand in several files and were joined",
+    ),
     *("does not match were left out", "their day is the one written"),
-    *("was read with a decimal comma", "stood still for 14", "jumped alone", "read as cp932:"),
+    *(
+        "was read with a decimal comma",
+        "stood still for 14",
+        "jumped alone",
+        "read as cp932:",
+    ),
     *(
         "a Haystack grid in {X}",
         "read as utf-8",
@@ -108,7 +131,10 @@ WORDED = [
 
 
 PAIRS = yaml.safe_load((ROOT / "hvac" / "sentences.yaml").read_text(encoding="utf-8"))
-ALL = [*PAIRS["sentences"], *(pair for of_kind in PAIRS["phrases"].values() for pair in of_kind)]
+ALL = [
+    *PAIRS["sentences"],
+    *(pair for of_kind in PAIRS["phrases"].values() for pair in of_kind),
+]
 PHRASES = [
     Template(_pattern(pair["en"]), pair["ja"])
     for of_kind in PAIRS["phrases"].values()
@@ -122,7 +148,9 @@ def test_sentence_of_the_code_is_known_in_japanese(text: str) -> None:
     """Some way to fill in a number, a word or nothing is a sentence or a phrase that is known."""
     ways = [text]
     for _ in range(text.count("{X}")):
-        ways = [way.replace("{X}", value, 1) for way in ways for value in ("7", "AHU-1", "")][:999]
+        ways = [
+            way.replace("{X}", value, 1) for way in ways for value in ("7", "AHU-1", "")
+        ][:999]
     assert any(
         JAPANESE.search(translated(way, "ja"))
         or any(phrase.pattern.fullmatch(way) for phrase in PHRASES)
@@ -136,12 +164,16 @@ def test_there_are_sentences_to_look_at() -> None:
 
 @pytest.mark.parametrize("pair", ALL, ids=lambda pair: pair["en"][:60])
 def test_both_languages_have_the_same_braces_and_settings(pair: dict[str, str]) -> None:
-    english, japanese = (set(re.findall(r"{(\w+)}", pair[language])) for language in ("en", "ja"))
+    english, japanese = (
+        set(re.findall(r"{(\w+)}", pair[language])) for language in ("en", "ja")
+    )
     # what is only expected, or says what the Japanese sentence says by itself, may be left out
     assert japanese <= english
     assert english - japanese <= {"encodings", "rows"}
     settings = r"\b(?:source|windows|labels|splits)\.[a-z_.0-9]*[a-z0-9]"
-    assert set(re.findall(settings, pair["en"])) <= set(re.findall(settings, pair["ja"]))
+    assert set(re.findall(settings, pair["en"])) <= set(
+        re.findall(settings, pair["ja"])
+    )
 
 
 def test_parts_of_a_sentence_are_said_in_japanese_too() -> None:
@@ -157,9 +189,7 @@ def test_parts_of_a_sentence_are_said_in_japanese_too() -> None:
 
 def test_words_of_the_data_are_left_as_they_are() -> None:
     text = "class 'test' has 1 units; a split by equipment needs at least 4"
-    rest = (
-        " (train, tune, cal, test): use splits.kind: time, or pool classes with windows.class: all"
-    )
+    rest = " (train, tune, cal, test): use splits.kind: time, or pool classes with windows.class: all"
     assert "種別 'test' の設備は 1 台" in translated(text + rest, "ja")
 
 
@@ -189,7 +219,9 @@ COMPOSED = (
     " the same moment: give each file its machine or facility by source.path_pattern, such as"
     " '(?P<equipment_id>[^/]+)\\.csv$'",
 )
-ENGLISH = re.compile(r"\b(?:the|of|in|and|or|set|more|found|expected|nearest|are|such|as)\b")
+ENGLISH = re.compile(
+    r"\b(?:the|of|in|and|or|set|more|found|expected|nearest|are|such|as)\b"
+)
 
 
 @pytest.mark.parametrize("text", COMPOSED, ids=lambda text: text[:40])

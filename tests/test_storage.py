@@ -81,7 +81,11 @@ def test_place_takes_names_apart_as_path_does() -> None:
         "run/plain",
     ):
         ours, theirs = Place.at(f"s3://lake/{text}"), Path(text)
-        assert (ours.name, ours.stem, ours.suffix) == (theirs.name, theirs.stem, theirs.suffix)
+        assert (ours.name, ours.stem, ours.suffix) == (
+            theirs.name,
+            theirs.stem,
+            theirs.suffix,
+        )
         assert ours.parent.key == theirs.parent.as_posix()
         assert ours.with_name("x").key == theirs.with_name("x").as_posix()
 
@@ -141,7 +145,8 @@ def test_glob_matches_level_by_level(root: AnyPath) -> None:
     ):
         write_text(root / name, "")
     found = [
-        str(path).removeprefix(str(root)) for path in sorted(root.glob("class=*/part-*.parquet"))
+        str(path).removeprefix(str(root))
+        for path in sorted(root.glob("class=*/part-*.parquet"))
     ]
     assert found == ["/class=a/part-1.parquet", "/class=b/part-0.parquet"]
     assert [path.name for path in sorted(root.glob("*.json"))] == ["top.json"]
@@ -152,14 +157,18 @@ def test_tables_come_back_equal(root: AnyPath) -> None:
     for number in range(2):
         write_parquet(TABLE, root / "t" / f"part-{number}.parquet")
     assert read_parquet(root / "t" / "part-0.parquet").equals(TABLE)
-    assert read_parquet(root / "t" / "part-0.parquet", columns=["value"]).column_names == ["value"]
+    assert read_parquet(
+        root / "t" / "part-0.parquet", columns=["value"]
+    ).column_names == ["value"]
     files = sorted((root / "t").glob("*.parquet"))
     assert parquet_dataset(files).to_table().equals(pa.concat_tables([TABLE, TABLE]))
     assert parquet_dataset(root / "t").count_rows() == 6
 
 
 def test_json_writes_null_for_what_is_no_number(root: AnyPath) -> None:
-    write_json(root / "m.json", {"auc": float("nan"), "rows": (1, float("inf")), "where": root})
+    write_json(
+        root / "m.json", {"auc": float("nan"), "rows": (1, float("inf")), "where": root}
+    )
     assert json.loads((root / "m.json").read_text(encoding="utf-8")) == {
         "auc": None,
         "rows": [1, None],
@@ -240,19 +249,26 @@ def test_a_folder_gets_its_manifest_last_on_an_object_store(
     assert not (bundle / "a-manifest.json").exists()
 
 
-def test_a_bucket_that_is_not_there_is_named_in_one_sentence(s3: Callable[[str], str]) -> None:
+def test_a_bucket_that_is_not_there_is_named_in_one_sentence(
+    s3: Callable[[str], str],
+) -> None:
     s3("some-bucket")
     lost = place("s3://no-such-bucket/run")
     assert not lost.exists()
     with pytest.raises(
-        InputError, match=r"^s3://no-such-bucket/run/m.json: cannot be written .*expected a bucket"
+        InputError,
+        match=r"^s3://no-such-bucket/run/m.json: cannot be written .*expected a bucket",
     ):
         write_json(lost / "m.json", {})
-    with pytest.raises(InputError, match=r"s3://no-such-bucket/x.parquet: no file found"):
+    with pytest.raises(
+        InputError, match=r"s3://no-such-bucket/x.parquet: no file found"
+    ):
         source_files(SourceConfig(readings="s3://no-such-bucket/x.parquet"))
 
 
-def test_a_store_that_does_not_answer_is_named_in_one_sentence(s3: Callable[[str], str]) -> None:
+def test_a_store_that_does_not_answer_is_named_in_one_sentence(
+    s3: Callable[[str], str],
+) -> None:
     lost = place("s3://storage/run?endpoint_override=127.0.0.1:9&scheme=http")
     with pytest.raises(
         InputError, match=r"^s3://storage/run/a\?endpoint.*: cannot be opened .*connect"
@@ -261,7 +277,9 @@ def test_a_store_that_does_not_answer_is_named_in_one_sentence(s3: Callable[[str
 
 
 def test_the_url_may_name_the_endpoint_itself(
-    s3: Callable[[str], str], s3_environment: dict[str, str], monkeypatch: pytest.MonkeyPatch
+    s3: Callable[[str], str],
+    s3_environment: dict[str, str],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     bucket = s3("own-endpoint")
     monkeypatch.delenv("AWS_ENDPOINT_URL")
@@ -272,7 +290,9 @@ def test_the_url_may_name_the_endpoint_itself(
         f"{bucket}/x/a%201.parquet?endpoint_override={host}&scheme=http"
     ]
     files = source_files(
-        SourceConfig(readings=f"{bucket}/*/*.parquet?endpoint_override={host}&scheme=http")
+        SourceConfig(
+            readings=f"{bucket}/*/*.parquet?endpoint_override={host}&scheme=http"
+        )
     )
     assert files == [str(path) for path in folder.glob("*")]
 
@@ -319,4 +339,7 @@ def test_configuration_is_read_from_a_url(s3: Callable[[str], str]) -> None:
     bucket = place(s3("settings"))
     write_text(bucket / "base.yaml", "language: ja\n")
     write_text(bucket / "runs" / "own.yaml", "extends: ../base.yaml\nname: own\n")
-    assert read_settings(str(bucket / "runs" / "own.yaml")) == {"language": "ja", "name": "own"}
+    assert read_settings(str(bucket / "runs" / "own.yaml")) == {
+        "language": "ja",
+        "name": "own",
+    }

@@ -48,7 +48,10 @@ def run(config: RunConfig) -> LeakyRecord:
 
 
 def _enact(config: RunConfig, workspace: Workspace) -> LeakyRecord:
-    models = {BESIDE: config_of(BESIDE, seed=config.seed), config.model.family: config.model}
+    models = {
+        BESIDE: config_of(BESIDE, seed=config.seed),
+        config.model.family: config.model,
+    }
     check_trainable(config, workspace, models.values())
     recipes = load_recipes(workspace.windows)
     task = ray.remote(num_cpus=1, max_retries=2)(_protocols_of_class)
@@ -60,9 +63,12 @@ def _enact(config: RunConfig, workspace: Workspace) -> LeakyRecord:
         ]
         classes: list[dict[str, Judged]] = ray.get(refs)
         found[name] = {
-            p: claims([each[p] for each in classes], config.windows.horizons) for p in PROTOCOLS
+            p: claims([each[p] for each in classes], config.windows.horizons)
+            for p in PROTOCOLS
         }
-        log.info("leaky_protocols: %s re-enacted under %d protocols", name, len(PROTOCOLS))
+        log.info(
+            "leaky_protocols: %s re-enacted under %d protocols", name, len(PROTOCOLS)
+        )
     folder = workspace.root / "leaky_protocols"
     about = {p: (deal.__doc__ or "").strip() for p, deal in PROTOCOLS.items()}
     write_json(
@@ -80,7 +86,8 @@ def _protocols_of_class(
     encoder = loaded_once(lambda: load_encoder(encoder_config))
     splits = ("train", "tune", "cal", "test")
     parts = {
-        split: prepared_windows(folder, recipe, split, model.reads, encoder) for split in splits
+        split: prepared_windows(folder, recipe, split, model.reads, encoder)
+        for split in splits
     }
     return {protocol: enact(protocol, parts, model, encoder) for protocol in PROTOCOLS}
 
@@ -91,7 +98,9 @@ def _page(config: RunConfig, about: dict[str, str], found: dict[str, Any]) -> st
     lines += [f"- `{name}`: {text}" for name, text in about.items()]
     for model, protocols in found.items():
         head = " | ".join(
-            f"{metric} {h} d" for metric in ("PR-AUC", "ROC-AUC", "F1") for h in horizons
+            f"{metric} {h} d"
+            for metric in ("PR-AUC", "ROC-AUC", "F1")
+            for h in horizons
         )
         lines += [
             "",
@@ -102,7 +111,9 @@ def _page(config: RunConfig, about: dict[str, str], found: dict[str, Any]) -> st
         ]
         for name, row in protocols.items():
             cells = [
-                f"{row[h][metric]:.3f}" for metric in ("pr_auc", "roc_auc", "f1") for h in horizons
+                f"{row[h][metric]:.3f}"
+                for metric in ("pr_auc", "roc_auc", "f1")
+                for h in horizons
             ]
             lines.append(
                 f"| {name if name == 'honest' else f'{name} (not usable)'} | {' | '.join(cells)} |"

@@ -14,7 +14,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from sklearn.metrics import average_precision_score, precision_recall_curve, roc_auc_score
+from sklearn.metrics import (
+    average_precision_score,
+    precision_recall_curve,
+    roc_auc_score,
+)
 
 from hvac.features.table import Windows, concat
 from hvac.models.families import fit
@@ -57,7 +61,12 @@ def random_rows_chosen_on_test(parts: dict[str, Windows], seed: int) -> Deal:
 
 def test_in_training(parts: dict[str, Windows], seed: int) -> Deal:
     """LEAKY: the test rows are in the training file."""
-    return Deal(concat([parts["train"], parts["test"]]), parts["tune"], parts["cal"], parts["test"])
+    return Deal(
+        concat([parts["train"], parts["test"]]),
+        parts["tune"],
+        parts["cal"],
+        parts["test"],
+    )
 
 
 PROTOCOLS: dict[str, Callable[[dict[str, Windows], int], Deal]] = {
@@ -86,17 +95,22 @@ class Judged(NamedTuple):
     test: tuple[Floats, Windows]
 
 
-def enact(protocol: str, parts: dict[str, Windows], config: Any, encoder: Encoding) -> Judged:
+def enact(
+    protocol: str, parts: dict[str, Windows], config: Any, encoder: Encoding
+) -> Judged:
     """Fit one class under one protocol."""
     deal = PROTOCOLS[protocol](parts, config.seed)
     model = fit(deal.train, deal.tune, config, Fitting(encoder))
     cut, test = (
-        (np.asarray(model.score(part), dtype=np.float64), part) for part in (deal.cut, deal.test)
+        (np.asarray(model.score(part), dtype=np.float64), part)
+        for part in (deal.cut, deal.test)
     )
     return Judged(cut, test)
 
 
-def claims(judged: list[Judged], horizons: tuple[int, ...]) -> dict[str, dict[str, float]]:
+def claims(
+    judged: list[Judged], horizons: tuple[int, ...]
+) -> dict[str, dict[str, float]]:
     """PR-AUC, ROC-AUC and F1 per horizon, each class's own, averaged over classes by their positives.
 
     The threshold of F1 is the one with the highest F1 on the windows that set it.
@@ -113,14 +127,23 @@ def _claim(judged: list[Judged], h: int) -> dict[str, float]:
             hits = float((alarm_B & y_B).sum())
             f1 = 2 * hits / max(alarm_B.sum() + y_B.sum(), 1)
             rows.append(
-                [average_precision_score(y_B, score_B), roc_auc_score(y_B, score_B), f1, y_B.mean()]
+                [
+                    average_precision_score(y_B, score_B),
+                    roc_auc_score(y_B, score_B),
+                    f1,
+                    y_B.mean(),
+                ]
             )
             weights.append(y_B.sum())
     values = np.average(rows, axis=0, weights=weights) if rows else np.full(4, np.nan)
-    return dict(zip(("pr_auc", "roc_auc", "f1", "base_rate"), values.tolist(), strict=True))
+    return dict(
+        zip(("pr_auc", "roc_auc", "f1", "base_rate"), values.tolist(), strict=True)
+    )
 
 
-def _known(score_BH: Floats, windows: Windows, h: int) -> tuple[Floats, npt.NDArray[np.bool_]]:
+def _known(
+    score_BH: Floats, windows: Windows, h: int
+) -> tuple[Floats, npt.NDArray[np.bool_]]:
     y_BH, known_BH = windows.labels
     return score_BH[known_BH[:, h], h], y_BH[known_BH[:, h], h]
 

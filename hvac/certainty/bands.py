@@ -21,12 +21,16 @@ from hvac.decision.decision import Decision, Scored
 
 DRAWS: Final = 50
 LOW, HIGH = 5, 95  # percent of the draws
-SLOPE_STD: Final = 0.4  # of the prior; chosen on simulated fleets (benchmarks/certainty.py)
+SLOPE_STD: Final = (
+    0.4  # of the prior; chosen on simulated fleets (benchmarks/certainty.py)
+)
 INTERCEPT_STD: Final = 0.8
 STEPS: Final = 12
 MOST_STEP: Final = 2.0
 SEED: Final = 18
-MOST_WINDOWS: Final = 50_000  # of more, an even share: draws times windows must fit in memory
+MOST_WINDOWS: Final = (
+    50_000  # of more, an even share: draws times windows must fit in memory
+)
 
 
 class RiskBands(NamedTuple):
@@ -71,7 +75,9 @@ def fit_risk_bands(scored: Scored, decision: Decision) -> RiskBands:
     _, unit_B = np.unique(scored.windows.units, return_inverse=True)
     units = int(unit_B.max(initial=-1)) + 1
     rng = np.random.default_rng(SEED)
-    drawn_DU = rng.multinomial(units, np.full(units, 1 / units), size=DRAWS).astype(np.float64)
+    drawn_DU = rng.multinomial(units, np.full(units, 1 / units), size=DRAWS).astype(
+        np.float64
+    )
     lines = []
     for h in range(odds_BH.shape[1]):
         prior_D2 = np.column_stack(

@@ -73,16 +73,22 @@ class Certainty(NamedTuple):
             BundleError: if an array is missing, or is not of so many horizons.
         """
         try:
-            stored = {name.removeprefix(PREFIX): array for name, array in arrays.items()}
+            stored = {
+                name.removeprefix(PREFIX): array for name, array in arrays.items()
+            }
             bands = RiskBands(stored["slope_DH"], stored["intercept_DH"])
-            rule = Rule(stored["share_H"], stored["promised_H"], int(stored["least_similar"][0]))
+            rule = Rule(
+                stored["share_H"], stored["promised_H"], int(stored["least_similar"][0])
+            )
         except (KeyError, IndexError) as error:
             raise BundleError(f"its risk bands are damaged ({error})") from error
         shapes = {bands.slope_DH.shape, bands.intercept_DH.shape}
         widths = {bands.slope_DH.shape[-1], len(rule.share_H), len(rule.promised_H)}
         finite = all(bool(np.isfinite(part).all()) for part in bands)
         if len(shapes) != 1 or widths != {horizons} or not finite:
-            raise BundleError("its risk bands are damaged: their arrays do not fit each other")
+            raise BundleError(
+                "its risk bands are damaged: their arrays do not fit each other"
+            )
         return cls(bands, rule)
 
 
@@ -113,7 +119,9 @@ def fit_certainty(
     share_BH = alarm_shares(bands, risk_BH, threshold_BH)
     y_BH, known_BH = windows.labels
     chosen = []
-    kept_B = np.zeros(len(windows), dtype=bool)  # at a shorter horizon: kept at this one, too
+    kept_B = np.zeros(
+        len(windows), dtype=bool
+    )  # at a shorter horizon: kept at this one, too
     for h, days in enumerate(horizons):
         known_B = known_BH[:, h]
         share, promised = choose_share(

@@ -17,7 +17,12 @@ from scipy.special import stdtrit  # scipy.stats takes 0.4 s to import, in every
 
 from hvac.arrays import AnyInts, Bools, Floats, Ints, Strings
 from hvac.decision.abstain_config import AbstainConfig
-from hvac.decision.alarm_episodes import alarm_episodes, infer_stride, merge_gap, unit_years
+from hvac.decision.alarm_episodes import (
+    alarm_episodes,
+    infer_stride,
+    merge_gap,
+    unit_years,
+)
 
 SHARES: Final = (0.95, 0.9, 0.85, 0.8, 0.75, 0.7, 0.65, 0.6, 0.55, 0.5, 0.0)
 LEAST_UNITS: Final = 5
@@ -66,7 +71,9 @@ def false_alarms(
     episode = np.searchsorted(first_key_A, window_key, side="right") - 1
     true_A = np.zeros(len(first_key_A), dtype=bool)
     np.logical_or.at(true_A, episode, y_B[alarm_B])
-    false_U = np.bincount(episodes.unit_A[~true_A], minlength=len(units)).astype(np.float64)
+    false_U = np.bincount(episodes.unit_A[~true_A], minlength=len(units)).astype(
+        np.float64
+    )
     stride = infer_stride(units_B, end_day_B)
     years_U = np.array([unit_years(count, stride) for count in np.bincount(unit_B)])
     return UnitAlarms(false_U, years_U)
@@ -115,8 +122,12 @@ def choose_share(
     chosen, promised = 0.0, False
     for share in SHARES:
         kept_B = alarm_B & (drawn_alarm_B >= share)
-        alarms = false_alarms(kept_B, y_B, units_B=units_B, end_day_B=end_day_B, horizon=horizon)
-        if not within_budget(alarms, config.false_alarms_per_unit_year, config.confidence):
+        alarms = false_alarms(
+            kept_B, y_B, units_B=units_B, end_day_B=end_day_B, horizon=horizon
+        )
+        if not within_budget(
+            alarms, config.false_alarms_per_unit_year, config.confidence
+        ):
             break
         withheld = float((alarm_B & ~kept_B).mean())
         if withheld <= config.most:

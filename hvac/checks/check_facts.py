@@ -59,7 +59,10 @@ def _record_facts(check: RecordCheck) -> dict[str, Json]:
     observed = [machine.observed for machine in check.machines]
     unmatched = Counter(check.read.rejects["reason"].to_pylist())["unknown_equipment"]
     facts: dict[str, Json] = {
-        **{name: summary[name] for name in ("facilities", "equipment", "classes", "points")},
+        **{
+            name: summary[name]
+            for name in ("facilities", "equipment", "classes", "points")
+        },
         **{name: summary[name] for name in ("first_date", "last_date", "events")},
         "events_without_equipment": unmatched,
         "rhythm": rhythm_counts(check.machines),
@@ -111,7 +114,9 @@ def _record_lines(facts: JsonObject) -> Iterator[str]:
     kinds = Counter(str(branch(one)["kind"]) for one in suspects)  # type: ignore[union-attr]
     yield f"suspects    {_listed(dict(kinds))}"
     learning = branch(facts, "learning")
-    until = f", until {max(map(str, learning.values()))} at the latest" if learning else ""
+    until = (
+        f", until {max(map(str, learning.values()))} at the latest" if learning else ""
+    )
     yield f"learning    {len(learning)} machines{until}"
     for split in SPLITS:
         counts = branch(facts, "windows", split)

@@ -32,7 +32,13 @@ NAMES: Final = {  # of columns, as exports call them
     "end_of_follow_up": "end_of_follow_up removed decommissioned 撤去日 廃止日",
 }
 OF_EVENTS: Final = ("facility_id", "equipment_id", "kind", "start", "end")
-OF_REGISTER: Final = ("facility_id", "equipment_id", "class", "install_date", "end_of_follow_up")
+OF_REGISTER: Final = (
+    "facility_id",
+    "equipment_id",
+    "class",
+    "install_date",
+    "end_of_follow_up",
+)
 OF_READINGS: Final = (*REQUIRED, "lower_limit", "upper_limit")
 SEPARATORS: Final = (".", "/", ":", "|", "__", "_", " ", "-")
 
@@ -86,6 +92,10 @@ def column_pattern(columns: Sequence[str]) -> str | None:
         machines = Counter(of_column["equipment_id"] for of_column in ids.values())
         points = Counter(of_column["point_id"] for of_column in ids.values())
         whole = len(ids) == len(columns) == len(machines) * len(points)
-        if whole and len(machines) > 1 and (len(points) > 1 or separator in SEPARATORS[:4]):
+        if (
+            whole
+            and len(machines) > 1
+            and (len(points) > 1 or separator in SEPARATORS[:4])
+        ):
             return pattern
     return None

@@ -13,7 +13,12 @@ from hvac.errors import HvacError, InputError
 from hvac.features.describing import bare_windows
 from hvac.features.learnable import empty_parts, unlearnable
 from hvac.features.recipe import Recipe
-from hvac.features.recipes import make_recipes, needs_limits, require_kinds, split_registry
+from hvac.features.recipes import (
+    make_recipes,
+    needs_limits,
+    require_kinds,
+    split_registry,
+)
 from hvac.features.scene import UnitRecord, scenes
 from hvac.features.training_windows import training_windows
 from hvac.features.window_counts import WindowCounts, count_windows
@@ -37,7 +42,9 @@ class Expected:
     @property
     def windows(self) -> int:
         """Return how many windows there are in all."""
-        splits = [split for of_class in self.counts.values() for split in of_class.values()]
+        splits = [
+            split for of_class in self.counts.values() for split in of_class.values()
+        ]
         return sum(split["windows"] for split in splits)
 
 
@@ -95,7 +102,10 @@ def _recipes(
 
 
 def _counted(
-    panels: list[Panel], registry: Registry, recipes: dict[str, Recipe], splitter: Splitter
+    panels: list[Panel],
+    registry: Registry,
+    recipes: dict[str, Recipe],
+    splitter: Splitter,
 ) -> Expected:
     first = next(iter(recipes.values()))
     follow_up = registry.follow_up(first.labels.kinds)
@@ -103,13 +113,22 @@ def _counted(
     left_out: Counter[str] = Counter()
     for panel in panels:
         name = registry.classes[panel.unit]
-        record = UnitRecord(events=registry.events_of(panel.unit), follow_up=follow_up[panel.unit])
+        record = UnitRecord(
+            events=registry.events_of(panel.unit), follow_up=follow_up[panel.unit]
+        )
         for scene in scenes(panel, recipes[name], record):
-            made, reasons = training_windows(scene, recipes[name], splitter, make=bare_windows)
+            made, reasons = training_windows(
+                scene, recipes[name], splitter, make=bare_windows
+            )
             parts[name].append(made)
             left_out.update(reasons)
-    counts = {name: count_windows(parts[name], first.windows.horizons) for name in sorted(parts)}
-    borders = (splitter.t1, splitter.t2) if splitter.config.kind in ("time", "both") else None
+    counts = {
+        name: count_windows(parts[name], first.windows.horizons)
+        for name in sorted(parts)
+    }
+    borders = (
+        (splitter.t1, splitter.t2) if splitter.config.kind in ("time", "both") else None
+    )
     return Expected(counts=counts, left_out=dict(+left_out), borders=borders)
 
 

@@ -17,10 +17,20 @@ SECTIONS = "source|windows|labels|splits|featurize|model|train|decision"
 SETTING = re.compile(rf"(?<!/)\b(?:{SECTIONS})(?:\.[a-z]\w*)+")
 # What these words are part of was settled, or is only told.
 NOTES = (
-    *("were taken for one", "joined all the same", "another row tells too", "taken as still open"),
+    *(
+        "were taken for one",
+        "joined all the same",
+        "another row tells too",
+        "taken as still open",
+    ),
     *("stand in several files and were joined", "does not match were left out"),
     *("count once", "which was cut off", "read as 1", "their day is the one written"),
-    *("the later file", "separated by", "the encoding was", "was read with a decimal comma"),
+    *(
+        "the later file",
+        "separated by",
+        "the encoding was",
+        "was read with a decimal comma",
+    ),
 )
 # How to mend what a sentence says nothing of.
 REMEDIES = {
@@ -64,7 +74,9 @@ def noted(texts: Iterable[str]) -> list[Finding]:
     for text in texts:
         harmless = any(words in text for words in NOTES)
         faults.append(
-            Finding("note" if harmless else "fault", text, "" if harmless else _remedy(text))
+            Finding(
+                "note" if harmless else "fault", text, "" if harmless else _remedy(text)
+            )
         )
     return faults
 
@@ -101,7 +113,11 @@ def joined_by_cause(causes: Sequence[tuple[str, str]]) -> list[str]:
         files_by_cause[text.replace(file, "{file}")].append(file)
     sentences = []
     for cause, (first, *others) in files_by_cause.items():
-        more = f" and {len(others) - NAMED_FILES} more" if len(others) > NAMED_FILES else ""
+        more = (
+            f" and {len(others) - NAMED_FILES} more"
+            if len(others) > NAMED_FILES
+            else ""
+        )
         also = f" (and so in {', '.join(others[:NAMED_FILES])}{more})" if others else ""
         sentences.append(cause.replace("{file}", first) + also)
     return sentences

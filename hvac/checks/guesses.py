@@ -36,7 +36,11 @@ class Guesses:
     @property
     def settings(self) -> dict[str, Any]:
         """Return the settings of the source."""
-        paths = {"readings": self.readings, "events": self.events, "equipment": self.equipment}
+        paths = {
+            "readings": self.readings,
+            "events": self.events,
+            "equipment": self.equipment,
+        }
         settings: dict[str, Any] = {name: path for name, path in paths.items() if path}
         for key, guess in self.found.items():
             section, _, name = key.partition(".")
@@ -47,7 +51,9 @@ class Guesses:
         if settings.get("format") == "wide":
             settings.setdefault("wide", {})
         for name, value in self.given.items():
-            both = isinstance(value, Mapping) and isinstance(settings.get(name), Mapping)
+            both = isinstance(value, Mapping) and isinstance(
+                settings.get(name), Mapping
+            )
             settings[name] = {**settings[name], **value} if both else value
         return settings
 

@@ -40,7 +40,11 @@ DATE: Final = re.compile(r"\s*\d{1,4}\s*[-./年]\s*\d{1,2}\s*[-./月]\s*\d{1,4}"
 
 
 def guess_source(
-    readings: str, *, events: str | None, equipment: str | None, given: Mapping[str, Any]
+    readings: str,
+    *,
+    events: str | None,
+    equipment: str | None,
+    given: Mapping[str, Any],
 ) -> Guesses:
     """Guess how tables are written.
 
@@ -53,7 +57,9 @@ def guess_source(
     Raises:
         InputError: something cannot be guessed; the sentence says what.
     """
-    guesses = Guesses(readings=readings, events=events, equipment=equipment, given=given)
+    guesses = Guesses(
+        readings=readings, events=events, equipment=equipment, given=given
+    )
     later = ("wide", "format", "building_model")
     known = {name: value for name, value in given.items() if name not in later}
     plain = SourceConfig(readings=readings, **known)
@@ -73,18 +79,26 @@ def _guess_format(
     guesses: Guesses, file: TableFile, files: Sequence[str], plain: SourceConfig
 ) -> None:
     columns = [name for name in file.columns if name]
-    if set(map(folded, INSPECTION.values())) >= set(map(folded, columns)) - {"点検id"} and (
-        folded(INSPECTION["value"]) in set(map(folded, columns))
-    ):
-        guesses.found["format"] = Guess("inspection", "the columns are those of the 点検記録")
+    if set(map(folded, INSPECTION.values())) >= set(map(folded, columns)) - {
+        "点検id"
+    } and (folded(INSPECTION["value"]) in set(map(folded, columns))):
+        guesses.found["format"] = Guess(
+            "inspection", "the columns are those of the 点検記録"
+        )
         return
     if "values_sequence" in columns:
-        guesses.found["format"] = Guess("seed", "a column values_sequence holds ready windows")
+        guesses.found["format"] = Guess(
+            "seed", "a column values_sequence holds ready windows"
+        )
         return
     if guesses.given.get("building_model"):
-        guesses.found["format"] = Guess("wide", "a building model says what its columns are")
+        guesses.found["format"] = Guess(
+            "wide", "a building model says what its columns are"
+        )
         names = _with_date(guesses, file, _matched(guesses, columns, ("date",)))
-        guesses.found["wide.date_column"] = Guess(names["date"], "by its name or its values")
+        guesses.found["wide.date_column"] = Guess(
+            names["date"], "by its name or its values"
+        )
         return
     matched = _matched(guesses, columns, OF_READINGS, hive_values(file.path))
     names = _with_date(guesses, file, matched)
@@ -94,7 +108,9 @@ def _guess_format(
         _guess_wide(guesses, file, files, names, plain)
 
 
-def _with_date(guesses: Guesses, file: TableFile, names: dict[str, str]) -> dict[str, str]:
+def _with_date(
+    guesses: Guesses, file: TableFile, names: dict[str, str]
+) -> dict[str, str]:
     """Add the one column whose values are dates, where none is called so."""
     if "date" in names:
         return names
@@ -128,7 +144,9 @@ def _matched(
     named = guesses.columns_given
     known = {ours: named[ours] for ours in fields if named.get(ours) in columns}
     free = [name for name in columns if name not in known.values()]
-    return known | match_names(free, [ours for ours in fields if ours not in known], folders)
+    return known | match_names(
+        free, [ours for ours in fields if ours not in known], folders
+    )
 
 
 def _guess_long(guesses: Guesses, file: TableFile, names: Mapping[str, str]) -> None:
@@ -138,7 +156,9 @@ def _guess_long(guesses: Guesses, file: TableFile, names: Mapping[str, str]) -> 
     _require(file, names, ("equipment_id", "point_id", "value"))
     if "facility_id" not in names:
         found["facility_id"] = Guess(
-            ONE_SITE, "no column looks like a facility: all is one site", "columns.facility_id"
+            ONE_SITE,
+            "no column looks like a facility: all is one site",
+            "columns.facility_id",
         )
 
 
@@ -153,7 +173,9 @@ def _require(file: TableFile, names: Mapping[str, str], fields: Sequence[str]) -
         )
 
 
-def _map_columns(guesses: Guesses, file: TableFile, names: Mapping[str, str], *, by: str) -> None:
+def _map_columns(
+    guesses: Guesses, file: TableFile, names: Mapping[str, str], *, by: str
+) -> None:
     """Map the columns that are called otherwise than ours."""
     given = guesses.columns_given
     for ours, theirs in names.items():
@@ -179,7 +201,9 @@ def _guess_wide(
 ) -> None:
     """Guess where a wide table's machines and facilities are named."""
     found = guesses.found
-    found["format"] = Guess("wide", "a date column and many others", "canonical, with columns")
+    found["format"] = Guess(
+        "wide", "a date column and many others", "canonical, with columns"
+    )
     found["wide.date_column"] = Guess(names["date"], "by its name")
     numbers = [name for name in _number_columns(file) if name != names["date"]]
     pattern = column_pattern(numbers)
@@ -187,34 +211,45 @@ def _guess_wide(
         names = {"date": names["date"]}
     values = [name for name in numbers if name not in names.values()]
     if not values:
-        raise InputError(f"{file.path}: no column beside {names['date']!r} holds numbers")
+        raise InputError(
+            f"{file.path}: no column beside {names['date']!r} holds numbers"
+        )
     by_path = []
     if "equipment_id" in names:
         found["wide.equipment_column"] = Guess(names["equipment_id"], "by its name")
     elif pattern:
-        machines = {ids["equipment_id"] for ids in ids_of_columns(pattern, values).values()}
+        machines = {
+            ids["equipment_id"] for ids in ids_of_columns(pattern, values).values()
+        }
         why = f"the columns are {len(machines)} machines with the same points"
         found["wide.pattern"] = Guess(pattern, why, "wide.equipment_id for one machine")
     elif len(files) > 1:
         by_path.append("equipment_id")
     else:
         name = PurePosixPath(file.path).name.split(".")[0]
-        found["wide.equipment_id"] = Guess(name, "one file, taken for one machine", "wide.pattern")
+        found["wide.equipment_id"] = Guess(
+            name, "one file, taken for one machine", "wide.pattern"
+        )
     folders = {PurePosixPath(path).parent.name for path in files}
     if "facility_id" in names:
         found["wide.facility_column"] = Guess(names["facility_id"], "by its name")
     elif len(folders) > 1:
         by_path.insert(0, "facility_id")
     else:
-        found["facility_id"] = Guess(ONE_SITE, "nothing names a facility: all is one site")
+        found["facility_id"] = Guess(
+            ONE_SITE, "nothing names a facility: all is one site"
+        )
     if by_path:
         ends = "[^/]+$" if by_path == ["facility_id"] else r"\.[^/]+$"
         pattern = "/".join(f"(?P<{name}>[^/]+?)" for name in by_path)
         pattern += f"/{ends}" if by_path == ["facility_id"] else ends
         why = " and ".join(
-            {"facility_id": "the folder's", "equipment_id": "the file's"}[name] for name in by_path
+            {"facility_id": "the folder's", "equipment_id": "the file's"}[name]
+            for name in by_path
         )
-        found["path_pattern"] = Guess(f"(?:^|/){pattern}", f"{why} name", "wide.equipment_id")
+        found["path_pattern"] = Guess(
+            f"(?:^|/){pattern}", f"{why} name", "wide.equipment_id"
+        )
 
 
 def _number_columns(file: TableFile) -> list[str]:
@@ -222,7 +257,9 @@ def _number_columns(file: TableFile) -> list[str]:
     names = [name for name in file.columns if name and file.columns.count(name) == 1]
     batch = next(iter_table(file, names, batch_rows=SAMPLE_ROWS), None)
     if batch is None:
-        raise InputError(f"{file.path}: expected readings below the header, found 0 rows")
+        raise InputError(
+            f"{file.path}: expected readings below the header, found 0 rows"
+        )
     return [name for name in names if _are_numbers(batch.table[name])]
 
 
@@ -236,12 +273,16 @@ def _are_dates(file: TableFile, name: str) -> bool:
     """Tell whether the texts of a column are dates, in the first rows."""
     batch = next(iter_table(file, [name], batch_rows=SAMPLE_ROWS), None)
     texts = [text for text in (batch.table[name].to_pylist() if batch else ()) if text]
-    return bool(texts) and sum(bool(DATE.match(str(text))) for text in texts) >= 0.9 * len(texts)
+    return bool(texts) and sum(
+        bool(DATE.match(str(text))) for text in texts
+    ) >= 0.9 * len(texts)
 
 
 def _are_numbers(column: pa.ChunkedArray) -> bool:
     if not pa.types.is_string(column.type):
-        return bool(pa.types.is_floating(column.type) or pa.types.is_integer(column.type))
+        return bool(
+            pa.types.is_floating(column.type) or pa.types.is_integer(column.type)
+        )
     texts = [text.strip() for text in column.to_pylist() if text and text.strip()]
     numbers = [bool(NUMBER.match(text)) and not DATE.match(text) for text in texts]
     return bool(texts) and sum(numbers) >= 0.5 * len(texts)
@@ -252,7 +293,9 @@ def _guess_small(guesses: Guesses, file: TableFile, fields: Sequence[str]) -> No
     inspection = {ours: INSPECTION[ours] for ours in fields if ours in INSPECTION}
     known = {ours: name for ours, name in inspection.items() if name in file.columns}
     free = [name for name in file.columns if name not in known.values()]
-    names = known | _matched(guesses, free, [ours for ours in fields if ours not in known])
+    names = known | _matched(
+        guesses, free, [ours for ours in fields if ours not in known]
+    )
     what = "events" if "kind" in fields else "register"
     _require(file, names, [ours for ours in NEEDED if ours in fields])
     if "facility_id" not in names and "facility_id" not in guesses.settings:
@@ -260,7 +303,9 @@ def _guess_small(guesses: Guesses, file: TableFile, fields: Sequence[str]) -> No
             f"{file.path}: no column looks like the facility: add it to the {what}, or give all the"
             " same by source.facility_id=<facility>"
         )
-    others = {ours: name for ours, name in names.items() if name != inspection.get(ours)}
+    others = {
+        ours: name for ours, name in names.items() if name != inspection.get(ours)
+    }
     _map_columns(guesses, file, others, by=what)
 
 

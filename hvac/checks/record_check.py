@@ -76,7 +76,9 @@ def check_record(settings: Settings) -> RecordCheck:
     if registry is None:
         return RecordCheck(read=read, faults=[*read.faults, *rejected(read)])
     laid = _panels(read, registry, settings.windows)
-    machines = [look_at(panel, registry.classes[panel.unit], settings.windows) for panel in laid]
+    machines = [
+        look_at(panel, registry.classes[panel.unit], settings.windows) for panel in laid
+    ]
     expected, refusals = expect_windows(
         laid,
         registry,
@@ -116,7 +118,9 @@ def check_record(settings: Settings) -> RecordCheck:
 def _own(refusals: Sequence[Finding], read: ReadRecord) -> list[Finding]:
     """Leave out that the log has no events where none of its events was joined: that is told."""
     unmatched = "unknown_equipment" in read.rejected
-    return [fault for fault in refusals if not (unmatched and "has no events" in fault.text)]
+    return [
+        fault for fault in refusals if not (unmatched and "has no events" in fault.text)
+    ]
 
 
 def _panels(read: ReadRecord, registry: Registry, windows: WindowConfig) -> list[Panel]:
@@ -129,7 +133,9 @@ def _events(registry: Registry) -> dict[Unit, list[tuple[int, int, str]]]:
     events = {}
     for unit, of_unit in registry.unit_events.items():
         days: list[DayNumbers] = [of_unit.start_N, of_unit.end_N]
-        rows = zip(days[0].tolist(), days[1].tolist(), of_unit.kind_N.tolist(), strict=True)
+        rows = zip(
+            days[0].tolist(), days[1].tolist(), of_unit.kind_N.tolist(), strict=True
+        )
         events[unit] = list(rows)
     return events
 

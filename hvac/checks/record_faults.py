@@ -47,7 +47,9 @@ def rejected(read: ReadRecord) -> list[Finding]:
         row = first[reason]
         where = f"{row['file']}, row {row['row']}, column {row['column']}"
         text = f"{count:,} × {reason} (first: {where}: {row['found']!r})"
-        faults.append(Finding("fault", text, MENDED_BY.get(reason, "correct them in the file")))
+        faults.append(
+            Finding("fault", text, MENDED_BY.get(reason, "correct them in the file"))
+        )
     return faults
 
 
@@ -67,7 +69,9 @@ def lost_points(registry: Registry) -> list[Finding]:
     for name, points in registry.dropped_points.items():
         if points:
             text = f"class {name!r}: too few machines have {_named(points)}: left out"
-            faults.append(Finding("fault", text, "lower windows.min_point_share to keep them"))
+            faults.append(
+                Finding("fault", text, "lower windows.min_point_share to keep them")
+            )
     return faults
 
 
@@ -78,7 +82,9 @@ def odd_values(read: ReadRecord, machines: Sequence[CheckedMachine]) -> list[Fin
     if by_unit:
         marks = sorted({mark for marks in by_unit.values() for mark in marks})
         listed = ", ".join(f"{mark:g}" for mark in marks)
-        text = f"{listed} stand among the values of {_units(by_unit)}, far from all others"
+        text = (
+            f"{listed} stand among the values of {_units(by_unit)}, far from all others"
+        )
         faults.append(Finding("fault", text, f"set source.missing_values: [{listed}]"))
     odd = {
         "flat": "stood still for 14 readings: a stuck sensor?",
@@ -86,7 +92,9 @@ def odd_values(read: ReadRecord, machines: Sequence[CheckedMachine]) -> list[Fin
     }
     for kind, what in odd.items():
         points = {
-            machine.unit: [doubt.point_id for doubt in machine.doubts if doubt.kind == kind]
+            machine.unit: [
+                doubt.point_id for doubt in machine.doubts if doubt.kind == kind
+            ]
             for machine in machines
         }
         suspects = [unit for unit, names in points.items() if names]
@@ -99,11 +107,15 @@ def odd_values(read: ReadRecord, machines: Sequence[CheckedMachine]) -> list[Fin
 def thin(machines: Sequence[CheckedMachine], windows: WindowConfig) -> list[Finding]:
     """Return faults on machines with few readings or a rhythm that carries no window."""
     faults = []
-    thin = [machine.unit for machine in machines if machine.observed < windows.min_observed]
+    thin = [
+        machine.unit for machine in machines if machine.observed < windows.min_observed
+    ]
     if thin:
         text = f"less than {windows.min_observed:.0%} of the readings of {_units(thin)} are there"
         faults.append(
-            Finding("fault", text, "lower windows.min_observed, or bring what is missing")
+            Finding(
+                "fault", text, "lower windows.min_observed, or bring what is missing"
+            )
         )
     rare = [machine.unit for machine in machines if "rarer" in machine.rhythms.values()]
     if rare:
@@ -121,11 +133,15 @@ def thin(machines: Sequence[CheckedMachine], windows: WindowConfig) -> list[Find
     return faults
 
 
-def too_few_events(registry: Registry, labels: LabelConfig, expected: Expected) -> list[Finding]:
+def too_few_events(
+    registry: Registry, labels: LabelConfig, expected: Expected
+) -> list[Finding]:
     """Return a note where the record has fewer events than a headline needs."""
     if labels.source != "events" or not expected.windows:
         return []
-    events = sum(len(of.of_kinds(labels.kinds).start_N) for of in registry.unit_events.values())
+    events = sum(
+        len(of.of_kinds(labels.kinds).start_N) for of in registry.unit_events.values()
+    )
     if not 0 < events < FEW_EVENTS:
         return []
     text = (

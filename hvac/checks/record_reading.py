@@ -73,7 +73,9 @@ class ReadRecord:
         return dict(Counter(self.rejects["reason"].to_pylist()))
 
 
-def read_all_tables(source: SourceConfig, *, by_class: bool, min_point_share: float) -> ReadRecord:
+def read_all_tables(
+    source: SourceConfig, *, by_class: bool, min_point_share: float
+) -> ReadRecord:
     """Read readings, events and register of a source; raise nothing that a user can mend.
 
     Args:
@@ -90,7 +92,9 @@ def read_all_tables(source: SourceConfig, *, by_class: bool, min_point_share: fl
     record.faults += noted(notes_on_passed_over(source))
     series, classes, months = _read_files(record, source)
     if not record.readings.num_rows:
-        if not record.faults or not any(fault.level == "stops" for fault in record.faults):
+        if not record.faults or not any(
+            fault.level == "stops" for fault in record.faults
+        ):
             record.faults.append(_nothing_read(record))
         return record
     usable = _usable_tables(record)
@@ -109,7 +113,9 @@ def read_all_tables(source: SourceConfig, *, by_class: bool, min_point_share: fl
     record.rejects = pa.concat_tables([record.rejects, record.registry.rejects])
     record.counts |= count_overlap(record.readings)
     record.faults += _shared(record)
-    record.faults += noted([*_untold(record, record.registry), *notes_on_counts(record.counts)])
+    record.faults += noted(
+        [*_untold(record, record.registry), *notes_on_counts(record.counts)]
+    )
     return record
 
 
@@ -130,7 +136,11 @@ def _shared(record: ReadRecord) -> list[Finding]:
 def _untold(record: ReadRecord, registry: Registry) -> list[str]:
     """Leave out which events match no equipment where that stops ingest: it is told there."""
     told = any("events were read" in fault.text for fault in record.faults)
-    return [note for note in registry.notes if not (told and "events are of equipment" in note)]
+    return [
+        note
+        for note in registry.notes
+        if not (told and "events are of equipment" in note)
+    ]
 
 
 def read_ready_windows(source: SourceConfig) -> ReadRecord:
@@ -165,7 +175,9 @@ def _nothing_read(record: ReadRecord) -> Finding:
     )
 
 
-def _read_files(record: ReadRecord, source: SourceConfig) -> tuple[pa.Table, pa.Table, pa.Table]:
+def _read_files(
+    record: ReadRecord, source: SourceConfig
+) -> tuple[pa.Table, pa.Table, pa.Table]:
     """Read every readings file; return its series, the classes in it, and readings by month."""
     parts: list[pa.Table] = []
     series: list[pa.Table] = []
@@ -186,7 +198,9 @@ def _read_files(record: ReadRecord, source: SourceConfig) -> tuple[pa.Table, pa.
         record.files_read += 1
         counts += [result.counts for result in results]
         for result in results:
-            file = pa.array([path] * len(result.readings), pa.string()).dictionary_encode()
+            file = pa.array(
+                [path] * len(result.readings), pa.string()
+            ).dictionary_encode()
             parts.append(result.readings.append_column("file", file))
             series.append(series_table(result.readings))
             months.append(readings_by_month(result.readings))
@@ -211,7 +225,9 @@ def _guesses(source: SourceConfig, notes: dict[str, tuple[str, ...]]) -> list[st
     try:
         return notes_on_files(source, notes)
     except InputError:
-        return notes_on_files(source.replace(events=None, equipment=None, names=None), notes)
+        return notes_on_files(
+            source.replace(events=None, equipment=None, names=None), notes
+        )
 
 
 def _read_on(

@@ -17,7 +17,16 @@ from hvac.panel.windows import WindowConfig
 from hvac.readings.gate import read_events
 from hvac.readings.sources import SourceConfig
 
-FAILURES: Final = ("fail", "fault", "trip", "breakdown", "故障", "異常", "不具合", "停止")
+FAILURES: Final = (
+    "fail",
+    "fault",
+    "trip",
+    "breakdown",
+    "故障",
+    "異常",
+    "不具合",
+    "停止",
+)
 ATTEMPTS: Final = 4
 MANY_MACHINES: Final = 50  # their windows every 7 days are enough to learn from
 Sections = dict[str, dict[str, Guess]]
@@ -29,9 +38,13 @@ def choose_sections(source: SourceConfig) -> tuple[Sections, RecordCheck]:
     Where the check says that another class or split would go on, that one is taken.
     """
     sections: Sections = {
-        "windows": {"class": Guess("each", "a bundle for each class of the register", "all")},
+        "windows": {
+            "class": Guess("each", "a bundle for each class of the register", "all")
+        },
         "labels": _labels(source),
-        "splits": {"kind": Guess("time", "the newest part tests", "equipment, facility, both")},
+        "splits": {
+            "kind": Guess("time", "the newest part tests", "equipment, facility, both")
+        },
     }
     sections["windows"]["train_stride"] = Guess(7, "days between training windows", "1")
     check = _checked(source, sections)
@@ -43,7 +56,10 @@ def choose_sections(source: SourceConfig) -> tuple[Sections, RecordCheck]:
         ):
             why = "the classes are unknown, or too small for a bundle each"
             sections["windows"]["class"] = Guess("all", why, "each")
-        elif "splits.kind: equipment" in stops and sections["splits"]["kind"].value == "time":
+        elif (
+            "splits.kind: equipment" in stops
+            and sections["splits"]["kind"].value == "time"
+        ):
             why = "the record is too short to part by time: some machines test"
             sections["splits"]["kind"] = Guess("equipment", why, "time, facility, both")
         else:
@@ -60,7 +76,9 @@ def _labels(source: SourceConfig) -> dict[str, Guess]:
         return {"source": Guess("limits", why, "events, with source.events")}
     spelling = one_spelling(kinds)
     counts = Counter(spelling[kind] for kind in kinds).most_common()
-    failures = [kind for kind, _ in counts if any(word in folded(kind) for word in FAILURES)]
+    failures = [
+        kind for kind, _ in counts if any(word in folded(kind) for word in FAILURES)
+    ]
     listed = ", ".join(f"{kind} ({count})" for kind, count in counts[:8])
     why = "by their name" if failures else "the most frequent kind"
     return {"events": Guess(failures[:1] or [counts[0][0]], why, listed)}
@@ -102,7 +120,9 @@ def run_file(guesses: Guesses, sections: Sections, *, name: str) -> str:
 def _language(guesses: Guesses) -> Guess:
     """Return the language of pages: Japanese where the tables are written in it."""
     names = [str(guess.value) for guess in guesses.found.values()]
-    if guesses.settings.get("format") == "inspection" or not all(map(str.isascii, names)):
+    if guesses.settings.get("format") == "inspection" or not all(
+        map(str.isascii, names)
+    ):
         return Guess("ja", "the tables are written in Japanese", "en")
     return Guess("en", "the tables are not written in Japanese", "ja")
 
@@ -128,5 +148,7 @@ def _guessed(guess: Guess) -> str:
 
 
 def _yaml(value: Any) -> str:
-    text = yaml.safe_dump(value, default_flow_style=True, allow_unicode=True, width=10_000)
+    text = yaml.safe_dump(
+        value, default_flow_style=True, allow_unicode=True, width=10_000
+    )
     return text.removesuffix("...\n").strip()

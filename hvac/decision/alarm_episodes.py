@@ -121,7 +121,9 @@ def false_episodes(
     falling = np.argsort(-risk_B, kind="stable")
     day_B = np.asarray(end_day_B, np.int64)[grid]
     true_B = np.asarray(y_B)[grid] > 0
-    count_B = _join_in_order(falling, unit_B[grid].astype(np.int64), day_B, true_B, gap_days)
+    count_B = _join_in_order(
+        falling, unit_B[grid].astype(np.int64), day_B, true_B, gap_days
+    )
     falls_after = np.diff(risk_B[falling]) != 0
     last_of_tie = np.r_[falls_after, True][-len(risk_B) :]
     return FalseEpisodes(risk_B[falling][last_of_tie], count_B[last_of_tie])
@@ -136,7 +138,9 @@ def _root(parent_B: Ints, b: int) -> int:
 
 
 @compiled
-def _join_in_order(order_B: Ints, unit_B: Ints, day_B: Ints, true_B: Bools, gap_days: int) -> Ints:
+def _join_in_order(
+    order_B: Ints, unit_B: Ints, day_B: Ints, true_B: Bools, gap_days: int
+) -> Ints:
     """Count the false episodes after each window of `order_B` has gone into alarm.
 
     This is a union-find on a grid sorted by unit and day.
@@ -150,7 +154,11 @@ def _join_in_order(order_B: Ints, unit_B: Ints, day_B: Ints, true_B: Bools, gap_
         false += not true_B[b]
         for step in (-1, 1):
             c = b + step
-            while 0 <= c < rows and unit_B[c] == unit_B[b] and abs(day_B[c] - day_B[b]) <= gap_days:
+            while (
+                0 <= c < rows
+                and unit_B[c] == unit_B[b]
+                and abs(day_B[c] - day_B[b]) <= gap_days
+            ):
                 if on_B[c]:
                     mine, other = _root(parent_B, b), _root(parent_B, c)
                     if mine != other:

@@ -111,7 +111,9 @@ def _check(calibrator: Calibrator) -> None:
             "calibrator: expected a finite slope >= 0, found"
             f" {calibrator.slope}, {calibrator.intercept}"
         )
-    if calibrator.method == "isotonic" and not _is_rising(calibrator.score_K, calibrator.risk_K):
+    if calibrator.method == "isotonic" and not _is_rising(
+        calibrator.score_K, calibrator.risk_K
+    ):
         raise BundleError(
             "calibrator: expected at least two isotonic breakpoints, scores and risks rising"
         )
@@ -156,7 +158,9 @@ def running_maximum(risk_BH: Floats) -> Floats:
     return np.maximum.accumulate(risk_BH, axis=1)
 
 
-def _interpolate(score_B: Floats, score_K: tuple[float, ...], risk_K: tuple[float, ...]) -> Floats:
+def _interpolate(
+    score_B: Floats, score_K: tuple[float, ...], risk_K: tuple[float, ...]
+) -> Floats:
     """Interpolate linearly between breakpoints, flat outside.
 
     Values are clipped to their segment, so rounding cannot break monotony.

@@ -58,7 +58,9 @@ def fit_calibrator(
         raise SplitError(
             "calibration: expected windows with a known label in the cal part, found none"
         )
-    assert np.all(np.isfinite(logit_B)), "scores must be finite before they are calibrated"
+    assert np.all(np.isfinite(logit_B)), (
+        "scores must be finite before they are calibrated"
+    )
     w_B = np.ones(len(y_B)) if w_B is None else np.asarray(w_B, np.float64)
     w_B = w_B * (len(w_B) / w_B.sum())
     positives = int(y_B.sum())

@@ -90,7 +90,9 @@ class Decision:
         }
         if self.facilities:
             facilities = sorted(self.facilities.items())
-            stored["facilities"] = {name: decision.to_json() for name, decision in facilities}
+            stored["facilities"] = {
+                name: decision.to_json() for name, decision in facilities
+            }
         return stored
 
     @classmethod
@@ -99,8 +101,12 @@ class Decision:
         facilities = stored.get("facilities", {})
         return cls(
             calibrators=tuple(map(Calibrator.from_json, stored["calibrators"])),
-            thresholds=tuple(Threshold(**threshold) for threshold in stored["thresholds"]),
-            facilities={name: cls.from_json(decision) for name, decision in facilities.items()},
+            thresholds=tuple(
+                Threshold(**threshold) for threshold in stored["thresholds"]
+            ),
+            facilities={
+                name: cls.from_json(decision) for name, decision in facilities.items()
+            },
             units=stored.get("units", 0),
             units_with_event=tuple(stored.get("units_with_event", ())),
         )
@@ -108,7 +114,9 @@ class Decision:
 
 def risk_of(calibrators: tuple[Calibrator, ...], score_BH: AnyFloats) -> Floats:
     """Return calibrated risks that never fall with the horizon, by a calibrator per horizon."""
-    columns = [calibrator.transform(score_BH[:, h]) for h, calibrator in enumerate(calibrators)]
+    columns = [
+        calibrator.transform(score_BH[:, h]) for h, calibrator in enumerate(calibrators)
+    ]
     return running_maximum(np.stack(columns, axis=1))
 
 

@@ -79,7 +79,9 @@ def fit_decisions(
     Raises:
         SplitError: if no window of a class has a known label for a horizon.
     """
-    by_class: dict[str, tuple[Calibrator, ...]] = dict.fromkeys(scored, calibrators or ())
+    by_class: dict[str, tuple[Calibrator, ...]] = dict.fromkeys(
+        scored, calibrators or ()
+    )
     if not calibrators:
         for h in range(len(horizons)):
             for name, fitted in _calibrators(scored, h, config, log_odds).items():
@@ -122,7 +124,10 @@ def _fleet(
     config: DecisionConfig,
 ) -> AllClasses:
     """Choose thresholds on the windows of all classes, for classes with few events."""
-    risks = [risk_of(calibrators[name], of_class.score_BH) for name, of_class in scored.items()]
+    risks = [
+        risk_of(calibrators[name], of_class.score_BH)
+        for name, of_class in scored.items()
+    ]
     risk_BH = np.concatenate(risks)
     windows = concat([labels_only(of_class.windows) for of_class in scored.values()])
     thresholds = []
@@ -199,7 +204,9 @@ def _decision(
         else:
             few = fleet.with_event_H[h]
             note = f"{few} units with an event are too few for '{policy}': 'budget' instead"
-            threshold = _threshold(scored.windows, risk_BH, h, days, budget)._replace(note=note)
+            threshold = _threshold(scored.windows, risk_BH, h, days, budget)._replace(
+                note=note
+            )
         thresholds.append(threshold)
         with_event.append(units)
     return Decision(

@@ -17,7 +17,11 @@ from scipy.special import logit
 
 from hvac.arrays import AnyArray, AnyFloats, Floats
 from hvac.decision.calibration import Calibrator, bent
-from hvac.decision.calibrator_fit import ISOTONIC_GROUPS, PLATT_POSITIVES, fit_calibrator
+from hvac.decision.calibrator_fit import (
+    ISOTONIC_GROUPS,
+    PLATT_POSITIVES,
+    fit_calibrator,
+)
 from hvac.logistic_line import line_loss
 
 PRIOR_STD = 0.2  # of a class's departure, in log-odds (slope: per standard deviation of the score)
@@ -77,11 +81,15 @@ def fit_calibrators(
     True
     """
     alone = {
-        name: fit_calibrator(*part[:2], groups_B=part.groups_B, w_B=part.w_B, method=method)
+        name: fit_calibrator(
+            *part[:2], groups_B=part.groups_B, w_B=part.w_B, method=method
+        )
         for name, part in parts.items()
     }
     pooled = (
-        {name: part for name, part in parts.items() if not part.many} if method == "auto" else {}
+        {name: part for name, part in parts.items() if not part.many}
+        if method == "auto"
+        else {}
     )
     return alone | (_pooled(pooled, log_odds) if pooled else {})
 
@@ -95,9 +103,9 @@ def _pooled(parts: Mapping[str, CalPart], log_odds: bool) -> dict[str, Calibrato
     joined = np.concatenate(score_KB)
     centre = joined.mean()
     spread = joined.std()
-    if min(positives, windows - positives) < PLATT_POSITIVES or not spread > 1e-12 * max(
-        1.0, abs(centre)
-    ):
+    if min(
+        positives, windows - positives
+    ) < PLATT_POSITIVES or not spread > 1e-12 * max(1.0, abs(centre)):
         return untouched
     machines = np.array([part.groups for part in parts.values()], np.float64)
     # Platt's smoothed targets
@@ -143,7 +151,8 @@ def _lines(
     from scipy.optimize import minimize
 
     rates = [
-        float(target_B @ share_B) for target_B, share_B in zip(target_KB, share_KB, strict=True)
+        float(target_B @ share_B)
+        for target_B, share_B in zip(target_KB, share_KB, strict=True)
     ]
     rate = float(np.average(rates, weights=machines_K))
 
@@ -152,8 +161,12 @@ def _lines(
         own_K2 = at[2:].reshape(-1, 2)
         value = float((own_K2**2).sum()) / (2 * PRIOR_STD**2)
         gradient_K2 = np.empty_like(own_K2)
-        for k, (z_B, target_B, share_B) in enumerate(zip(z_KB, target_KB, share_KB, strict=True)):
-            loss_of_class, gradient_2 = line_loss(shared_2 + own_K2[k], z_B, target_B, share_B)
+        for k, (z_B, target_B, share_B) in enumerate(
+            zip(z_KB, target_KB, share_KB, strict=True)
+        ):
+            loss_of_class, gradient_2 = line_loss(
+                shared_2 + own_K2[k], z_B, target_B, share_B
+            )
             value += machines_K[k] * loss_of_class
             gradient_K2[k] = machines_K[k] * gradient_2
         shared_gradient_2 = gradient_K2.sum(axis=0)
@@ -161,7 +174,10 @@ def _lines(
             away_2 = _away(shared_2, *towards)
             value += float(away_2 @ away_2) / (2 * PRIOR_STD**2)
             slope_away, away = away_2 / PRIOR_STD**2
-            shared_gradient_2 += [slope_away / towards[0] - away * towards[1] / towards[0], away]
+            shared_gradient_2 += [
+                slope_away / towards[0] - away * towards[1] / towards[0],
+                away,
+            ]
         return value, np.concatenate(
             [shared_gradient_2, (gradient_K2 + own_K2 / PRIOR_STD**2).ravel()]
         )
@@ -200,12 +216,17 @@ def correct(
     odds_B = np.concatenate(odds)
     y_B = np.concatenate(labels)
     w_B = np.concatenate(weights)
-    groups = [f"{name}\x1f{group}" for name in calibrators for group in parts[name].groups_B]
+    groups = [
+        f"{name}\x1f{group}" for name in calibrators for group in parts[name].groups_B
+    ]
     strength = balanced_units(np.array(groups), y_B)
     if not strength:
         return dict(calibrators)
     slope, intercept = _correction(odds_B, y_B, w_B / w_B.sum(), strength)
-    return {name: bent(calibrator, slope, intercept) for name, calibrator in calibrators.items()}
+    return {
+        name: bent(calibrator, slope, intercept)
+        for name, calibrator in calibrators.items()
+    }
 
 
 def _calibrated(calibrator: Calibrator, part: CalPart) -> tuple[Floats, Floats, Floats]:
@@ -221,7 +242,11 @@ def balanced_units(groups_B: AnyArray, y_B: AnyArray) -> float:
     """
     with_event = len(np.unique(groups_B[y_B > 0]))
     without = len(np.unique(groups_B)) - with_event
-    return 4 * with_event * without / (with_event + without) if with_event and without else 0.0
+    return (
+        4 * with_event * without / (with_event + without)
+        if with_event and without
+        else 0.0
+    )
 
 
 def _correction(
@@ -236,6 +261,10 @@ def _correction(
         return strength * value + penalty, strength * gradient_2 + away_2 / PRIOR_STD**2
 
     slope, intercept = minimize(
-        loss, [1.0, 0.0], jac=True, method="L-BFGS-B", bounds=[(0.1, None), (None, None)]
+        loss,
+        [1.0, 0.0],
+        jac=True,
+        method="L-BFGS-B",
+        bounds=[(0.1, None), (None, None)],
     ).x
     return float(slope), float(intercept)

@@ -14,7 +14,12 @@ from pydantic import Field, model_validator
 
 from hvac.arrays import AnyArray, Bools, Floats
 from hvac.config import Config
-from hvac.decision.alarm_episodes import false_episodes, infer_stride, merge_gap, unit_years
+from hvac.decision.alarm_episodes import (
+    false_episodes,
+    infer_stride,
+    merge_gap,
+    unit_years,
+)
 from hvac.errors import SplitError
 
 Policy = Literal["f1", "cost", "budget"]
@@ -34,7 +39,9 @@ class ThresholdConfig(Config):
 
     @model_validator(mode="after")
     def _costs_are_given(self) -> Self:
-        if self.policy == "cost" and (self.miss_cost is None or self.false_alarm_cost is None):
+        if self.policy == "cost" and (
+            self.miss_cost is None or self.false_alarm_cost is None
+        ):
             raise ValueError("policy 'cost' needs miss_cost and false_alarm_cost")
         return self
 
@@ -110,26 +117,35 @@ def choose_threshold(
             " none"
         )
     risk_B = np.asarray(risk_B, np.float64)
-    assert np.all(np.isfinite(risk_B)), "risks must be finite before a threshold is chosen"
+    assert np.all(np.isfinite(risk_B)), (
+        "risks must be finite before a threshold is chosen"
+    )
     if config.policy != "budget" and np.any(y_B):
         steps = _steps(
-            risk_B, y_B, np.ones(len(y_B)) if w_B is None else np.asarray(w_B, np.float64)
+            risk_B,
+            y_B,
+            np.ones(len(y_B)) if w_B is None else np.asarray(w_B, np.float64),
         )
         return Threshold(
-            _best_f1(steps) if config.policy == "f1" else _least_cost(steps, config), config.policy
+            _best_f1(steps) if config.policy == "f1" else _least_cost(steps, config),
+            config.policy,
         )
     false = false_episodes(
         risk_B, y_B, units_B=units_B, end_day_B=end_day_B, gap_days=merge_gap(horizon)
     )
     years = unit_years(len(risk_B), infer_stride(units_B, end_day_B))
     within_K = false.false_K <= config.false_alarms_per_unit_year * years
-    return Threshold(_last_within(false.threshold_K, within_K), "budget", _note(config, within_K))
+    return Threshold(
+        _last_within(false.threshold_K, within_K), "budget", _note(config, within_K)
+    )
 
 
 def _note(config: ThresholdConfig, within_K: Bools) -> str:
     notes = []
     if config.policy != "budget":
-        notes.append(f"no positive, so '{config.policy}' is undefined: 'budget' instead")
+        notes.append(
+            f"no positive, so '{config.policy}' is undefined: 'budget' instead"
+        )
     if not within_K[0]:
         notes.append("even the highest risk breaks the budget: no alarms")
     return "; ".join(notes)
@@ -155,7 +171,10 @@ def _least_cost(steps: _Steps, config: ThresholdConfig) -> float:
     assert config.miss_cost is not None
     assert config.false_alarm_cost is not None
     positives = steps.tp_K[-1]
-    cost_K = config.miss_cost * (positives - steps.tp_K) + config.false_alarm_cost * steps.fp_K
+    cost_K = (
+        config.miss_cost * (positives - steps.tp_K)
+        + config.false_alarm_cost * steps.fp_K
+    )
     if config.miss_cost * positives <= cost_K.min():
         return _above(steps.risk_K[0])
     return float(steps.risk_K[np.argmin(cost_K)])

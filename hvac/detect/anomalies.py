@@ -41,7 +41,9 @@ def _frequency(value_N: Floats, size: float, reference: Reference, rng: Rng) -> 
     last = len(value_N) - 1
     place_N = np.arange(len(value_N)) * (1 + abs(size)) % max(2 * last, 1)
     return np.asarray(
-        np.interp(np.minimum(place_N, 2 * last - place_N), np.arange(len(value_N)), value_N)
+        np.interp(
+            np.minimum(place_N, 2 * last - place_N), np.arange(len(value_N)), value_N
+        )
     )
 
 
@@ -61,7 +63,9 @@ KINDS: dict[str, Change] = {
 
 def _known(kind: str) -> str:
     if kind not in KINDS:
-        raise unknown_error(unknown_name(f"kind of anomaly '{kind}'", kind, KINDS, "kinds"))
+        raise unknown_error(
+            unknown_name(f"kind of anomaly '{kind}'", kind, KINDS, "kinds")
+        )
     return kind
 
 
@@ -88,7 +92,9 @@ class AnomalyConfig(Config):
         for name in ("size", "length", "spike_length"):
             low, high = getattr(self, name)
             if low > high:
-                raise ValueError(f"{name}: expected [lowest, highest], found [{low}, {high}]")
+                raise ValueError(
+                    f"{name}: expected [lowest, highest], found [{low}, {high}]"
+                )
         return self
 
 

@@ -14,7 +14,13 @@ import numpy as np
 
 from hvac.arrays import Bools, Floats
 from hvac.detect.series import Series, of_part, positive_spread
-from hvac.detect.sliding import SlidingConfig, SlidingWindows, join_scores, last_ended, raw_windows
+from hvac.detect.sliding import (
+    SlidingConfig,
+    SlidingWindows,
+    join_scores,
+    last_ended,
+    raw_windows,
+)
 from hvac.evaluation.metrics import ratio
 
 MAD_TO_STD = 1.4826  # of a normal distribution
@@ -107,6 +113,8 @@ def _centre_and_mad(x_BL: Floats) -> tuple[Floats, Floats]:
 
 def _mean_of_steps(score_BL: Floats, cuts: SlidingWindows, steps: int) -> Floats:
     place_BL = cuts.start_B[cuts.scored_B, None] + np.arange(score_BL.shape[1])
-    total_T = np.bincount(place_BL.ravel(), score_BL[cuts.scored_B].ravel(), minlength=steps)
+    total_T = np.bincount(
+        place_BL.ravel(), score_BL[cuts.scored_B].ravel(), minlength=steps
+    )
     cover_T = np.bincount(place_BL.ravel(), minlength=steps)
     return ratio(total_T, cover_T)

@@ -48,7 +48,9 @@ def sample_figure(series: Sequence[Series], *, language: str) -> Figure:
         return finish(figure, language)
 
 
-def _panels(rows: int, columns: int, height: float, **grid: Any) -> tuple[Figure, list[Axes]]:
+def _panels(
+    rows: int, columns: int, height: float, **grid: Any
+) -> tuple[Figure, list[Axes]]:
     figure = Figure(figsize=(WIDTH, height), layout="constrained")
     panels = figure.subplots(rows, columns, squeeze=False, **grid)
     return figure, panels.ravel().tolist()
@@ -75,7 +77,9 @@ def _class_legend(words: DetectWords, **look: Any) -> list[Any]:
     ]
 
 
-def _kinds(series: Sequence[Series], kinds: Sequence[str], words: DetectWords) -> Figure:
+def _kinds(
+    series: Sequence[Series], kinds: Sequence[str], words: DetectWords
+) -> Figure:
     rows = math.ceil(len(kinds) / 3)
     figure, panels = _panels(rows, 3, 1.9 * rows + 0.5)
     for axes, kind in zip(panels, kinds, strict=False):
@@ -104,7 +108,9 @@ def _clear_example(series: Sequence[Series], kind: str) -> tuple[Series, Anomaly
     """Return an anomaly of a kind: the first with room around it, training series first."""
     examples = []
     for one in sorted(series, key=lambda one: one.part != "train"):
-        examples += [(one, anomaly) for anomaly in one.anomalies if anomaly.kind == kind]
+        examples += [
+            (one, anomaly) for anomaly in one.anomalies if anomaly.kind == kind
+        ]
     for one, anomaly in examples:
         if anomaly.start >= AROUND and anomaly.end + AROUND <= len(one):
             return one, anomaly
@@ -155,19 +161,25 @@ def _place(series: Series) -> AnyArray:
     return np.arange(len(series)) if series.time_T is None else series.time_T
 
 
-def confusion_figure(counts: Mapping[str, Mapping[str, int]], *, language: str) -> Figure:
+def confusion_figure(
+    counts: Mapping[str, Mapping[str, int]], *, language: str
+) -> Figure:
     """Draw a confusion matrix for each part."""
     words = DetectWords(language)
     names = [words("axis.normal"), words("axis.anomalous")]
     with style(language):
         figure, panels = _panels(1, len(counts), 3.0)
         for axes, (part, of_part) in zip(panels, counts.items(), strict=True):
-            matrix = np.array([of_part[cell] for cell in ("tn", "fp", "fn", "tp")]).reshape(2, 2)
+            matrix = np.array(
+                [of_part[cell] for cell in ("tn", "fp", "fn", "tp")]
+            ).reshape(2, 2)
             actual = matrix.sum(axis=1, keepdims=True)
             axes.imshow(matrix / np.maximum(actual, 1), cmap="Blues", vmin=0, vmax=2)
             for (row, column), count in np.ndenumerate(matrix):
                 text = f"{count:,}"
-                axes.text(column, row, text, ha="center", va="center", fontsize=13, color=INK)
+                axes.text(
+                    column, row, text, ha="center", va="center", fontsize=13, color=INK
+                )
             axes.set_xticks([0, 1], names)
             axes.set_yticks([0, 1], names)
             axes.set(xlabel=words("axis.said"), ylabel=words("axis.actual"))
@@ -187,20 +199,27 @@ def probability_figure(
             anomalous_N = np.array([bool(one.series.anomalies) for one in scores])
             for anomalous, colour in COLOURS.items():
                 place_N = np.flatnonzero(anomalous_N == anomalous)
-                axes.plot(place_N, probability_N[place_N], "o", color=colour, ms=5, alpha=0.8)
+                axes.plot(
+                    place_N, probability_N[place_N], "o", color=colour, ms=5, alpha=0.8
+                )
             axes.axhline(threshold, color=INK, ls="--", lw=0.9)
             axes.set_title(words.name("part", part))
             axes.set(xlabel=words("axis.series"), ylim=(-0.03, 1.03))
             axes.xaxis.set_major_locator(MaxNLocator(integer=True))
         panels[0].set_ylabel(words("axis.probability"))
         handles = _class_legend(words, ls="", marker="o")
-        handles.append(Line2D([], [], color=INK, ls="--", lw=0.9, label=words("axis.threshold")))
+        handles.append(
+            Line2D([], [], color=INK, ls="--", lw=0.9, label=words("axis.threshold"))
+        )
         figure.legend(handles=handles, loc=BELOW, ncols=3)
         return finish(figure, language)
 
 
 def scores_figure(
-    rows: Sequence[Mapping[str, SeriesScores]], thresholds: Mapping[str, float], *, language: str
+    rows: Sequence[Mapping[str, SeriesScores]],
+    thresholds: Mapping[str, float],
+    *,
+    language: str,
 ) -> Figure:
     """Draw per series its values, and below them every model's score over time.
 
@@ -242,7 +261,11 @@ def _draw_series(
     panels[0].set_title(words.name("record", series.record))
     for axes, (model, scores) in zip(panels[1:], by_model.items(), strict=True):
         _draw_scores(
-            axes, place_T, scores.score_T, thresholds[model], probability=model == DETECTOR
+            axes,
+            place_T,
+            scores.score_T,
+            thresholds[model],
+            probability=model == DETECTOR,
         )
         axes.set_ylabel(words.name("model_short", model), fontsize=7.5)
     for axes in panels:
@@ -254,7 +277,12 @@ def _draw_series(
 
 
 def _draw_scores(
-    axes: Axes, place_T: AnyArray, score_T: Floats, threshold: float, *, probability: bool
+    axes: Axes,
+    place_T: AnyArray,
+    score_T: Floats,
+    threshold: float,
+    *,
+    probability: bool,
 ) -> None:
     """Draw scores with their threshold; a `probability` ends at 1."""
     alarm_T = score_T >= threshold

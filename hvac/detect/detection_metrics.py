@@ -32,7 +32,12 @@ from hvac.detect.detector import AnomalyScorer
 from hvac.detect.series import Series
 from hvac.detect.sliding import SlidingConfig, cut_series
 from hvac.evaluation.alarms import UnitRatio
-from hvac.evaluation.bootstrap import exact_interval, paired_difference, unit_sums, unit_weights
+from hvac.evaluation.bootstrap import (
+    exact_interval,
+    paired_difference,
+    unit_sums,
+    unit_weights,
+)
 from hvac.evaluation.metrics import confusion, pr_auc, ratio, roc_auc
 
 HALF = 0.5
@@ -128,11 +133,15 @@ def window_result(scores: Sequence[SeriesScores], threshold: float) -> WindowRes
         "roc_auc": roc_auc(score_B, y_B),
         "confusion": {name: int(value) for name, value in counts._asdict().items()},
         "accuracy": accuracy,
-        "report": {name: report[name] for name in (*CLASSES, "macro avg", "weighted avg")},
+        "report": {
+            name: report[name] for name in (*CLASSES, "macro avg", "weighted avg")
+        },
     }
 
 
-def event_result(scores: Sequence[SeriesScores], outcome: DetectionOutcome) -> EventResult:
+def event_result(
+    scores: Sequence[SeriesScores], outcome: DetectionOutcome
+) -> EventResult:
     """Return how many anomalies were found, how soon, and at the price of how many false alarms.
 
     The counts are also by kind of anomaly, and by the record or the length of the series.
@@ -166,7 +175,11 @@ def event_result(scores: Sequence[SeriesScores], outcome: DetectionOutcome) -> E
 
 def _counts(events: Sequence[EventOutcome]) -> EventCounts:
     alarmed = sum(event.first_alarm is not None for event in events)
-    return {"events": len(events), "found": alarmed, "recall": share(alarmed, len(events))}
+    return {
+        "events": len(events),
+        "found": alarmed,
+        "recall": share(alarmed, len(events)),
+    }
 
 
 def _delay(events: Sequence[EventOutcome], scores: Sequence[SeriesScores]) -> Bounds:
@@ -258,8 +271,12 @@ def recall_difference(
     weights = unit_weights(numbers, seed=seed)
     recalls = []
     for outcome in (one, other):
-        counts_B2 = np.array([(event.first_alarm is not None, 1) for event in outcome.events])
-        counts_U2 = unit_sums(counts_B2, weights.unit_index_B, units=weights.w_RU.shape[1])
+        counts_B2 = np.array(
+            [(event.first_alarm is not None, 1) for event in outcome.events]
+        )
+        counts_U2 = unit_sums(
+            counts_B2, weights.unit_index_B, units=weights.w_RU.shape[1]
+        )
         alarmed_U, events_U = counts_U2.T
         recalls.append(UnitRatio(alarmed_U, events_U).replicated(weights.w_RU))
     return paired_difference(*recalls)._asdict()

@@ -60,7 +60,9 @@ def write_detection_report(
 
 
 def detection_page(
-    metrics: DetectionMetrics, figures: Mapping[str, Mapping[str, AnyPath]], words: DetectWords
+    metrics: DetectionMetrics,
+    figures: Mapping[str, Mapping[str, AnyPath]],
+    words: DetectWords,
 ) -> PageContent:
     """Return the content of the report in one language."""
     images = {name: inline(files[words.language]) for name, files in figures.items()}

@@ -13,7 +13,14 @@ from hvac.report.provenance import facts
 from hvac.report.view import Block, Cell, Note, Row, Table, image, plain, show
 
 FEW = 30
-SERIES_COUNTS = ("series", "steps", "anomalies", "windows", "anomalous_windows", "unknown")
+SERIES_COUNTS = (
+    "series",
+    "steps",
+    "anomalies",
+    "windows",
+    "anomalous_windows",
+    "unknown",
+)
 EXAMPLE_COUNTS = ("normal", "anomalous", "made")
 RANKING = {"pr_auc": "ratio", "base_rate": "ratio", "roc_auc": "ratio"}
 AT_THRESHOLD = {"accuracy": "share", "precision": "share", "recall": "share"}
@@ -64,7 +71,9 @@ def _headline(view: DetectionView, part: str) -> str:
         accuracy = measured["windows"]["accuracy"]
         count = measured["windows"]["windows"]
         right = round(accuracy["value"] * count)
-        return words("summary.accuracy", **names, right=right, all=count, **_shares(accuracy))
+        return words(
+            "summary.accuracy", **names, right=right, all=count, **_shares(accuracy)
+        )
     events = measured["events"]
     return words(
         "summary.events",
@@ -97,7 +106,10 @@ def series(view: DetectionView) -> list[Block]:
 
 
 def _counts_table(
-    view: DetectionView, caption: str, by_part: Mapping[str, Mapping[str, int]], keys: Sequence[str]
+    view: DetectionView,
+    caption: str,
+    by_part: Mapping[str, Mapping[str, int]],
+    keys: Sequence[str],
 ) -> Table:
     """Return a table with a row per part and a column per count."""
     forms = dict.fromkeys(keys, "count")
@@ -119,17 +131,28 @@ def _ranking(view: DetectionView, part: str) -> Table:
     for model, by_part in view.results["models"].items():
         windows = by_part[part]["windows"]
         threshold = view.results["thresholds"][model]["value"]
-        at_threshold = {**windows["report"]["anomalous"], "accuracy": windows["accuracy"]}
+        at_threshold = {
+            **windows["report"]["anomalous"],
+            "accuracy": windows["accuracy"],
+        }
         values = cells(windows, RANKING)
         values.append(Cell(f"{threshold:.3g}"))
         values += cells(at_threshold, AT_THRESHOLD)
         rows.append(row(view, "model", model, values))
-    return table(view, "windows", ["model", *RANKING, "threshold", *AT_THRESHOLD], rows, part=part)
+    return table(
+        view,
+        "windows",
+        ["model", *RANKING, "threshold", *AT_THRESHOLD],
+        rows,
+        part=part,
+    )
 
 
 def _classification(view: DetectionView, part: str) -> Table:
     report = view.results["models"][DETECTOR][part]["windows"]["report"]
-    rows = [row(view, "class", name, cells(report[name], CLASS_REPORT)) for name in report]
+    rows = [
+        row(view, "class", name, cells(report[name], CLASS_REPORT)) for name in report
+    ]
     return table(view, "report", ["class", *CLASS_REPORT], rows, part=part)
 
 
@@ -167,14 +190,18 @@ def honesty(view: DetectionView) -> list[Block]:
     lines.append(words("honesty.once"))
     for model, threshold in view.results["thresholds"].items():
         if note := threshold["note"]:
-            lines.append(words("note.threshold", model=words.name("model", model), note=note))
+            lines.append(
+                words("note.threshold", model=words.name("model", model), note=note)
+            )
     return [Note(line, kind="item") for line in lines]
 
 
 def detection_provenance(view: DetectionView) -> list[Block]:
     """Return the run, its network, and how to do it again."""
     words = view.words
-    channels = [words(f"channel.{channel}") for channel in view.results["detector"]["channels"]]
+    channels = [
+        words(f"channel.{channel}") for channel in view.results["detector"]["channels"]
+    ]
     named: dict[str, Json] = {}
     for group, keys in (("run", RUN_FACTS), ("detector", DETECTOR_FACTS)):
         named |= {words(f"fact.{key}"): view.at(group, key) for key in keys}

@@ -162,7 +162,10 @@ def _time_in_alarm(steps: _Steps, threshold_K: Floats) -> Floats:
 
 
 def outcome_of(
-    scores: Sequence[SeriesScores], threshold: float, alarms: AlarmConfig, windows: SlidingConfig
+    scores: Sequence[SeriesScores],
+    threshold: float,
+    alarms: AlarmConfig,
+    windows: SlidingConfig,
 ) -> DetectionOutcome:
     """Return the anomalies found, the alarms and the exposure at a threshold."""
     steps = _scored_steps(scores, alarms, windows)
@@ -176,7 +179,9 @@ def outcome_of(
             events.append(EventOutcome(number, anomaly, float(time), first_alarm))
     episodes = _episodes(steps, alarm_N, alarms.gap)
     false_time = sum(
-        (e.last - e.first + 1) * steps.unit_U[e.number].item() for e in episodes if not e.true
+        (e.last - e.first + 1) * steps.unit_U[e.number].item()
+        for e in episodes
+        if not e.true
     )
     exposure = steps.exposure
     in_alarm = steps.time(alarm_N) / exposure if exposure else np.nan
@@ -193,7 +198,9 @@ def _first_alarm(
 
 
 def _episodes(steps: _Steps, alarm_N: Bools, gap: int) -> list[Episode]:
-    merged = alarm_episodes(alarm_N, units_B=steps.number_N, end_day_B=steps.step_N, gap_days=gap)
+    merged = alarm_episodes(
+        alarm_N, units_B=steps.number_N, end_day_B=steps.step_N, gap_days=gap
+    )
     hit_N = alarm_N & steps.near_N
     episodes = []
     for number, first, last in np.stack(merged, axis=1).tolist():
@@ -205,7 +212,11 @@ def _episodes(steps: _Steps, alarm_N: Bools, gap: int) -> list[Episode]:
 
 def _unit_of(series: Series) -> float:
     """Return how much time a step is: weeks, or thousands of steps without a clock."""
-    return 1 / STEPS if series.step_seconds is None else series.step_seconds / SECONDS_PER_WEEK
+    return (
+        1 / STEPS
+        if series.step_seconds is None
+        else series.step_seconds / SECONDS_PER_WEEK
+    )
 
 
 def slack_of(alarms: AlarmConfig, windows: SlidingConfig) -> int:

@@ -15,7 +15,13 @@ from scipy.special import expit
 
 from hvac.arrays import Floats
 from hvac.detect.series import DETECTOR, Series
-from hvac.detect.sliding import SlidingConfig, SlidingWindows, join_scores, raw_windows, shown
+from hvac.detect.sliding import (
+    SlidingConfig,
+    SlidingWindows,
+    join_scores,
+    raw_windows,
+    shown,
+)
 from hvac.detect.training import as_windows
 from hvac.errors import BundleError
 from hvac.models.cnn1d import Cnn1d, Cnn1dConfig

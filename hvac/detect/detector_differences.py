@@ -30,17 +30,26 @@ def difference_notes(view: DetectionView) -> list[Block]:
     return notes
 
 
-def _line(view: DetectionView, other: str, detector: EventResult, baseline: EventResult) -> Note:
+def _line(
+    view: DetectionView, other: str, detector: EventResult, baseline: EventResult
+) -> Note:
     words = view.words
     difference = view.results["differences"].get(other)
-    texts = {"model": words.name("model", DETECTOR), "other": words.name("model", other)}
+    texts = {
+        "model": words.name("model", DETECTOR),
+        "other": words.name("model", other),
+    }
     if difference:
         key = "difference"
         tone = TONES[str(difference["verdict"])]
         texts |= {
-            part: f"{100 * float(difference[part]):+.1f}" for part in ("value", "low", "high")
+            part: f"{100 * float(difference[part]):+.1f}"
+            for part in ("value", "low", "high")
         }
-        texts |= {"mine": str(detector["false_alarms"]), "theirs": str(baseline["false_alarms"])}
+        texts |= {
+            "mine": str(detector["false_alarms"]),
+            "theirs": str(baseline["false_alarms"]),
+        }
     else:
         key = _standing(detector, baseline)
         tone = "unclear"

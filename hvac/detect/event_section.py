@@ -55,7 +55,9 @@ def _model_names(view: DetectionView, group: str) -> list[str]:
 def _events_table(view: DetectionView, part: str) -> Table:
     by_model = _by_model(view, part)
     unit = by_model[DETECTOR]["exposure_unit"]
-    form, delay = ("rate", "delay_hours") if unit == "week" else ("count", "delay_steps")
+    form, delay = (
+        ("rate", "delay_hours") if unit == "week" else ("count", "delay_steps")
+    )
     rows = []
     for model, measured in by_model.items():
         found = Cell(f"{measured['found']} / {measured['events']}")
@@ -71,10 +73,14 @@ def _event_list(view: DetectionView) -> list[Block]:
     for event in view.results["events"]:
         moments = [event["start"], event["end"]]
         moments += [first or words("table.missed") for first in event["first"].values()]
-        rows.append(row(view, "record", event["record"], [Cell(str(m)) for m in moments]))
+        rows.append(
+            row(view, "record", event["record"], [Cell(str(m)) for m in moments])
+        )
     if not rows:
         return []
-    more = [words("table.alarm", model=name) for name in _model_names(view, "model_short")]
+    more = [
+        words("table.alarm", model=name) for name in _model_names(view, "model_short")
+    ]
     return [table(view, "event_list", ["record", "start", "end"], rows, more=more)]
 
 

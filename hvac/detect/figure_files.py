@@ -26,18 +26,26 @@ SHOWN_STEPS = (500, 3000)
 
 
 def draw_detection_figures(
-    assessment: Assessment, series: Sequence[Series], metrics: DetectionMetrics, folder: AnyPath
+    assessment: Assessment,
+    series: Sequence[Series],
+    metrics: DetectionMetrics,
+    folder: AnyPath,
 ) -> dict[str, dict[str, AnyPath]]:
     """Draw every figure of a run as PNG in both languages: {name: {language: path}}."""
     files: dict[str, dict[str, AnyPath]] = {}
     for language in LANGUAGES:
         for name, figure in _figures(assessment, series, metrics, language).items():
-            files.setdefault(name, {})[language] = save(figure, folder / f"{name}.{language}.png")
+            files.setdefault(name, {})[language] = save(
+                figure, folder / f"{name}.{language}.png"
+            )
     return files
 
 
 def _figures(
-    assessment: Assessment, series: Sequence[Series], metrics: DetectionMetrics, language: str
+    assessment: Assessment,
+    series: Sequence[Series],
+    metrics: DetectionMetrics,
+    language: str,
 ) -> dict[str, Figure]:
     words = DetectWords(language)
     results = metrics["models"][DETECTOR]
@@ -53,10 +61,14 @@ def _figures(
         "training": training_history(runs, language=language),
     }
     if assessment.outcomes:
-        figures["scores"] = scores_figure(_rows(assessment), thresholds, language=language)
+        figures["scores"] = scores_figure(
+            _rows(assessment), thresholds, language=language
+        )
     else:
         scores = {part: assessment.scores[part][DETECTOR] for part in parts}
-        figures["probability"] = probability_figure(scores, thresholds[DETECTOR], language=language)
+        figures["probability"] = probability_figure(
+            scores, thresholds[DETECTOR], language=language
+        )
     return figures
 
 

@@ -45,7 +45,9 @@ class RecordConfig(Config):
     @model_validator(mode="after")
     def _parts_follow_each_other(self) -> Self:
         if self.validation_from >= self.test_from:
-            raise ValueError(f"record '{self.name}': validation_from must lie before test_from")
+            raise ValueError(
+                f"record '{self.name}': validation_from must lie before test_from"
+            )
         return self
 
 
@@ -62,7 +64,9 @@ class RecordsConfig(Config):
     """The column with the value of a reading."""
 
 
-def read_records(config: RecordsConfig) -> tuple[list[Series], dict[str, dict[str, Json]]]:
+def read_records(
+    config: RecordsConfig,
+) -> tuple[list[Series], dict[str, dict[str, Json]]]:
     """Read the parts of all records, and count per record what was read, merged and filled.
 
     Readings of the same moment are averaged. The grid has the most frequent distance of
@@ -104,13 +108,19 @@ def _read_labels(path: str) -> JsonObject:
     except OSError as error:
         raise unreadable(path, error) from error
     except (json.JSONDecodeError, UnicodeDecodeError) as error:
-        raise InputError(f"{path}: expected JSON, found something else ({error})") from None
+        raise InputError(
+            f"{path}: expected JSON, found something else ({error})"
+        ) from None
     if not isinstance(labels, dict):
-        raise InputError(f"{path}: expected windows by record, found a {type(labels).__name__}")
+        raise InputError(
+            f"{path}: expected windows by record, found a {type(labels).__name__}"
+        )
     return labels
 
 
-def _read(record: RecordConfig, config: RecordsConfig) -> tuple[Times, Floats, dict[str, Json]]:
+def _read(
+    record: RecordConfig, config: RecordsConfig
+) -> tuple[Times, Floats, dict[str, Json]]:
     """Return times and values (nan: missing) on the regular grid, and counts of what was read."""
     file = open_table(record.path, SourceConfig(readings=record.path))
     for name in (config.time, config.value):
@@ -209,7 +219,11 @@ def _parts(
     for part, start, end in zip(
         ("train", "validation", "test"), edges[:-1], edges[1:], strict=True
     ):
-        inside = [Anomaly(LABELLED, a - start, b - start) for a, b in spans if start <= a < end]
+        inside = [
+            Anomaly(LABELLED, a - start, b - start)
+            for a, b in spans
+            if start <= a < end
+        ]
         stretches.append(
             Series(
                 record=record.name,
@@ -224,7 +238,9 @@ def _parts(
     return stretches
 
 
-def _borders(record: RecordConfig, time_T: Times, spans: Sequence[tuple[int, int]]) -> list[int]:
+def _borders(
+    record: RecordConfig, time_T: Times, spans: Sequence[tuple[int, int]]
+) -> list[int]:
     borders = []
     for name in ("validation_from", "test_from"):
         moment = np.datetime64(getattr(record, name).replace(tzinfo=None), "s")

@@ -17,8 +17,18 @@ from hvac.detect.detection_metrics import (
     score_series,
     window_result,
 )
-from hvac.detect.detection_results import DetectionFigures, ListedEvent, NotedThreshold, PartResult
-from hvac.detect.detections import AlarmConfig, DetectionOutcome, SeriesScores, outcome_of
+from hvac.detect.detection_results import (
+    DetectionFigures,
+    ListedEvent,
+    NotedThreshold,
+    PartResult,
+)
+from hvac.detect.detections import (
+    AlarmConfig,
+    DetectionOutcome,
+    SeriesScores,
+    outcome_of,
+)
 from hvac.detect.detector import AnomalyScorer, Detector
 from hvac.detect.series import DETECTOR, PARTS, Series, moment, of_part
 from hvac.detect.sliding import SlidingConfig, cut_series
@@ -60,8 +70,12 @@ def score_parts(
     for part in PARTS[1:]:
         members = of_part(series, part)
         if members:
-            scores[part] = {model.name: score_series(model, members, windows) for model in models}
-    thresholds = {detector.name: (detector.threshold, str(detector.training.get("note", "")))}
+            scores[part] = {
+                model.name: score_series(model, members, windows) for model in models
+            }
+    thresholds = {
+        detector.name: (detector.threshold, str(detector.training.get("note", "")))
+    }
     for model in baselines:
         validation = scores["validation"][model.name]
         thresholds[model.name] = choose(validation, alarms, windows, probability=False)
@@ -76,7 +90,11 @@ def score_parts(
 
 
 def metrics_of(
-    assessment: Assessment, series: Sequence[Series], windows: SlidingConfig, *, seed: int
+    assessment: Assessment,
+    series: Sequence[Series],
+    windows: SlidingConfig,
+    *,
+    seed: int,
 ) -> DetectionFigures:
     """Return `parts`, `thresholds`, `models`, `differences` and `events` of metrics.json."""
     by_part = {part: of_part(series, part) for part in PARTS}
@@ -84,7 +102,9 @@ def metrics_of(
     models = {}
     for name, (value, note) in assessment.thresholds.items():
         thresholds[name] = {"value": value, "note": note}
-        models[name] = {part: _result(assessment, part, name) for part in assessment.scores}
+        models[name] = {
+            part: _result(assessment, part, name) for part in assessment.scores
+        }
     outcomes = assessment.outcomes.get("test", {})
     differences = {}
     for name in outcomes:
@@ -92,7 +112,11 @@ def metrics_of(
         if name != DETECTOR and difference:
             differences[name] = difference
     return {
-        "parts": {part: _part(members, windows) for part, members in by_part.items() if members},
+        "parts": {
+            part: _part(members, windows)
+            for part, members in by_part.items()
+            if members
+        },
         "thresholds": thresholds,
         "models": models,
         "differences": differences,
@@ -116,7 +140,9 @@ def _part(members: Sequence[Series], windows: SlidingConfig) -> dict[str, int]:
 
 def _result(assessment: Assessment, part: str, name: str) -> PartResult:
     scores = assessment.scores[part][name]
-    result: PartResult = {"windows": window_result(scores, assessment.thresholds[name][0])}
+    result: PartResult = {
+        "windows": window_result(scores, assessment.thresholds[name][0])
+    }
     if part in assessment.outcomes:
         result["events"] = event_result(scores, assessment.outcomes[part][name])
     return result

@@ -93,7 +93,11 @@ def plain_series(
     """
     filled_T, observed_T = fill(np.asarray(value_T, dtype=np.float64))
     return Series(
-        record=record, part=part, value_T=filled_T, observed_T=observed_T, anomalies=anomalies
+        record=record,
+        part=part,
+        value_T=filled_T,
+        observed_T=observed_T,
+        anomalies=anomalies,
     )
 
 
@@ -126,7 +130,9 @@ def fill(value_T: Floats) -> tuple[Floats, Bools]:
     """
     observed_T = np.isfinite(value_T)
     if not observed_T.any():
-        raise InputError(f"a series of {len(value_T)} steps has no value at all: leave it out")
+        raise InputError(
+            f"a series of {len(value_T)} steps has no value at all: leave it out"
+        )
     return fill_forward(value_T, observed_T), observed_T
 
 
@@ -135,7 +141,9 @@ def references(x_BL: Floats) -> tuple[Floats, Floats]:
 
     Both are [B, 1]. Where the range is 0 it is the std; where that is 0 too, 1.
     """
-    low_B1, centre_B1, high_B1 = np.quantile(x_BL, (0.25, 0.5, 0.75), axis=1, keepdims=True)
+    low_B1, centre_B1, high_B1 = np.quantile(
+        x_BL, (0.25, 0.5, 0.75), axis=1, keepdims=True
+    )
     return centre_B1, positive_spread((high_B1 - low_B1) / SPREAD_OF_IQR, x_BL)
 
 

@@ -56,7 +56,9 @@ class RichConfig(Config):
     @model_validator(mode="after")
     def _length_rises(self) -> Self:
         if self.length[0] > self.length[1]:
-            raise ValueError(f"length: expected [shortest, longest], found {list(self.length)}")
+            raise ValueError(
+                f"length: expected [shortest, longest], found {list(self.length)}"
+            )
         return self
 
 
@@ -100,7 +102,9 @@ def _sine(steps: int, spike: bool, part: str, rng: np.random.Generator) -> Serie
     if not spike:
         return plain_series(value_T, record="sine", part=part)
     value_T = put(value_T, PREDECESSOR_SPIKE, Reference(0.0, 1.0), rng)
-    return plain_series(value_T, record="sine", part=part, anomalies=(PREDECESSOR_SPIKE,))
+    return plain_series(
+        value_T, record="sine", part=part, anomalies=(PREDECESSOR_SPIKE,)
+    )
 
 
 def rich(config: RichConfig, seed: int) -> list[Series]:
@@ -113,7 +117,9 @@ def rich(config: RichConfig, seed: int) -> list[Series]:
     return series
 
 
-def _rich(config: RichConfig, record: str, part: str, rng: np.random.Generator) -> Series:
+def _rich(
+    config: RichConfig, record: str, part: str, rng: np.random.Generator
+) -> Series:
     low, high = np.log(config.length)
     steps = round(np.exp(rng.uniform(low, high)))
     pattern_T = _daily_weekly(steps, rng) if rng.random() < 0.4 else _waves(steps, rng)
@@ -133,7 +139,9 @@ def _rich(config: RichConfig, record: str, part: str, rng: np.random.Generator) 
     return plain_series(value_T, record=record, part=part, anomalies=tuple(anomalies))
 
 
-def _slots(config: RichConfig, steps: int, rng: np.random.Generator) -> list[tuple[int, int]]:
+def _slots(
+    config: RichConfig, steps: int, rng: np.random.Generator
+) -> list[tuple[int, int]]:
     """Return stretches of equal length, one for each anomaly.
 
     They are at least twice as long as the longest anomaly wherever that fits.

@@ -70,14 +70,18 @@ def cut_series(series: Series, config: SlidingConfig) -> SlidingWindows:
     return SlidingWindows(start_B, scored_B, y_B, known_B & scored_B)
 
 
-def _labels(series: Series, start_B: Ints, config: SlidingConfig) -> tuple[Bools, Bools]:
+def _labels(
+    series: Series, start_B: Ints, config: SlidingConfig
+) -> tuple[Bools, Bools]:
     """Tell which windows are anomalous, and for which that is known."""
     y_B = np.zeros(len(start_B), dtype=np.bool_)
     touched_B = np.zeros(len(start_B), dtype=np.bool_)
     end_B = start_B + config.length
     for anomaly in series.anomalies:
         shared_B = np.minimum(end_B, anomaly.end) - np.maximum(start_B, anomaly.start)
-        y_B |= shared_B >= config.overlap * min(anomaly.end - anomaly.start, config.length)
+        y_B |= shared_B >= config.overlap * min(
+            anomaly.end - anomaly.start, config.length
+        )
         touched_B |= shared_B > 0
     return y_B, y_B | ~touched_B
 
@@ -111,7 +115,9 @@ def _channel(x_BL: Floats, channel: Channel, series: Series) -> Floats:
     return (x_BL - series.reference.centre) / series.reference.spread
 
 
-def join_scores(score_B: Floats, start_B: Ints, steps: int, config: SlidingConfig) -> Floats:
+def join_scores(
+    score_B: Floats, start_B: Ints, steps: int, config: SlidingConfig
+) -> Floats:
     """Join window scores to a score per step.
 
     Windows with a nan score are left out; a step without a score from a window is nan.

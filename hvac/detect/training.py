@@ -68,7 +68,10 @@ def as_windows(x_BCL: Float32s, y_B: Bools | None = None) -> Windows:
 
 
 def training_examples(
-    series: Sequence[Series], windows: SlidingConfig, inject: InjectConfig | None, seed: int
+    series: Sequence[Series],
+    windows: SlidingConfig,
+    inject: InjectConfig | None,
+    seed: int,
 ) -> tuple[Examples, Examples]:
     """Return windows of the training part (with copies) and of the validation part (without).
 
@@ -96,7 +99,10 @@ def training_examples(
 
 
 def _examples(
-    series: Sequence[Series], windows: SlidingConfig, inject: InjectConfig | None, seed: int
+    series: Sequence[Series],
+    windows: SlidingConfig,
+    inject: InjectConfig | None,
+    seed: int,
 ) -> Examples:
     none_B = np.zeros(0, dtype=np.bool_)
     shape = (0, len(windows.channels), windows.length)
@@ -115,7 +121,9 @@ def _examples(
     return Examples(*map(np.concatenate, zip(*parts, strict=True)))
 
 
-def _copies(x_BL: Floats, series: Series, inject: InjectConfig, rng: np.random.Generator) -> Floats:
+def _copies(
+    x_BL: Floats, series: Series, inject: InjectConfig, rng: np.random.Generator
+) -> Floats:
     chosen_BL = x_BL[rng.random(len(x_BL)) < inject.share]
     reference = series.reference or reference_of(series.value_T)
     length = x_BL.shape[1]
@@ -135,6 +143,9 @@ def settle_tie(state: FitState) -> None:
     rows = state.history_H[0]
     kept = rows[state.best_epoch[0] - 1]
     last = rows[-1]
-    if last["tune_pr_auc"] == kept["tune_pr_auc"] and last["tune_loss"] < kept["tune_loss"]:
+    if (
+        last["tune_pr_auc"] == kept["tune_pr_auc"]
+        and last["tune_loss"] < kept["tune_loss"]
+    ):
         state.best = [dict(state.module)]
         state.best_epoch = [state.epoch]

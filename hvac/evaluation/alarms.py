@@ -71,7 +71,12 @@ class UnitRatio(NamedTuple):
 
 
 def match(
-    alarm_B: Bools, *, grid: Grid, events: Onsets, horizon: int, gap_days: int = GAP_DAYS
+    alarm_B: Bools,
+    *,
+    grid: Grid,
+    events: Onsets,
+    horizon: int,
+    gap_days: int = GAP_DAYS,
 ) -> Match:
     """Match alarms with events.
 
@@ -110,7 +115,9 @@ def match(
         lead_E=lead_E,
         unit_A=episodes.unit_A,
         true_A=onsets_until_A > onsets_before_A,
-        windows_U=np.bincount(grid.unit_B, minlength=len(grid.units)).astype(np.float64),
+        windows_U=np.bincount(grid.unit_B, minlength=len(grid.units)).astype(
+            np.float64
+        ),
         stride=grid.stride,
     )
 
@@ -151,7 +158,9 @@ def lead_quantiles(
     return [Replicated(float(value_Q[i]), drawn_RQ[:, i]) for i in range(len(q))]
 
 
-def weighted_quantiles(value_E: AnyArray, w_RE: Floats, *, q: tuple[float, ...]) -> Floats:
+def weighted_quantiles(
+    value_E: AnyArray, w_RE: Floats, *, q: tuple[float, ...]
+) -> Floats:
     """Return linear quantiles [R, Q] of values that are repeated by their whole-number weights.
 
     They are nan where all weigh 0.

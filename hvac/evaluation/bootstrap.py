@@ -10,7 +10,9 @@ from __future__ import annotations
 from typing import Literal, NamedTuple
 
 import numpy as np
-from scipy.special import betaincinv  # scipy.stats takes 0.4 s to import, in every process
+from scipy.special import (
+    betaincinv,
+)  # scipy.stats takes 0.4 s to import, in every process
 
 from hvac.arrays import AnyArray, Floats, Ints
 
@@ -58,7 +60,9 @@ class Difference(NamedTuple):
     verdict: Conclusion
 
 
-def unit_weights(units_B: AnyArray, *, replicates: int = 2000, seed: int = 0) -> UnitWeights:
+def unit_weights(
+    units_B: AnyArray, *, replicates: int = 2000, seed: int = 0
+) -> UnitWeights:
     """Draw as many units as there are, with replacement, `replicates` times.
 
     Units are indexed in sorted order.
@@ -99,7 +103,9 @@ def interval(replicated: Replicated) -> Interval:
     undefined = int(np.isnan(replicated.value_R).sum())
     if np.isnan(replicated.value):
         return Interval(np.nan, np.nan, np.nan, undefined, "undefined on this sample")
-    if not len(replicated.value_R) or undefined > UNDEFINED_SHARE * len(replicated.value_R):
+    if not len(replicated.value_R) or undefined > UNDEFINED_SHARE * len(
+        replicated.value_R
+    ):
         note = f"undefined in {undefined} of {len(replicated.value_R)} replicates"
         return Interval(replicated.value, np.nan, np.nan, undefined, note)
     low, high = np.nanpercentile(replicated.value_R, [2.5, 97.5])
@@ -107,7 +113,11 @@ def interval(replicated: Replicated) -> Interval:
 
 
 def paired_difference(
-    a: Replicated, b: Replicated, *, higher_is_better: bool = True, headline: bool = True
+    a: Replicated,
+    b: Replicated,
+    *,
+    higher_is_better: bool = True,
+    headline: bool = True,
 ) -> Difference:
     """Subtract b from a, replicate by replicate.
 
@@ -119,7 +129,9 @@ def paired_difference(
     >>> paired_difference(a, Replicated(0.5, np.array([0.5, 0.5]))).verdict
     'better'
     """
-    assert len(a.value_R) == len(b.value_R), "paired replicates must come from the same weights"
+    assert len(a.value_R) == len(b.value_R), (
+        "paired replicates must come from the same weights"
+    )
     differences = Replicated(a.value - b.value, a.value_R - b.value_R)
     value, low, high, *_ = interval(differences)
     conclusion: Conclusion = "no clear difference" if headline else "too few events"

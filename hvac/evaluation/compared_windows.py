@@ -61,7 +61,8 @@ def by_equipment(evaluation_set: EvaluationSet) -> EvaluationSet:
         return evaluation_set
     merged, first, group_B = _joined(evaluation_set.windows)
     risks = {
-        name: _highest(risks, group_B, len(first)) for name, risks in evaluation_set.risks.items()
+        name: _highest(risks, group_B, len(first))
+        for name, risks in evaluation_set.risks.items()
     }
     turn_B = None if evaluation_set.turn_B is None else evaluation_set.turn_B[first]
     age_B = None if evaluation_set.age_B is None else evaluation_set.age_B[first]
@@ -96,14 +97,20 @@ def _joined(windows: Windows) -> tuple[Windows, Ints, Ints]:
     """
     units_B = windows.units
     day_B = windows.end_day_B
-    keys = np.array([f"{unit}\x1f{day}" for unit, day in zip(units_B, day_B, strict=True)])
+    keys = np.array(
+        [f"{unit}\x1f{day}" for unit, day in zip(units_B, day_B, strict=True)]
+    )
     _, first, group_B = np.unique(keys, return_index=True, return_inverse=True)
     y_BH, known_BH = windows.labels
     positive = _any(y_BH & known_BH, group_B, len(first))
     unknown = _any(~known_BH, group_B, len(first))
     w_BH = np.zeros(unknown.shape, np.float32)
     np.maximum.at(w_BH, group_B, windows.weights)
-    return replace(windows.take(first), y_BH=positive, known_BH=~unknown, w_BH=w_BH), first, group_B
+    return (
+        replace(windows.take(first), y_BH=positive, known_BH=~unknown, w_BH=w_BH),
+        first,
+        group_B,
+    )
 
 
 def pooled(evaluation_sets: Sequence[EvaluationSet]) -> EvaluationSet:
@@ -118,7 +125,9 @@ def pooled(evaluation_sets: Sequence[EvaluationSet]) -> EvaluationSet:
         [column[keep_E] for column in one.events]
         for one, keep_E in zip(evaluation_sets, keeps, strict=True)
     ]
-    events = Onsets(*(np.concatenate(columns) for columns in zip(*parts_E, strict=True)))
+    events = Onsets(
+        *(np.concatenate(columns) for columns in zip(*parts_E, strict=True))
+    )
     risks = {
         name: ModelRisks(
             *(

@@ -78,7 +78,10 @@ def compare_models(
         "models": {name: _models(stored) for name, stored in plain.items()},
         "curves": {name: _curves(stored) for name, stored in plain.items()},
         "differences": differences,
-        "slices": {key: _slices(evaluation_set, names, default) for key, names in _SLICES.items()},
+        "slices": {
+            key: _slices(evaluation_set, names, default)
+            for key, names in _SLICES.items()
+        },
     }
 
 
@@ -115,7 +118,9 @@ WELL_OBSERVED = 0.9
 
 def season_of(windows: Windows) -> AnyArray:
     """Return the season in which each window ends, by months (spring: March to May)."""
-    month_B = windows.keys["end_date"].to_numpy().astype("datetime64[M]").astype(int) % 12
+    month_B = (
+        windows.keys["end_date"].to_numpy().astype("datetime64[M]").astype(int) % 12
+    )
     return np.asarray(np.array(SEASONS)[(month_B - 2) % 12 // 3])
 
 
@@ -138,7 +143,9 @@ def ages_of(age_B: Floats) -> AnyArray:
 
 def _ages(evaluation_set: EvaluationSet) -> AnyArray:
     age_B = evaluation_set.age_B
-    return ages_of(np.full(len(evaluation_set.windows), np.nan) if age_B is None else age_B)
+    return ages_of(
+        np.full(len(evaluation_set.windows), np.nan) if age_B is None else age_B
+    )
 
 
 _SLICES: dict[str, Callable[[EvaluationSet], AnyArray]] = {
@@ -158,7 +165,8 @@ def _evaluate(risks: ModelRisks, test: HeldOut, reference_BH: Floats) -> Evaluat
 
 def _models(by_horizon: dict[str, StoredHorizon]) -> dict[str, MeasuredHorizon]:
     return {
-        h: {**stored["metrics"], "headline": stored["headline"]} for h, stored in by_horizon.items()
+        h: {**stored["metrics"], "headline": stored["headline"]}
+        for h, stored in by_horizon.items()
     }
 
 
@@ -169,15 +177,21 @@ def _curves(by_horizon: dict[str, StoredHorizon]) -> dict[str, HorizonCurves]:
     }
 
 
-def _differences(default: Evaluation, other: Evaluation) -> dict[str, dict[str, StoredDifference]]:
+def _differences(
+    default: Evaluation, other: Evaluation
+) -> dict[str, dict[str, StoredDifference]]:
     by_horizon = {}
     for horizon, by_metric in compare(default, other).items():
-        by_horizon[str(horizon)] = {name: by_metric[name]._asdict() for name in by_metric}
+        by_horizon[str(horizon)] = {
+            name: by_metric[name]._asdict() for name in by_metric
+        }
     return by_horizon
 
 
 def _slices(
-    evaluation_set: EvaluationSet, names: Callable[[EvaluationSet], AnyArray], default: str
+    evaluation_set: EvaluationSet,
+    names: Callable[[EvaluationSet], AnyArray],
+    default: str,
 ) -> dict[str, dict[str, dict[str, StoredFigure]]]:
     value_B = names(evaluation_set)
     return {
@@ -199,7 +213,9 @@ def _slice(
     return figures
 
 
-def apart(compared: ComparedModels, ablation: Collection[str], default: str) -> ReportedModels:
+def apart(
+    compared: ComparedModels, ablation: Collection[str], default: str
+) -> ReportedModels:
     """Put ablations into sections of their own: they explain the default and are no candidates."""
     models = compared["models"]
     named = {name: models[name] for name in ablation if name in models}

@@ -48,13 +48,17 @@ def threshold_facts(
 
 
 def _horizon_facts(decisions: Decisions, i: int, mean: float) -> ThresholdFacts:
-    thresholds = {name: decision["thresholds"][i] for name, decision in sorted(decisions.items())}
+    thresholds = {
+        name: decision["thresholds"][i] for name, decision in sorted(decisions.items())
+    }
     units = {
         name: decision["units_with_event"][i]
         for name, decision in sorted(decisions.items())
         if decision.get("units_with_event")
     }
-    notes = sorted({threshold["note"] for threshold in thresholds.values() if threshold["note"]})
+    notes = sorted(
+        {threshold["note"] for threshold in thresholds.values() if threshold["note"]}
+    )
     return {
         "value": mean,
         "policy": next(iter(thresholds.values()))["policy"],
@@ -71,7 +75,10 @@ def facility_facts(
 
     `own` of `of`, for calibration and for thresholds.
     """
-    places = zip(*(windows.windows.column(name) for name in ("facility_id", "class")), strict=True)
+    places = zip(
+        *(windows.windows.column(name) for name in ("facility_id", "class")),
+        strict=True,
+    )
     facts: dict[str, dict[str, DepartureCount]] = {}
     for facility, class_name in sorted(set(places)):
         row = facts.setdefault(facility, {})

@@ -50,7 +50,9 @@ def mean_over_kinds(evaluations: Sequence[Evaluation]) -> Evaluation:
         for name in COUNTS:
             values = [one.metrics[horizon][name]["value"] for one in evaluations]
             figures[name] = {**figures[name], "value": float(np.mean(values))}
-    curves: dict[int, dict[str, dict[str, list[float]]]] = {horizon: {} for horizon in headline}
+    curves: dict[int, dict[str, dict[str, list[float]]]] = {
+        horizon: {} for horizon in headline
+    }
     return replace(mean, headline=headline, curves=curves)
 
 
@@ -63,7 +65,9 @@ def _mean(evaluations: Sequence[Evaluation]) -> Evaluation:
         metrics[horizon] = dict(first.metrics[horizon])
         replicates[horizon] = {}
         for name in first_replicates:
-            mean = _mean_replicated([one.replicates[horizon][name] for one in evaluations])
+            mean = _mean_replicated(
+                [one.replicates[horizon][name] for one in evaluations]
+            )
             replicates[horizon][name] = mean
             metrics[horizon][name] = with_interval(mean)
     return replace(first, metrics=metrics, replicates=replicates)
@@ -105,4 +109,6 @@ def mean_over_horizons(evaluation: Evaluation, name: str = "pr_auc") -> Replicat
     >>> round(mean.value, 3), mean.value_R.round(3).tolist()
     (0.3, [0.3, 0.5])
     """
-    return _mean_replicated([by_name[name] for by_name in evaluation.replicates.values()])
+    return _mean_replicated(
+        [by_name[name] for by_name in evaluation.replicates.values()]
+    )

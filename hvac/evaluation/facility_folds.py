@@ -28,11 +28,14 @@ def facility_folds(windows: Mapping[str, Windows]) -> list[FacilityFold]:
         HvacError: if there is one facility only, or one of whose classes none can be learned
             elsewhere.
     """
-    facilities = sorted({name for part in windows.values() for name in part.column("facility_id")})
+    facilities = sorted(
+        {name for part in windows.values() for name in part.column("facility_id")}
+    )
     if len(facilities) < 2:
         names = ", ".join(facilities) or "none"
         raise HvacError(
-            "leaving one facility out needs at least 2 facilities with windows, found " + names
+            "leaving one facility out needs at least 2 facilities with windows, found "
+            + names
         )
     folds = [_fold(facility, windows) for facility in facilities]
     return [fold for fold in folds if fold.classes]
@@ -50,7 +53,9 @@ def _fold(facility: str, windows: Mapping[str, Windows]) -> FacilityFold:
         if reason:
             left_out[name] = reason
     if present and len(left_out) == len(present):
-        reasons = "; ".join(f"class {name!r}: {reason}" for name, reason in left_out.items())
+        reasons = "; ".join(
+            f"class {name!r}: {reason}" for name, reason in left_out.items()
+        )
         raise HvacError(
             f"facility {facility!r} cannot be left out, the other facilities do not teach its"
             f" classes ({reasons}): pool classes with windows.class: all, or bring the record of"

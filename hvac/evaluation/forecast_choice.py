@@ -67,7 +67,9 @@ def choose_method(error_NH: Mapping[str, Floats], unit_N: Strings) -> str:
     for method in usable:
         if method == best:
             break
-        behind = mean_difference((mean_N[method] - mean_N[best])[known_N], unit_N[known_N])
+        behind = mean_difference(
+            (mean_N[method] - mean_N[best])[known_N], unit_N[known_N]
+        )
         if not behind.low > 0:
             return method
     return best
@@ -111,7 +113,11 @@ def forecast_figures(
         figures[str(horizon)] = {
             "methods": methods,
             "shown": {"mase": _mean(shown_N), "coverage": _mean(inside_N)},
-            "over_last_value": {"value": over.value, "low": over.low, "high": over.high},
+            "over_last_value": {
+                "value": over.value,
+                "low": over.low,
+                "high": over.high,
+            },
             "series": len(unit_N),
         }
     return figures

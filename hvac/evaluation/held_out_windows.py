@@ -92,7 +92,9 @@ def held_out(
             turns and averaged by their positives.
     """
     shape = (len(units_B), len(horizons))
-    assert y_BH.shape == known_BH.shape == shape, "one column per horizon, one row per window"
+    assert y_BH.shape == known_BH.shape == shape, (
+        "one column per horizon, one row per window"
+    )
     if label_weight_BH is None:
         label_weight_BH = np.ones(y_BH.shape)
     return HeldOut(

@@ -42,15 +42,22 @@ class Figure(TypedDict):
     n: NotRequired[int]
 
 
-def replicated_figures(rows: HorizonRows, matched: alarms.Match) -> dict[str, Replicated]:
+def replicated_figures(
+    rows: HorizonRows, matched: alarms.Match
+) -> dict[str, Replicated]:
     """Return every figure with its bootstrap replicates, by name."""
     value_R = {**_ranking(rows), **_probability(rows), **_at_threshold(rows)}
-    figures = {name: Replicated(float(both_R[0]), both_R[1:]) for name, both_R in value_R.items()}
+    figures = {
+        name: Replicated(float(both_R[0]), both_R[1:])
+        for name, both_R in value_R.items()
+    }
     return figures | _on_events(rows, matched)
 
 
 def _ranking(rows: HorizonRows) -> dict[str, Floats]:
-    ordered = sort_scores(rows.risk_B, rows.y_B, unit_B=rows.grid.unit_B, weight_B=rows.weight_B)
+    ordered = sort_scores(
+        rows.risk_B, rows.y_B, unit_B=rows.grid.unit_B, weight_B=rows.weight_B
+    )
     w_RU = rows.all_w_RU
     turns = np.unique(rows.turn_B)
     if len(turns) > 1:
@@ -70,7 +77,9 @@ def _ranking(rows: HorizonRows) -> dict[str, Floats]:
     return figures
 
 
-def _of_turn(rows: HorizonRows, in_turn_B: Bools, w_RU: Floats) -> tuple[Ranking, Floats]:
+def _of_turn(
+    rows: HorizonRows, in_turn_B: Bools, w_RU: Floats
+) -> tuple[Ranking, Floats]:
     """Rank the windows of one turn, and count its positives in every replicate."""
     y_B = rows.y_B[in_turn_B]
     unit_B = rows.grid.unit_B[in_turn_B]
@@ -137,7 +146,10 @@ def sample_sizes(rows: HorizonRows, matched: alarms.Match) -> dict[str, Figure]:
         "windows": len(rows.y_B),
         "units": len(np.unique(rows.grid.unit_B)),
     }
-    return {name: {"value": sizes[name], "low": math.nan, "high": math.nan} for name in COUNTS}
+    return {
+        name: {"value": sizes[name], "low": math.nan, "high": math.nan}
+        for name in COUNTS
+    }
 
 
 def exact_figures(matched: alarms.Match) -> dict[str, Figure]:
@@ -154,7 +166,13 @@ def exact_figures(matched: alarms.Match) -> dict[str, Figure]:
         k = int(unit_ratio.part_U.sum())
         n = int(unit_ratio.whole_U.sum())
         low, high = exact_interval(k, n)
-        figures[name] = {"value": unit_ratio.value, "low": low, "high": high, "k": k, "n": n}
+        figures[name] = {
+            "value": unit_ratio.value,
+            "low": low,
+            "high": high,
+            "k": k,
+            "n": n,
+        }
     return figures
 
 
@@ -166,4 +184,6 @@ def figure_curves(rows: HorizonRows) -> dict[str, dict[str, list[float]]]:
 
 
 def _points(columns: dict[str, AnyArray]) -> dict[str, list[float]]:
-    return {name.removesuffix("_K"): value_K.tolist() for name, value_K in columns.items()}
+    return {
+        name.removesuffix("_K"): value_K.tolist() for name, value_K in columns.items()
+    }

@@ -12,7 +12,13 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from hvac.arrays import AnyArray, Bools, Floats, Ints, Strings
-from hvac.evaluation.bootstrap import Interval, Replicated, UnitWeights, interval, unit_weights
+from hvac.evaluation.bootstrap import (
+    Interval,
+    Replicated,
+    UnitWeights,
+    interval,
+    unit_weights,
+)
 from hvac.explain.players import CONTEXT, Players
 from hvac.features.table import Windows
 from hvac.models.family import NEEDS, Model
@@ -65,7 +71,9 @@ def importances(
     return ranked
 
 
-def shuffled_rises(model: Model, players: Players, windows: Windows, *, seed: int) -> Floats:
+def shuffled_rises(
+    model: Model, players: Players, windows: Windows, *, seed: int
+) -> Floats:
     """Return how each window's log-loss rises where a player is another unit's: [P, B, H].
 
     It is 0 where the label is unknown.

@@ -139,14 +139,24 @@ def leaderboard(
             every horizon.
     """
     _check_choosable(validation)
-    scores = {candidate.name: _validation(validation, candidate) for candidate in candidates}
+    scores = {
+        candidate.name: _validation(validation, candidate) for candidate in candidates
+    }
     champion = max(scores, key=lambda name: scores[name]["mean"])
-    others: dict[Against, str] = {"against_default": default, "against_champion": champion}
+    others: dict[Against, str] = {
+        "against_default": default,
+        "against_champion": champion,
+    }
     rows = standings([test], candidates, others, replicates)
     for row in rows:
         row["validation"] = scores[row["name"]]
     rows.sort(key=lambda row: -row["validation"]["mean"])
-    return {"champion": champion, "default": default, "horizons": list(test.horizons), "rows": rows}
+    return {
+        "champion": champion,
+        "default": default,
+        "horizons": list(test.horizons),
+        "rows": rows,
+    }
 
 
 def standings(
@@ -177,13 +187,15 @@ def standings(
     means = {}
     for candidate in candidates:
         over_seeds = [
-            mean_over_seeds([by_run[run] for run in candidate.runs]) for by_run in by_kind
+            mean_over_seeds([by_run[run] for run in candidate.runs])
+            for by_run in by_kind
         ]
         means[candidate.name] = mean_over_kinds(over_seeds)
     rows = []
     for candidate in candidates:
         over_kinds = [
-            mean_over_kinds([by_run[run] for by_run in by_kind]) for run in candidate.runs
+            mean_over_kinds([by_run[run] for by_run in by_kind])
+            for run in candidate.runs
         ]
         rows.append(_row(candidate, means, over_kinds, others))
     return rows
@@ -225,7 +237,9 @@ def _check_choosable(validation: EvaluationSet) -> None:
     )
 
 
-def _validation(validation: EvaluationSet, candidate: ComparedModel) -> ValidationFigures:
+def _validation(
+    validation: EvaluationSet, candidate: ComparedModel
+) -> ValidationFigures:
     """Return the mean PR-AUC over seeds, by horizon and averaged over horizons."""
     by_seed = []
     for run in candidate.runs:
@@ -262,7 +276,9 @@ def _differences(one: Evaluation, other: Evaluation) -> DifferencesByHorizon:
     return by_horizon
 
 
-def _mean(means: Mapping[str, Evaluation], name: str, others: Mapping[Against, str]) -> MeanFigures:
+def _mean(
+    means: Mapping[str, Evaluation], name: str, others: Mapping[Against, str]
+) -> MeanFigures:
     """Average PR-AUC on test over horizons, as the choice was made on validation.
 
     A mean over horizons tells more models apart than a single horizon does.
@@ -274,7 +290,9 @@ def _mean(means: Mapping[str, Evaluation], name: str, others: Mapping[Against, s
         row[key] = None
         if name != other:
             other_pr_auc = mean_over_horizons(means[other])
-            row[key] = _plain(paired_difference(pr_auc, other_pr_auc, headline=headline))
+            row[key] = _plain(
+                paired_difference(pr_auc, other_pr_auc, headline=headline)
+            )
     return row
 
 

@@ -122,7 +122,9 @@ def brier(risk_B: AnyArray, y_B: AnyArray, w_B: Weights = None) -> float:
     return _mean((np.asarray(risk_B, np.float64) - y_B) ** 2, w_B)
 
 
-def brier_skill(risk_B: AnyArray, y_B: AnyArray, w_B: Weights = None, *, reference: float) -> float:
+def brier_skill(
+    risk_B: AnyArray, y_B: AnyArray, w_B: Weights = None, *, reference: float
+) -> float:
     """Return 1 − Brier / Brier of the constant `reference`, the base rate in *training*.
 
     The test's own rate will not do, because nobody knew it. A value of 0 is no better than that
@@ -135,7 +137,9 @@ def brier_skill(risk_B: AnyArray, y_B: AnyArray, w_B: Weights = None, *, referen
     return float(1 - ratio(brier(risk_B, y_B, w_B), constant))
 
 
-def ece(risk_B: AnyArray, y_B: AnyArray, w_B: Weights = None, *, bins: int = 10) -> float:
+def ece(
+    risk_B: AnyArray, y_B: AnyArray, w_B: Weights = None, *, bins: int = 10
+) -> float:
     """Return the expected calibration error over bins of equal mass; nan on no windows.
 
     Noise alone makes it positive.
@@ -144,7 +148,9 @@ def ece(risk_B: AnyArray, y_B: AnyArray, w_B: Weights = None, *, bins: int = 10)
     0.25
     """
     return float(
-        calibration_error(sort_scores(risk_B, y_B), _weights(y_B, w_B)[None], bins=bins)[0]
+        calibration_error(
+            sort_scores(risk_B, y_B), _weights(y_B, w_B)[None], bins=bins
+        )[0]
     )
 
 
@@ -215,7 +221,9 @@ def reliability_curve(
     mass_K = np.bincount(bin_B, w_B)
     square_K = np.bincount(bin_B, w_B**2)
     hits_K = np.bincount(bin_B, w_B * np.asarray(y_B, np.float64))
-    windows_each_K = mass_K / square_K  # Kish's effective number of windows / their weight
+    windows_each_K = (
+        mass_K / square_K
+    )  # Kish's effective number of windows / their weight
     effective_K2 = np.stack([hits_K, mass_K], axis=1) * windows_each_K[:, None]
     ends = [exact_interval(k, n) for k, n in effective_K2]
     ends_K2 = np.array(ends).reshape(-1, 2)

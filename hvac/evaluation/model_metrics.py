@@ -103,7 +103,9 @@ def evaluate_model(
     evaluation = Evaluation(metrics={}, headline={}, curves={}, replicates={})
     for i, horizon in enumerate(test.horizons):
         rows = horizon_rows(risk_BH, test, i, alarm_BH[:, i], reference_BH[:, i])
-        matched = match(rows.alarm_B, grid=rows.grid, events=rows.events, horizon=horizon)
+        matched = match(
+            rows.alarm_B, grid=rows.grid, events=rows.events, horizon=horizon
+        )
         replicates = replicated_figures(rows, matched)
         figures = {name: with_interval(values) for name, values in replicates.items()}
         figures |= sample_sizes(rows, matched)
@@ -132,7 +134,9 @@ def _stored_figure(figure: Figure) -> StoredFigure:
 
 
 def _stored_curve(curve: dict[str, list[float]]) -> StoredCurve:
-    return {name: [_finite(value) for value in values] for name, values in curve.items()}
+    return {
+        name: [_finite(value) for value in values] for name, values in curve.items()
+    }
 
 
 def _finite(value: float) -> float | None:

@@ -54,15 +54,23 @@ def sort_scores(
     assert not np.any(np.isnan(score_B)), "scores must not be nan"
     order = np.argsort(-score_B, kind="stable")
     unit_B = np.arange(len(score_B)) if unit_B is None else np.asarray(unit_B, np.int64)
-    weight_B = np.ones(len(score_B)) if weight_B is None else np.asarray(weight_B, np.float64)
+    weight_B = (
+        np.ones(len(score_B)) if weight_B is None else np.asarray(weight_B, np.float64)
+    )
     falling_B = score_B[order]
     last_B = np.r_[falling_B[1:] != falling_B[:-1], True][: len(order)]
     return Sorted(
-        falling_B, np.asarray(y_B, np.float64)[order], unit_B[order], last_B, weight_B[order]
+        falling_B,
+        np.asarray(y_B, np.float64)[order],
+        unit_B[order],
+        last_B,
+        weight_B[order],
     )
 
 
-def rank_metrics(rows: Sorted, w_RU: Floats, *, shares: tuple[float, ...] = ()) -> Ranking:
+def rank_metrics(
+    rows: Sorted, w_RU: Floats, *, shares: tuple[float, ...] = ()
+) -> Ranking:
     """Return ROC-AUC, average precision and recall in the top shares, per replicate.
 
     ROC-AUC counts a tie as half. Average precision is the step-wise sum over distinct scores, as
@@ -113,7 +121,15 @@ def calibration_error(rows: Sorted, w_RU: Floats, *, bins: int = 10) -> Floats:
     """
     out_R = np.full(len(w_RU), np.nan)
     w_RU = np.asarray(w_RU, np.float64)
-    _error_pass(rows.score_B - rows.y_B, rows.last_B, rows.unit_B, rows.weight_B, w_RU, bins, out_R)
+    _error_pass(
+        rows.score_B - rows.y_B,
+        rows.last_B,
+        rows.unit_B,
+        rows.weight_B,
+        w_RU,
+        bins,
+        out_R,
+    )
     return out_R
 
 
@@ -150,7 +166,9 @@ def _rank_pass(
             tie_tp += w * y_B[b]
             if last_B[b]:
                 while s < len(share_S) and share_S[s] * total <= seen + tie:
-                    out_RM[r, 2 + s] = (tp + tie_tp * (share_S[s] * total - seen) / tie) / positives
+                    out_RM[r, 2 + s] = (
+                        tp + tie_tp * (share_S[s] * total - seen) / tie
+                    ) / positives
                     s += 1
                 area += (tie - tie_tp) * (tp + 0.5 * tie_tp)
                 seen += tie

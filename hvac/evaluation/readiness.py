@@ -19,7 +19,9 @@ class Readiness(NamedTuple):
     reason: str
 
 
-def readiness(figures: JsonObject, *, ece: float | None, against_context: str) -> Readiness:
+def readiness(
+    figures: JsonObject, *, ece: float | None, against_context: str
+) -> Readiness:
     """Tell whether a class's risks can be relied on.
 
     - `cannot_tell`: under 30 events, or an unknown interval.
@@ -55,7 +57,9 @@ def readiness(figures: JsonObject, *, ece: float | None, against_context: str) -
         return Readiness("poor", "miscalibrated")
     precision = _number(figures, "pr_auc", "low")
     rate = _number(figures, "base_rate", "high")
-    ranks = precision is not None and rate is not None and precision > rate and low > 0.5
+    ranks = (
+        precision is not None and rate is not None and precision > rate and low > 0.5
+    )
     if not ranks:
         return Readiness("cannot_tell", "wide_interval")
     if ece is None or ece > GOOD_ECE:

@@ -93,7 +93,9 @@ def sureness_figures(
     return figures
 
 
-def _gain(windows: Windows, error_B: Floats, narrow_B: Bools, replicates: int) -> StoredFigure:
+def _gain(
+    windows: Windows, error_B: Floats, narrow_B: Bools, replicates: int
+) -> StoredFigure:
     """Return how much the mean error falls where only narrow bands are kept, with its interval."""
     weights = unit_weights(windows.units, replicates=replicates)
     units = weights.w_RU.shape[1]

@@ -36,7 +36,9 @@ class Importance(NamedTuple):
     weak: bool
 
 
-def importance(settings: Sequence[JsonObject], value_T: Sequence[float]) -> Importance | None:
+def importance(
+    settings: Sequence[JsonObject], value_T: Sequence[float]
+) -> Importance | None:
     """Return the permutation importance of settings for the trials' scores.
 
     It is None with fewer than 8 trials.
@@ -52,15 +54,21 @@ def importance(settings: Sequence[JsonObject], value_T: Sequence[float]) -> Impo
     score_T = np.asarray(value_T, dtype=np.float64)
     columns = [_numbers([trial[key] for trial in settings]) for key in keys]
     input_TK = np.column_stack(columns)
-    forest = RandomForestRegressor(TREES, min_samples_leaf=2, oob_score=True, random_state=0)
+    forest = RandomForestRegressor(
+        TREES, min_samples_leaf=2, oob_score=True, random_state=0
+    )
     forest.fit(input_TK, score_T)
-    shuffled = permutation_importance(forest, input_TK, score_T, n_repeats=SHUFFLES, random_state=0)
+    shuffled = permutation_importance(
+        forest, input_TK, score_T, n_repeats=SHUFFLES, random_state=0
+    )
     mean_K = np.clip(shuffled.importances_mean, 0, None)
     total = float(mean_K.sum()) or 1.0
     explained = float(forest.oob_score_)
     return Importance(
         share=dict(zip(keys, (mean_K / total).tolist(), strict=True)),
-        spread=dict(zip(keys, (shuffled.importances_std / total).tolist(), strict=True)),
+        spread=dict(
+            zip(keys, (shuffled.importances_std / total).tolist(), strict=True)
+        ),
         explained=explained,
         weak=len(score_T) < FEW or explained < 0.3,
     )

@@ -23,7 +23,12 @@ RESIDUALS: Final = "residuals"
 ASPECTS: Final = (LEVEL, TREND, SPREAD, SHAPE, PATTERN, EXCURSIONS, PEERS, RESIDUALS)
 
 TREND_COLUMNS: Final = (
-    *("trend_slope", "recent_vs_past_ratio", "recent_vs_past_diff", "recent_change_rate"),
+    *(
+        "trend_slope",
+        "recent_vs_past_ratio",
+        "recent_vs_past_diff",
+        "recent_change_rate",
+    ),
     *("diff_mean", "slope_30d"),
 )
 LEVEL_COLUMNS: Final = (
@@ -64,5 +69,7 @@ def aspects_of_block(block: str, width: int) -> list[int]:
         return [ASPECTS.index(WHOLE_BLOCKS[block])] * width
     names = FEATURE_NAMES if block == "features" else RECENT_NAMES
     if len(names) != width:
-        raise BundleError(f"the columns of '{block}' are not named: expected {len(names)}")
+        raise BundleError(
+            f"the columns of '{block}' are not named: expected {len(names)}"
+        )
     return [ASPECTS.index(aspect_of(name)) for name in names]

@@ -26,7 +26,9 @@ COMPARED: Final = 32
 SEASONS: Final = 4
 SEED: Final = 18
 DAYS_OF_YEAR: Final = 365.25
-MOST_NUMBERS: Final = 100_000  # kept per bundle (0.4 MB); many points mean fewer windows
+MOST_NUMBERS: Final = (
+    100_000  # kept per bundle (0.4 MB); many points mean fewer windows
+)
 EXPLAINED: Final = (
     "features",
     "embedding",
@@ -76,7 +78,9 @@ def dealt(windows: Windows, rows: Ints, count: int) -> Ints:
     mixed = np.random.default_rng(SEED).permutation(rows)
     share_of_year_B = windows.end_day_B[mixed] % DAYS_OF_YEAR / DAYS_OF_YEAR
     season_B = (share_of_year_B * SEASONS).astype(int)
-    order = pd.DataFrame({"row": mixed, "season": season_B, "unit": windows.units[mixed]})
+    order = pd.DataFrame(
+        {"row": mixed, "season": season_B, "unit": windows.units[mixed]}
+    )
     order["turn_of_unit"] = order.groupby(["season", "unit"]).cumcount()
     order = order.sort_values(["turn_of_unit", "unit"], kind="stable")
     order["turn_of_season"] = order.groupby("season").cumcount()
@@ -115,9 +119,13 @@ def background_windows(arrays: Mapping[str, AnyArray]) -> Windows:
     known = {NEEDS[need] for need in EXPLAINED}
     lengths = {len(array) for array in arrays.values()}
     if not names <= known or len(lengths) != 1 or not 1 <= len(end_day_B) <= KEPT:
-        raise BundleError("its background is damaged: expected the arrays of up to 64 windows")
+        raise BundleError(
+            "its background is damaged: expected the arrays of up to 64 windows"
+        )
     count = len(end_day_B)
-    columns = [_key_column(name, np.asarray(end_day_B, np.int32)) for name in KEY_SCHEMA.names]
+    columns = [
+        _key_column(name, np.asarray(end_day_B, np.int32)) for name in KEY_SCHEMA.names
+    ]
     fields: dict[str, Any] = {name: arrays[name] for name in names}
     keys = pa.table(columns, schema=KEY_SCHEMA)
     return Windows(keys=keys, observed_B=np.ones(count, np.float32), **fields)

@@ -16,7 +16,9 @@ import numpy as np
 
 from hvac.arrays import Bools, Floats, Ints
 
-SEED: Final = 18  # of the permutations: the same window gets the same reasons every time
+SEED: Final = (
+    18  # of the permutations: the same window gets the same reasons every time
+)
 
 
 @cache
@@ -108,7 +110,9 @@ class Permutations:
         """Return Shapley values [P, H], means over background windows."""
         step_NPH = np.diff(value_NQH, axis=1)
         place_NP = np.argsort(self.order_NP, axis=1)
-        return np.asarray(np.take_along_axis(step_NPH, place_NP[..., None], axis=1).mean(axis=0))
+        return np.asarray(
+            np.take_along_axis(step_NPH, place_NP[..., None], axis=1).mean(axis=0)
+        )
 
 
 def _drawn(member_P: Bools, rng: np.random.Generator) -> Ints:

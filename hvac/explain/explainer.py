@@ -36,7 +36,9 @@ class Contributions:
     def take(self, rows: Ints) -> Contributions:
         """Return those of some windows."""
         return Contributions(
-            players=self.players, added_BPH=self.added_BPH[rows], usual_BH=self.usual_BH[rows]
+            players=self.players,
+            added_BPH=self.added_BPH[rows],
+            usual_BH=self.usual_BH[rows],
         )
 
 
@@ -63,12 +65,16 @@ class Explainer:
         except (IndexError, ValueError) as error:
             if isinstance(error, BundleError):
                 raise
-            raise BundleError(f"its background does not fit its model ({error})") from error
+            raise BundleError(
+                f"its background does not fit its model ({error})"
+            ) from error
 
     def contributions(self, windows: Windows) -> Contributions:
         """Return what each player adds, for windows that carry what the model looks at."""
         chosen_B = nearest_in_year(windows.end_day_B, self._end_day_W)
-        bit_BW = np.array([[c >> w & 1 for w in range(len(self._end_day_W))] for c in chosen_B])
+        bit_BW = np.array(
+            [[c >> w & 1 for w in range(len(self._end_day_W))] for c in chosen_B]
+        )
         usual_BH = bit_BW @ self._score_WH / bit_BW.sum(axis=1, keepdims=True)
         return Contributions(
             players=self.players.names,

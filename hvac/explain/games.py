@@ -36,10 +36,16 @@ from hvac.models.fusion import Fusion, FusionConfig
 from hvac.models.hybrid import Hybrid, HybridConfig
 from hvac.models.linear import Logistic, LogisticConfig
 
-FOREST_EXACT: Final = 10  # players of which all coalitions are looked at; of more, permutations
+FOREST_EXACT: Final = (
+    10  # players of which all coalitions are looked at; of more, permutations
+)
 NETWORK_EXACT: Final = 6
 MOST_PLAYERS: Final = 60  # coalitions are the bits of a number
-FLAT_BLOCKS: Final = ("embedding", "features", "context")  # inputs of a network with a player each
+FLAT_BLOCKS: Final = (
+    "embedding",
+    "features",
+    "context",
+)  # inputs of a network with a player each
 
 
 class Game(Protocol):
@@ -74,7 +80,9 @@ def game_of(model: Any, players: Players, background: Windows) -> Game:
         BundleError: where there are no reasons for the family.
     """
     if not has_reasons(model.config):
-        raise BundleError(f"there are no reasons for the family '{model.config.family}'")
+        raise BundleError(
+            f"there are no reasons for the family '{model.config.family}'"
+        )
     if isinstance(model, Fusion):
         return FusionGame(model, players, background)
     if isinstance(model, Logistic):
@@ -108,7 +116,9 @@ class LineGame:
         """Return what the inputs of each player add to the log-odds: [H, B, P]."""
         input_BN = inputs(windows, self.model.config.needs)
         parts = []
-        for scaler, weight_N in zip(self.model.scalers, self.model.weight_HN, strict=True):
+        for scaler, weight_N in zip(
+            self.model.scalers, self.model.weight_HN, strict=True
+        ):
             added_BN = scaler.transform(input_BN).astype(np.float64) * weight_N
             parts.append(added_BN @ self.member_NP)
         return np.stack(parts)
@@ -141,7 +151,9 @@ class BoostingGame:
 class ForestGame:
     """A forest: the log-odds of the mean of its trees, so every coalition's mean is needed."""
 
-    def __init__(self, model: ExtraTrees, players: Players, background: Windows) -> None:
+    def __init__(
+        self, model: ExtraTrees, players: Players, background: Windows
+    ) -> None:
         self.needs = model.config.needs
         self.input_WN = inputs(background, self.needs)
         self.walks = _walks(model, players, background)
@@ -201,12 +213,16 @@ class NetworkGame:
         for input_N, chosen in zip(input_BN, chosen_B, strict=True):
             input_WN = self.input_WN[members(chosen)]
             plan = _network_plan(len(self.players), len(input_WN), self.players.group)
-            rows.append(asked(self.model.score_rows, input_N, input_WN, self.player_N, plan))
+            rows.append(
+                asked(self.model.score_rows, input_N, input_WN, self.player_N, plan)
+            )
         return np.stack(rows)
 
 
 @cache
-def _network_plan(players: int, background: int, group: int) -> Permutations | AllCoalitions:
+def _network_plan(
+    players: int, background: int, group: int
+) -> Permutations | AllCoalitions:
     """Return the coalitions that a network is asked about, the same for every window."""
     if players <= NETWORK_EXACT:
         return AllCoalitions(players, background)

@@ -29,7 +29,13 @@ from hvac.models.blocks import inputs
 from hvac.models.family import NEEDS
 from hvac.models.scaling import Scaler, fit_scaler
 
-LOOKED_AT: Final = ("recent", "raw", "peers", "residuals", "context")  # what makes windows alike
+LOOKED_AT: Final = (
+    "recent",
+    "raw",
+    "peers",
+    "residuals",
+    "context",
+)  # what makes windows alike
 MOST: Final = 256
 DIMENSIONS: Final = 16
 SHOWN: Final = 3
@@ -62,15 +68,21 @@ class PastCases(NamedTuple):
         Alike: nearer than 95 % of the cases are to the nearest case of another unit.
         """
         place_BD = _scaled(windows, self.blocks, self.scaler) @ self.basis_ND
-        places = {unit: number for number, unit in enumerate(dict.fromkeys(self.unit_M))}
+        places = {
+            unit: number for number, unit in enumerate(dict.fromkeys(self.unit_M))
+        }
         of_unit_MV = np.zeros((len(self.unit_M), len(places)), dtype=np.float32)
-        of_unit_MV[np.arange(len(self.unit_M)), [places[unit] for unit in self.unit_M]] = 1
+        of_unit_MV[
+            np.arange(len(self.unit_M)), [places[unit] for unit in self.unit_M]
+        ] = 1
         similar_BV = np.zeros((len(place_BD), len(places)), dtype=np.bool_)
         for start in range(0, len(place_BD), TOGETHER):
             rows = slice(start, start + TOGETHER)
             near_BM = _apart(self.place_MD, place_BD[rows, None]) <= self.radius
             similar_BV[rows] = near_BM.astype(np.float32) @ of_unit_MV > 0
-        own_B = zip(windows.column("facility_id"), windows.column("equipment_id"), strict=True)
+        own_B = zip(
+            windows.column("facility_id"), windows.column("equipment_id"), strict=True
+        )
         for b, (facility, equipment) in enumerate(own_B):
             own = places.get((str(facility), str(equipment)))
             if own is not None:
@@ -81,7 +93,10 @@ class PastCases(NamedTuple):
         """Return the nearest cases of other units known by the end of a window, one of each unit."""
         alone = windows.take(np.array([b]))
         place_D = _scaled(alone, self.blocks, self.scaler)[0] @ self.basis_ND
-        unit = (str(windows.column("facility_id")[b]), str(windows.column("equipment_id")[b]))
+        unit = (
+            str(windows.column("facility_id")[b]),
+            str(windows.column("equipment_id")[b]),
+        )
         apart_M = _apart(self.place_MD, place_D)
         cases: dict[tuple[str, str], PastCase] = {}
         for m in np.argsort(apart_M, kind="stable").tolist():
@@ -114,9 +129,13 @@ class PastCases(NamedTuple):
             "known_day_M": self.known_day_M,
             "place_MD": self.place_MD,
             "basis_ND": self.basis_ND,
-            **{f"scaler.{name}": array for name, array in self.scaler._asdict().items()},
+            **{
+                f"scaler.{name}": array for name, array in self.scaler._asdict().items()
+            },
         }
-        return {PREFIX + name: np.ascontiguousarray(array) for name, array in arrays.items()}
+        return {
+            PREFIX + name: np.ascontiguousarray(array) for name, array in arrays.items()
+        }
 
     @classmethod
     def restore(cls, arrays: Mapping[str, AnyArray]) -> PastCases:
@@ -126,7 +145,9 @@ class PastCases(NamedTuple):
             BundleError: if the arrays do not fit each other.
         """
         try:
-            stored = {name.removeprefix(PREFIX): array for name, array in arrays.items()}
+            stored = {
+                name.removeprefix(PREFIX): array for name, array in arrays.items()
+            }
             pairs = [tuple(line.split("\x1f")) for line in _lines(stored["units"])]
             scaler = Scaler(*(stored[f"scaler.{name}"] for name in Scaler._fields))
             cases = cls(
@@ -146,7 +167,9 @@ class PastCases(NamedTuple):
         widths = (len(scaler.mean_N), cases.place_MD.shape[1])
         known = set(cases.blocks) <= set(LOOKED_AT)
         if len(lengths) != 1 or cases.basis_ND.shape != widths or not known:
-            raise BundleError("its past cases are damaged: their arrays do not fit each other")
+            raise BundleError(
+                "its past cases are damaged: their arrays do not fit each other"
+            )
         return cases
 
 
@@ -164,15 +187,22 @@ def choose_cases(windows: Windows, horizons: tuple[int, ...]) -> PastCases | Non
     positive_BH = np.asarray(y_BH & known_BH)
     positive_B = np.asarray(positive_BH.any(axis=1), dtype=np.bool_)
     clear_B = known_BH[:, -1] & ~positive_B
-    rows = [dealt(windows, np.flatnonzero(part_B), MOST // 2) for part_B in (positive_B, clear_B)]
+    rows = [
+        dealt(windows, np.flatnonzero(part_B), MOST // 2)
+        for part_B in (positive_B, clear_B)
+    ]
     chosen = np.concatenate(rows)
-    blocks = tuple(name for name in LOOKED_AT if getattr(windows, NEEDS[name]) is not None)
+    blocks = tuple(
+        name for name in LOOKED_AT if getattr(windows, NEEDS[name]) is not None
+    )
     if not len(chosen) or not blocks:
         return None
     cases = windows.take(chosen)
     first_M = positive_BH[chosen].argmax(axis=1)
     days_H = np.array(horizons, dtype=np.int32)
-    within_M = np.where(positive_B[chosen], days_H[first_M], NONE_BEGAN).astype(np.int32)
+    within_M = np.where(positive_B[chosen], days_H[first_M], NONE_BEGAN).astype(
+        np.int32
+    )
     waited_M = np.where(within_M > 0, within_M, days_H[-1])
     scaler = fit_scaler(inputs(cases, blocks))
     scaled_MN = _scaled(cases, blocks, scaler)
@@ -232,6 +262,10 @@ def _scaled(windows: Windows, blocks: tuple[str, ...], scaler: Scaler) -> Float3
 
 def _basis(scaled_MN: Float32s) -> Float32s:
     """Return the principal directions of the cases: [N, D]."""
-    _, strength_D, direction_DN = np.linalg.svd(scaled_MN.astype(np.float64), full_matrices=False)
-    kept = min(DIMENSIONS, int((strength_D > 1e-6 * strength_D.max(initial=0)).sum()) or 1)
+    _, strength_D, direction_DN = np.linalg.svd(
+        scaled_MN.astype(np.float64), full_matrices=False
+    )
+    kept = min(
+        DIMENSIONS, int((strength_D > 1e-6 * strength_D.max(initial=0)).sum()) or 1
+    )
     return np.asarray(direction_DN[:kept].T, dtype=np.float32)

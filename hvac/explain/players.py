@@ -69,7 +69,9 @@ class Players(NamedTuple):
             return np.array(places, dtype=np.int64)
         shape = getattr(windows, NEEDS[block]).shape
         width = 1 if len(shape) < 3 else shape[2]
-        player_CN = np.repeat(np.arange(len(self.points), dtype=np.int64)[:, None], width, axis=1)
+        player_CN = np.repeat(
+            np.arange(len(self.points), dtype=np.int64)[:, None], width, axis=1
+        )
         if self.opened:
             first = len(self.points) + len(OTHERS)
             aspect_N = np.array(aspects_of_block(block, width), dtype=np.int64)

@@ -62,7 +62,11 @@ def reason_of(plain: Reason | JsonObject) -> Reason:
         return plain
     reason = Reason(**cast(dict[str, Any], plain))
     since = reason.since
-    return reason._replace(since=dt.date.fromisoformat(since)) if isinstance(since, str) else reason
+    return (
+        reason._replace(since=dt.date.fromisoformat(since))
+        if isinstance(since, str)
+        else reason
+    )
 
 
 REASON: Final = pa.struct(

@@ -18,7 +18,15 @@ from hvac.arrays import Floats, Ints
 from hvac.days import EPOCH
 from hvac.explain.change_points import UNCHANGED, level_change
 from hvac.explain.explainer import Contributions
-from hvac.explain.reason import COVERAGE, HISTORY, LIMITS, OTHERS, POINT, SEASON_AND_AGE, Reason
+from hvac.explain.reason import (
+    COVERAGE,
+    HISTORY,
+    LIMITS,
+    OTHERS,
+    POINT,
+    SEASON_AND_AGE,
+    Reason,
+)
 from hvac.features.activity import ACTIVITY_NAMES, activity
 from hvac.features.recent import RECENT_NAMES, SLOPE
 from hvac.features.table import Windows
@@ -65,7 +73,9 @@ def reasons_of(
     for b, scale in enumerate(scales):
         facts = _point_facts(windows, b, scale) + _other_facts(windows, b, context)
         limits = facts[len(scale.points) + OTHERS.index(LIMITS)]
-        limits["point"] = _nearest_to_limits(windows, b, scale, trend=limits["days"] is not None)
+        limits["point"] = _nearest_to_limits(
+            windows, b, scale, trend=limits["days"] is not None
+        )
         added_PH = contributions.added_BPH[b]
         players = (*scale.points, *contributions.players[len(scale.points) :])
         named = list(zip(players, facts, strict=True))
@@ -76,7 +86,9 @@ def reasons_of(
     return reasons
 
 
-def _strongest(named: list[tuple[str, dict[str, Any]]], added_P: Floats) -> list[Reason]:
+def _strongest(
+    named: list[tuple[str, dict[str, Any]]], added_P: Floats
+) -> list[Reason]:
     order = np.argsort(-added_P, kind="stable").tolist()
     in_favour = [p for p in order if added_P[p] >= LEAST][:SHOWN]
     opposed = [p for p in reversed(order) if added_P[p] <= -LEAST][:SHOWN]
@@ -91,7 +103,11 @@ def _point_facts(windows: Windows, b: int, scale: PointScale) -> list[dict[str, 
     """Return what can be seen of each point of a window."""
     x_CL = np.asarray(windows.x_BCL)[b].astype(np.float64)
     now_C = x_CL[:, -NOW_DAYS:].mean(axis=1)
-    usual_C = np.zeros(len(x_CL)) if scale.based else np.median(x_CL[:, : -NOW_DAYS * 3], axis=1)
+    usual_C = (
+        np.zeros(len(x_CL))
+        if scale.based
+        else np.median(x_CL[:, : -NOW_DAYS * 3], axis=1)
+    )
     peers_C = np.full(len(x_CL), np.nan)
     if windows.d_BCS is not None:
         peers_C = windows.d_BCS[b, :, MEAN_14D].astype(np.float64) * scale.spread_C
@@ -130,10 +146,14 @@ def _date(windows: Windows, b: int, day: int, lookback: int) -> dt.date | None:
     return EPOCH + dt.timedelta(days=last - lookback + 1 + day)
 
 
-def _other_facts(windows: Windows, b: int, context: tuple[str, ...]) -> list[dict[str, Any]]:
+def _other_facts(
+    windows: Windows, b: int, context: tuple[str, ...]
+) -> list[dict[str, Any]]:
     """Return what is known of history, season and age, limits, and completeness."""
     row_K = np.full(len(context), np.nan) if windows.k_BK is None else windows.k_BK[b]
-    value = {name: _known(float(number)) for name, number in zip(context, row_K, strict=True)}
+    value = {
+        name: _known(float(number)) for name, number in zip(context, row_K, strict=True)
+    }
     until = value.get("days_to_limit")
     facts: dict[str, dict[str, Any]] = {
         HISTORY: _newest_event(value),
@@ -147,21 +167,27 @@ def _other_facts(windows: Windows, b: int, context: tuple[str, ...]) -> list[dic
     return [{"about": name, **facts[name]} for name in OTHERS]
 
 
-def _nearest_to_limits(windows: Windows, b: int, scale: PointScale, *, trend: bool) -> str | None:
+def _nearest_to_limits(
+    windows: Windows, b: int, scale: PointScale, *, trend: bool
+) -> str | None:
     """Return the point that lies nearest to a limit, or (`trend`) reaches one first."""
     value_C = np.asarray(windows.x_BCL)[b, :, -1] * scale.spread_C + scale.centre_C
     with np.errstate(invalid="ignore", divide="ignore"):
         below_C, above_C = value_C - scale.lower_C, scale.upper_C - value_C
         width_C = scale.upper_C - scale.lower_C
         one_limit_C = np.fmax(np.abs(scale.upper_C), np.abs(scale.lower_C))
-        margin_C = np.fmin(below_C, above_C) / np.where(np.isfinite(width_C), width_C, one_limit_C)
+        margin_C = np.fmin(below_C, above_C) / np.where(
+            np.isfinite(width_C), width_C, one_limit_C
+        )
         if trend and windows.n_BCS is not None and not (margin_C < 0).any():
             slope_C = windows.n_BCS[b, :, SLOPE] * scale.spread_C
             ahead_C = np.where(slope_C > 0, above_C, below_C)
             margin_C = ahead_C / np.abs(slope_C)
     if not np.isfinite(margin_C).any():
         return None
-    return scale.points[int(np.nanargmin(np.where(np.isfinite(margin_C), margin_C, np.nan)))]
+    return scale.points[
+        int(np.nanargmin(np.where(np.isfinite(margin_C), margin_C, np.nan)))
+    ]
 
 
 def _newest_event(value: dict[str, float | None]) -> dict[str, Any]:
@@ -173,7 +199,11 @@ def _newest_event(value: dict[str, float | None]) -> dict[str, Any]:
     prefix = "days_since_"
     since: dict[str, float] = {}
     for name, days in value.items():
-        if name.startswith(prefix) and name != "days_since_any_event" and days is not None:
+        if (
+            name.startswith(prefix)
+            and name != "days_since_any_event"
+            and days is not None
+        ):
             since[name.removeprefix(prefix)] = days
     if not since:
         return {}

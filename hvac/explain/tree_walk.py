@@ -23,7 +23,9 @@ from hvac.compiled import compiled
 from hvac.models.trees import Trees
 
 MOST_WINDOWS: Final = 64  # background windows that fit into the bits of a number
-DE_BRUIJN: Final = np.uint64(0x03F79D71B4CB0A89)  # its top six bits tell 64 shifts apart
+DE_BRUIJN: Final = np.uint64(
+    0x03F79D71B4CB0A89
+)  # its top six bits tell 64 shifts apart
 PLACE_OF_BIT: Final = np.empty(64, dtype=np.int64)
 for _place in range(64):
     PLACE_OF_BIT[(int(DE_BRUIJN) << _place & 2**64 - 1) >> 58] = _place
@@ -45,7 +47,12 @@ class WalkedTrees(NamedTuple):
 
     @classmethod
     def prepare(
-        cls, trees: Trees, input_WN: Floats, player_N: Ints, players: int, group: int = 0
+        cls,
+        trees: Trees,
+        input_WN: Floats,
+        player_N: Ints,
+        players: int,
+        group: int = 0,
     ) -> WalkedTrees:
         """Send the background windows down the trees once, for all windows to be explained."""
         left_K = np.zeros(len(trees.split_K), dtype=np.uint64)
@@ -79,9 +86,17 @@ class WalkedTrees(NamedTuple):
         part_SW[0] += self.trees.base[0]  # the empty coalition is a subset of all
         return part_SW
 
-    def _walk(self, input_N: Floats, chosen: int, out_P: Floats, part_SW: Floats) -> None:
+    def _walk(
+        self, input_N: Floats, chosen: int, out_P: Floats, part_SW: Floats
+    ) -> None:
         trees = self.trees
-        nodes = (trees.root_T, trees.split_K, trees.number_K, trees.right_K, self.left_K)
+        nodes = (
+            trees.root_T,
+            trees.split_K,
+            trees.number_K,
+            trees.right_K,
+            self.left_K,
+        )
         stack_D4 = np.empty((2 * self.depth + 4, 4), dtype=np.uint64)
         share = leaf_shares(self.players)
         slot_W = _slots(chosen)
@@ -139,7 +154,9 @@ def _send_down(
         depth_K[node + np.int64(right_K[node])] = depth_K[node] + 1
         for w in range(len(input_WN)):
             value = input_WN[w, split_K[node] >> 1]
-            left = split_K[node] & 1 != 0 if np.isnan(value) else value <= number_K[node]
+            left = (
+                split_K[node] & 1 != 0 if np.isnan(value) else value <= number_K[node]
+            )
             if left:
                 left_K[node] |= np.uint64(1) << np.uint64(w)
 
@@ -210,7 +227,9 @@ def _walk_trees(  # noqa: PLR0913 - a compiled kernel takes arrays, no objects
             value = input_N[column]
             left = split & 1 != 0 if np.isnan(value) else value <= number
             to_left, to_right = node + one, node + np.uint64(right_K[node])
-            along_child, apart_child = (to_left, to_right) if left else (to_right, to_left)
+            along_child, apart_child = (
+                (to_left, to_right) if left else (to_right, to_left)
+            )
             bit = one << np.uint64(player_N[column])
             along = windows & left_K[node] if left else windows & ~left_K[node]
             if inside & bit:
@@ -222,7 +241,9 @@ def _walk_trees(  # noqa: PLR0913 - a compiled kernel takes arrays, no objects
             if along:
                 depth = _push(stack_D4, depth, along_child, along, inside, outside)
             if not outside & bit:
-                depth = _push(stack_D4, depth, along_child, apart, inside | bit, outside)
+                depth = _push(
+                    stack_D4, depth, along_child, apart, inside | bit, outside
+                )
             node, windows, outside = apart_child, apart, outside | bit
 
 

@@ -10,7 +10,9 @@ from hvac.explain.reason import COVERAGE, HISTORY, LIMITS, POINT, PastCase, Reas
 from hvac.panel.names import NO_NAMES, Names
 from hvac.words import Texts, read_texts, short_number
 
-AS_USUAL: Final = 0.5  # spreads: a mean nearer to its usual level than that stands at it
+AS_USUAL: Final = (
+    0.5  # spreads: a mean nearer to its usual level than that stands at it
+)
 LEAST_GAP: Final = 0.3  # spreads from the peers that are worth a word
 STRONG: Final = 0.9  # log-odds: odds 2.5 times as high
 CLEAR: Final = 0.4  # log-odds: odds 1.5 times as high
@@ -36,7 +38,9 @@ def strength(reason: Reason) -> str:
 
 def reason_headline(reason: Reason, language: str, names: Names = NO_NAMES) -> str:
     """Write a reason in short: which point, which way, how far; not since when, nor its peers."""
-    return reason_sentence(reason._replace(since=None, over_peers=None), language, names)
+    return reason_sentence(
+        reason._replace(since=None, over_peers=None), language, names
+    )
 
 
 def reason_sentence(reason: Reason, language: str, names: Names = NO_NAMES) -> str:
@@ -88,7 +92,12 @@ def _of_point(reason: Reason, words: Texts, names: Names) -> str:
 
 def _gap(reason: Reason, words: Texts, unit: str) -> str:
     """Return how far a point lies from its peers; nothing where that is little or unknown."""
-    if reason.over_peers is None or not reason.moved or reason.now is None or reason.usual is None:
+    if (
+        reason.over_peers is None
+        or not reason.moved
+        or reason.now is None
+        or reason.usual is None
+    ):
         return ""
     spread = abs((reason.now - reason.usual) / reason.moved)
     if abs(reason.over_peers) < LEAST_GAP * spread:
@@ -125,7 +134,9 @@ def _of_limits(reason: Reason, words: Texts, names: Names) -> str:
     return words("limits.unknown")
 
 
-def reasons_line(reasons: Sequence[Reason], language: str, names: Names = NO_NAMES) -> str:
+def reasons_line(
+    reasons: Sequence[Reason], language: str, names: Names = NO_NAMES
+) -> str:
     """Write the reasons for a risk in one line, strongest first; nothing where there is none."""
     in_favour = [reason for reason in reasons if reason.log_odds > 0]
     return " / ".join(reason_sentence(reason, language, names) for reason in in_favour)

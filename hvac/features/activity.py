@@ -17,8 +17,15 @@ import numpy.typing as npt
 from hvac.arrays import Float32s
 from hvac.compiled import compiled
 
-ACTIVITY_NAMES: Final = ("days_since_out", "days_out_30d", "days_out", "days_between_out")
-FAR: Final = 3.0  # interquartile ranges from the median: roughly outside Tukey's outer fence
+ACTIVITY_NAMES: Final = (
+    "days_since_out",
+    "days_out_30d",
+    "days_out",
+    "days_between_out",
+)
+FAR: Final = (
+    3.0  # interquartile ranges from the median: roughly outside Tukey's outer fence
+)
 TINY: Final = 1e-6  # of the largest value: what resting values may differ by
 RECENT_DAYS: Final = 30
 

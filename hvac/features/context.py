@@ -60,7 +60,12 @@ class ContextSpec:
         """
         names: list[str] = []
         for kind in self.kinds:
-            names += [f"days_since_{kind}", f"{kind}_90d", f"{kind}_365d", f"{kind}_ever"]
+            names += [
+                f"days_since_{kind}",
+                f"{kind}_90d",
+                f"{kind}_365d",
+                f"{kind}_ever",
+            ]
         names += ["days_since_any_event", *FIXED_NAMES]
         names += [f"class_{name}" for name in self.classes]
         names += [f"{kind}_rate" for kind in self.rates]
@@ -68,7 +73,11 @@ class ContextSpec:
 
     def to_json(self) -> StoredContext:
         """Return plain values."""
-        return {"kinds": list(self.kinds), "classes": list(self.classes), "rates": dict(self.rates)}
+        return {
+            "kinds": list(self.kinds),
+            "classes": list(self.classes),
+            "rates": dict(self.rates),
+        }
 
     @classmethod
     def from_json(cls, stored: StoredContext) -> ContextSpec:
@@ -113,7 +122,9 @@ def context(grids: UnitGrids, windows: Cut, spec: ContextSpec) -> Floats:
     years_B = (end_B - start_B + 1) / DAYS_PER_YEAR
     for kind, usual in spec.rates.items():
         place = spec.kinds.index(kind)
-        columns.append((of_kinds[place].ever_B + usual * PRIOR_YEARS) / (years_B + PRIOR_YEARS))
+        columns.append(
+            (of_kinds[place].ever_B + usual * PRIOR_YEARS) / (years_B + PRIOR_YEARS)
+        )
     return np.column_stack(columns).astype(np.float64)
 
 
@@ -204,7 +215,12 @@ def _margins(
         for d in range(end_UD.shape[1]):
             for c in range(value_UCT.shape[1]):
                 row = end_UD[u, d] - first_day_U[u]
-                point = value_UCT[u, c], known_UCT[u, c], lower_UCT[u, c], upper_UCT[u, c]
+                point = (
+                    value_UCT[u, c],
+                    known_UCT[u, c],
+                    lower_UCT[u, c],
+                    upper_UCT[u, c],
+                )
                 margin, days = _point_margin(*point, row, end_UD[u, d])
                 out_2UD[0, u, d] = np.fmin(out_2UD[0, u, d], margin)
                 out_2UD[1, u, d] = np.fmin(out_2UD[1, u, d], days)

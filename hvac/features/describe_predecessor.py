@@ -36,7 +36,9 @@ def predecessor_table(batch: PredecessorBatch, *, first_row: int) -> pa.Table:
     """
     rows = np.arange(first_row, first_row + len(batch.x_BL), dtype=np.int32)
     days = pa.array(rows).cast(pa.date32())
-    columns = {name: batch.ids[name] for name in ("facility_id", "equipment_id", "point_id")}
+    columns = {
+        name: batch.ids[name] for name in ("facility_id", "equipment_id", "point_id")
+    }
     columns["date"] = pc.coalesce(batch.ids["end_date"].combine_chunks(), days)
     columns["values"] = pa.array(list(batch.x_BL))
     columns["labels"] = pa.array(list(batch.y_BH))
@@ -74,7 +76,9 @@ def predecessor_windows(
         known_BH=np.isfinite(label_BH),
         w_BH=np.ones(label_BH.shape, np.float32),
     )
-    ids = zip(windows.column("facility_id"), windows.column("equipment_id"), strict=True)
+    ids = zip(
+        windows.column("facility_id"), windows.column("equipment_id"), strict=True
+    )
     end_day_1 = windows.end_day_B[:1]
     split_B = [splitter.assign(Unit(*unit), end_day_1)[0] for unit in ids]
     keep_B = status_B == OK

@@ -76,7 +76,9 @@ def bare_windows(scene: Scene, end_day_B: DayNumbers, recipe: Recipe) -> Windows
     return Windows(keys=keys, observed_B=observed_B)
 
 
-def _recent_blocks(grids: UnitGrids, normal_UCT: Floats, end_UD: DayNumbers) -> dict[str, Float32s]:
+def _recent_blocks(
+    grids: UnitGrids, normal_UCT: Floats, end_UD: DayNumbers
+) -> dict[str, Float32s]:
     """Summarise the last days of each point.
 
     The values are normalised, as read, minus the peers', and minus what other points predict.
@@ -95,7 +97,11 @@ def _recent_blocks(grids: UnitGrids, normal_UCT: Floats, end_UD: DayNumbers) -> 
     blocks = {}
     for name, (value_UCT, known_of_UCT, ready_UC) in series.items():
         block_BCS = recent_of_units(
-            value_UCT, known_of_UCT, end_UD, first_day_U=grids.first_day_U, from_day_UC=ready_UC
+            value_UCT,
+            known_of_UCT,
+            end_UD,
+            first_day_U=grids.first_day_U,
+            from_day_UC=ready_UC,
         )
         blocks[name] = block_BCS.astype(np.float32)
     return blocks
@@ -153,12 +159,16 @@ def _persist(  # noqa: PLR0913 - a compiled kernel takes arrays, no objects
             last = min(max(row, 0), days - 1)
             limited, seen, outside, events = False, 0, 0, 0
             for c in range(points):
-                limited |= np.isfinite(lower_UCT[u, c, last]) or np.isfinite(upper_UCT[u, c, last])
+                limited |= np.isfinite(lower_UCT[u, c, last]) or np.isfinite(
+                    upper_UCT[u, c, last]
+                )
                 for t in range(max(row - RECENT_DAYS + 1, 0), min(row + 1, days)):
                     value = value_UCT[u, c, t]
                     if np.isfinite(value) and known_UCT[u, c, t] <= end:
                         seen += 1
-                        outside += value < lower_UCT[u, c, t] or value > upper_UCT[u, c, t]
+                        outside += (
+                            value < lower_UCT[u, c, t] or value > upper_UCT[u, c, t]
+                        )
             for n in range(first_U[u], first_U[u + 1]):
                 events += target_N[n] and end - EVENT_DAYS < known_N[n] <= end
             persistence_UD[u, d] = outside / max(seen, 1) if limited else events

@@ -34,7 +34,10 @@ from hvac.features.mixer import Weights, draw_mixer, read_mixer
 from hvac.storage import local_folder
 
 if TYPE_CHECKING:
-    from tsfm_public.models.tinytimemixer import TinyTimeMixerConfig, TinyTimeMixerForPrediction
+    from tsfm_public.models.tinytimemixer import (
+        TinyTimeMixerConfig,
+        TinyTimeMixerForPrediction,
+    )
 
 HUB_REPOSITORY = "ibm-granite/granite-timeseries-ttm-r2"
 HUB_REVISION = "90-30-ft-r2.1"
@@ -89,7 +92,9 @@ def load_encoder(spec: EncoderConfig | None = None) -> Encoder:
     folder, sha256 = folder_of(spec)
     with local_folder(folder) as copy:
         check_folder(copy, sha256, folder)
-        return Encoder(spec, partial(read_model, folder), read_mixer(copy) if sha256 else None)
+        return Encoder(
+            spec, partial(read_model, folder), read_mixer(copy) if sha256 else None
+        )
 
 
 class Encoder:
@@ -111,7 +116,9 @@ class Encoder:
         self.spec = spec
         self._load = load
         self._weights = weights
-        self.config: dict[str, Any] = weights.config if weights else self.model.config.to_dict()
+        self.config: dict[str, Any] = (
+            weights.config if weights else self.model.config.to_dict()
+        )
 
     @cached_property
     def model(self) -> TinyTimeMixerForPrediction:
@@ -157,7 +164,10 @@ class Encoder:
         return self._run(x_BCL, lambda hidden_NPE: hidden_NPE, (self.patches, self.dim))
 
     def _run(
-        self, x_BCL: AnyFloats, close: Callable[[torch.Tensor], torch.Tensor], tail: tuple[int, ...]
+        self,
+        x_BCL: AnyFloats,
+        close: Callable[[torch.Tensor], torch.Tensor],
+        tail: tuple[int, ...],
     ) -> Float32s:
         series_NL = self.standardised(x_BCL)
         out = np.empty((len(series_NL), *tail), dtype=np.float32)
@@ -207,14 +217,20 @@ class Encoder:
         shape = x_BCL.shape
         flat_NL = np.asarray(x_BCL, dtype=np.float64).reshape(-1, shape[-1])
         series_NL, mean_N1, std_N1 = _zscore(flat_NL)
-        context_NL = torch.from_numpy(_resample(series_NL, self.context).astype(np.float32))
+        context_NL = torch.from_numpy(
+            _resample(series_NL, self.context).astype(np.float32)
+        )
         extra = {}
         if self.model.config.resolution_prefix_tuning:
             extra["freq_token"] = torch.full((len(context_NL),), DAILY_TOKEN)
         with torch.inference_mode():
-            forecast = self.model(context_NL.to(self.spec.device).unsqueeze(-1), **extra)
+            forecast = self.model(
+                context_NL.to(self.spec.device).unsqueeze(-1), **extra
+            )
         steps_NS = forecast.prediction_outputs[..., 0].cpu().numpy()
-        day_of_step = np.arange(1, steps_NS.shape[1] + 1) * (shape[-1] - 1) / (self.context - 1)
+        day_of_step = (
+            np.arange(1, steps_NS.shape[1] + 1) * (shape[-1] - 1) / (self.context - 1)
+        )
         day_D = np.arange(1, days + 1)
         daily = [np.interp(day_D, day_of_step, row, right=np.nan) for row in steps_NS]
         forecast_ND = np.stack(daily) * std_N1 + mean_N1
@@ -236,7 +252,9 @@ class _Hidden(torch.nn.Module):
         self.backbone = backbone
 
     def forward(self, batch_NL: torch.Tensor) -> torch.Tensor:
-        hidden_NPE: torch.Tensor = self.backbone(batch_NL.unsqueeze(-1)).last_hidden_state[:, 0]
+        hidden_NPE: torch.Tensor = self.backbone(
+            batch_NL.unsqueeze(-1)
+        ).last_hidden_state[:, 0]
         return hidden_NPE
 
 
@@ -252,13 +270,19 @@ def _traced(
 
 
 def hidden_tokens(
-    backbone: Callable[..., SimpleNamespace], config: TinyTimeMixerConfig, batch_NL: torch.Tensor
+    backbone: Callable[..., SimpleNamespace],
+    config: TinyTimeMixerConfig,
+    batch_NL: torch.Tensor,
 ) -> torch.Tensor:
     """Return the patch tokens [N, P, E] of standardised series, without a resolution prefix."""
     extra = {}
     if config.resolution_prefix_tuning:
-        extra["freq_token"] = torch.full((len(batch_NL),), DAILY_TOKEN, device=batch_NL.device)
-    hidden_NPE: torch.Tensor = backbone(batch_NL.unsqueeze(-1), **extra).last_hidden_state[:, 0]
+        extra["freq_token"] = torch.full(
+            (len(batch_NL),), DAILY_TOKEN, device=batch_NL.device
+        )
+    hidden_NPE: torch.Tensor = backbone(
+        batch_NL.unsqueeze(-1), **extra
+    ).last_hidden_state[:, 0]
     return hidden_NPE[:, 1:] if extra else hidden_NPE
 
 

@@ -70,7 +70,9 @@ def make_random(seed: int) -> torch.nn.Module:
     """Make the predecessor's model with random weights."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        model: torch.nn.Module = _tsfm().TinyTimeMixerForPrediction(predecessor_architecture())
+        model: torch.nn.Module = _tsfm().TinyTimeMixerForPrediction(
+            predecessor_architecture()
+        )
     return model
 
 
@@ -103,7 +105,9 @@ def folder_of(spec: EncoderConfig) -> tuple[AnyPath, str | None]:
         raise EncoderError(
             f"no packaged weights in {folder}: make them with python -m ray_jobs.pretrain"
         )
-    return folder, spec.sha256 or json.loads(manifest.read_text(encoding="utf-8"))["file_sha256"]
+    return folder, spec.sha256 or json.loads(manifest.read_text(encoding="utf-8"))[
+        "file_sha256"
+    ]
 
 
 def check_folder(copy: Path, sha256: str | None, folder: AnyPath) -> None:
@@ -159,7 +163,9 @@ def weights_stamp(spec: EncoderConfig) -> str:
         return f"{spec.repository}@{spec.revision}"
     if spec.source == "random":
         return f"random {spec.seed}"
-    folder = packaged_folder() if spec.source == "packaged" else as_given(spec.path or ".")
+    folder = (
+        packaged_folder() if spec.source == "packaged" else as_given(spec.path or ".")
+    )
     weights = folder / "model.safetensors"
     if not weights.exists():
         return f"missing {folder}"
@@ -168,4 +174,8 @@ def weights_stamp(spec: EncoderConfig) -> str:
 
 def encoder_stamp(spec: EncoderConfig) -> dict[str, str]:
     """Return what tells embeddings of one encoder from those of another."""
-    return {"source": spec.source, "pooling": spec.pooling, "weights": weights_stamp(spec)}
+    return {
+        "source": spec.source,
+        "pooling": spec.pooling,
+        "weights": weights_stamp(spec),
+    }

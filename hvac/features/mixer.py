@@ -61,7 +61,9 @@ class Mixer(torch.nn.Module):
             says.
     """
 
-    def __init__(self, config: Mapping[str, float], state: Mapping[str, torch.Tensor]) -> None:
+    def __init__(
+        self, config: Mapping[str, float], state: Mapping[str, torch.Tensor]
+    ) -> None:
         super().__init__()
         length = int(config["context_length"])
         self.patch = int(config["patch_length"])
@@ -74,7 +76,9 @@ class Mixer(torch.nn.Module):
                 tensor = state[f"backbone.encoder.{name}.{kind}"]
                 actual = tuple(tensor.shape)
                 if actual != expected:
-                    raise RuntimeError(f"{name}.{kind} has shape {actual}, expected {expected}")
+                    raise RuntimeError(
+                        f"{name}.{kind} has shape {actual}, expected {expected}"
+                    )
                 buffer = f"{name}.{kind}".replace(".", "_")
                 self.register_buffer(buffer, tensor.float().contiguous())
 
@@ -88,12 +92,16 @@ class Mixer(torch.nn.Module):
         for layer in range(self.layers):
             place = f"mlp_mixer_encoder_mixers_{layer}_"
             hidden = hidden + self._mixed(hidden, f"{place}patch_mixer_", turned=True)
-            hidden = hidden + self._mixed(hidden, f"{place}feature_mixer_", turned=False)
+            hidden = hidden + self._mixed(
+                hidden, f"{place}feature_mixer_", turned=False
+            )
         return hidden
 
     def _mixed(self, hidden: torch.Tensor, place: str, *, turned: bool) -> torch.Tensor:
         weight, bias = self._layer(f"{place}norm_norm")
-        normed = functional.layer_norm(hidden, hidden.shape[-1:], weight, bias, self.eps)
+        normed = functional.layer_norm(
+            hidden, hidden.shape[-1:], weight, bias, self.eps
+        )
         inner = normed.transpose(1, 2) if turned else normed
         inner = functional.gelu(self._linear(inner, f"{place}mlp_fc1"))
         inner = self._linear(inner, f"{place}mlp_fc2")
@@ -117,7 +125,10 @@ def _shapes(config: Mapping[str, float]) -> dict[str, tuple[int, ...]]:
     wide = int(config["expansion_factor"])
     shapes: dict[str, tuple[int, ...]] = {"patcher": (dim, patch)}
     for layer in range(int(config["num_layers"])):
-        for name, size in (("patch_mixer", (length - patch) // stride + 1), ("feature_mixer", dim)):
+        for name, size in (
+            ("patch_mixer", (length - patch) // stride + 1),
+            ("feature_mixer", dim),
+        ):
             place = f"mlp_mixer_encoder.mixers.{layer}.{name}."
             shapes |= {
                 f"{place}norm.norm": (dim,),

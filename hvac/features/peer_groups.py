@@ -32,10 +32,14 @@ def peer_groups(registry: Registry) -> dict[KindAndFacility, PeerGroup]:
     A group takes at most 128 units, by a hash of their ids. Where the fleet has fewer than 5 units
     of a kind, there is no group.
     """
-    ids = registry.units.group_by(["kind", "facility_id"]).aggregate([("equipment_id", "list")])
+    ids = registry.units.group_by(["kind", "facility_id"]).aggregate(
+        [("equipment_id", "list")]
+    )
     by_facility: dict[KindAndFacility, list[str]] = {}
     sizes: Counter[str] = Counter()
-    columns = [ids[name].to_pylist() for name in ("kind", "facility_id", "equipment_id_list")]
+    columns = [
+        ids[name].to_pylist() for name in ("kind", "facility_id", "equipment_id_list")
+    ]
     for kind, facility, equipment in zip(*columns, strict=True):
         by_facility[kind, facility] = equipment
         sizes[kind] += len(equipment)
@@ -47,7 +51,9 @@ def peer_groups(registry: Registry) -> dict[KindAndFacility, PeerGroup]:
             groups[kind, facility] = PeerGroup(kind, facility, _sample(units))
         elif sizes[kind] >= LEAST_PEERS:
             if kind not in of_fleet:
-                of_fleet[kind] = PeerGroup(kind, FLEET, _sample(_of_kind(by_facility, kind)))
+                of_fleet[kind] = PeerGroup(
+                    kind, FLEET, _sample(_of_kind(by_facility, kind))
+                )
             groups[kind, facility] = of_fleet[kind]
     return groups
 

@@ -23,7 +23,9 @@ from hvac.panel.windows import Scale
 
 LEAST_PEERS: Final = 5
 PEERS: Final = "peers"
-MOST_PEERS: Final = 128  # units of a group that count; more would cost memory and change little
+MOST_PEERS: Final = (
+    128  # units of a group that count; more would cost memory and change little
+)
 
 
 class PeerSeries(NamedTuple):
@@ -68,7 +70,10 @@ def level_from_arrow(table: pa.Table) -> PeerLevel:
     shape = (len(table), len(facts["points"]))
     median_TC = np.asarray(medians, dtype=np.float32).reshape(shape)
     return PeerLevel(
-        tuple(facts["points"]), first_day, median_TC, np.array(facts["ready"], dtype=np.int32)
+        tuple(facts["points"]),
+        first_day,
+        median_TC,
+        np.array(facts["ready"], dtype=np.int32),
     )
 
 
@@ -85,7 +90,9 @@ def peer_series(panel: Panel, scale: Scale) -> PeerSeries:
     return PeerSeries(panel.first_day, peer_TC, scale.ready_C)
 
 
-def peer_level(points: tuple[str, ...], series: Sequence[PeerSeries]) -> PeerLevel | None:
+def peer_level(
+    points: tuple[str, ...], series: Sequence[PeerSeries]
+) -> PeerLevel | None:
     """Take the median of a group day by day; None where it has fewer than 5 units.
 
     A unit's scale is known from its `ready_C` on. The group has a median once 5 units are ready:

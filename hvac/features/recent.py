@@ -114,7 +114,9 @@ def _summarise_units(
 ) -> None:
     for u in range(len(value_UCT)):
         row_D = end_UD[u].astype(np.int64) - first_day_U[u]
-        _summarise(value_UCT[u], known_UCT[u], row_D, end_UD[u], from_UC[u], out_UDCS[u])
+        _summarise(
+            value_UCT[u], known_UCT[u], row_D, end_UD[u], from_UC[u], out_UDCS[u]
+        )
 
 
 @compiled
@@ -135,7 +137,11 @@ def _summarise(
             time_sum, time_squares, products = 0.0, 0.0, 0.0
             for back in range(SPANS[-1]):
                 t = row_B[b] - back
-                if 0 <= t < days and np.isfinite(value_CT[c, t]) and known_CT[c, t] <= end_B[b]:
+                if (
+                    0 <= t < days
+                    and np.isfinite(value_CT[c, t])
+                    and known_CT[c, t] <= end_B[b]
+                ):
                     if count == 0:
                         origin = value_CT[c, t]
                         out_BCS[b, c, LAST] = origin
@@ -150,7 +156,9 @@ def _summarise(
                     if back + 1 == SLOPE_DAYS:
                         width = count * time_squares - time_sum * time_sum
                         if width > 0:
-                            out_BCS[b, c, SLOPE] = (count * products - time_sum * total) / width
+                            out_BCS[b, c, SLOPE] = (
+                                count * products - time_sum * total
+                            ) / width
                         out_BCS[b, c, STD_30] = _deviation(count, total, squares)
                     span += 1
             out_BCS[b, c, STD_90] = _deviation(count, total, squares)

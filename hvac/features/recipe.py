@@ -63,5 +63,7 @@ class Recipe:
             windows=WindowConfig(**stored["windows"]),
             labels=LabelConfig(**stored["labels"]),
             context=ContextSpec.from_json(stored["context"]),
-            limits={name: (pair[0], pair[1]) for name, pair in stored["limits"].items()},
+            limits={
+                name: (pair[0], pair[1]) for name, pair in stored["limits"].items()
+            },
         )

@@ -16,7 +16,9 @@ from hvac.panel.splits import Splitter, make_splitter
 from hvac.panel.windows import WindowConfig
 
 
-def require_kinds(registry: Registry, labels: LabelConfig, *, has_log: bool = True) -> None:
+def require_kinds(
+    registry: Registry, labels: LabelConfig, *, has_log: bool = True
+) -> None:
     """Raise InputError where a kind of events is to be predicted that the log does not have.
 
     Args:
@@ -72,7 +74,11 @@ def make_recipes(
     limits: Mapping[str, Limits],
 ) -> dict[str, Recipe]:
     """Return the recipe of every class; `limits` are the fitted ones, by class."""
-    pooled = sorted(set(registry.kinds.values())) if set(registry.classes.values()) == {ALL} else []
+    pooled = (
+        sorted(set(registry.kinds.values()))
+        if set(registry.classes.values()) == {ALL}
+        else []
+    )
     trained = list(filter(splitter.trains, registry.classes))
     context = ContextSpec(
         kinds=registry.event_kinds,

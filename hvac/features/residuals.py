@@ -24,8 +24,12 @@ from hvac.panel.windows import BASELINE_DAYS, Scale
 RIDGE: Final = 0.1  # added to the variances of normalised points
 CLIP: Final = 10.0  # normalised values beyond it weigh no more in the fit
 LEAST_DAYS: Final = 30
-GRACE_DAYS: Final = 14  # after the first point's baseline: not all are ready on the same day
-SMALLEST: Final = 0.05  # of a point's usual spread: exact predictions do not blow residuals up
+GRACE_DAYS: Final = (
+    14  # after the first point's baseline: not all are ready on the same day
+)
+SMALLEST: Final = (
+    0.05  # of a point's usual spread: exact predictions do not blow residuals up
+)
 
 
 class ResidualFit(NamedTuple):
@@ -61,14 +65,20 @@ def _fit(panel: Panel, scale: Scale) -> tuple[Floats, Floats, Floats, DayNumbers
     left.
     """
     points = len(panel.points)
-    centre_C, weight_CC, spread_C = np.zeros(points), np.zeros((points, points)), np.ones(points)
+    centre_C, weight_CC, spread_C = (
+        np.zeros(points),
+        np.zeros((points, points)),
+        np.ones(points),
+    )
     ready_C = np.full(points, NEVER, dtype=np.int32)
     first_ready = max(int(scale.ready_C.min()), panel.first_day + BASELINE_DAYS - 1)
     ready = min(first_ready + GRACE_DAYS, NEVER)
     usable_C = scale.ready_C <= min(ready, NEVER - 1)
     days = max(ready - panel.first_day + 1, 0)
     with np.errstate(invalid="ignore"):
-        normal_TC = (panel.value_TC[:days] - scale.centre_TC[:days]) / scale.spread_TC[:days]
+        normal_TC = (panel.value_TC[:days] - scale.centre_TC[:days]) / scale.spread_TC[
+            :days
+        ]
         x_TC = np.clip(normal_TC, -CLIP, CLIP)[:, usable_C]
     early_TC = np.isfinite(x_TC) & (panel.known_TC[:days, usable_C] <= ready)
     reference_T = early_TC.any(axis=1)

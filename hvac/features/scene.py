@@ -76,7 +76,10 @@ def _scene(panel: Panel, recipe: Recipe, record: UnitRecord) -> Scene:
 
 
 def grids_of(
-    scenes: Sequence[Scene], recipe: Recipe, last: Sequence[int] | None = None, days: int = 0
+    scenes: Sequence[Scene],
+    recipe: Recipe,
+    last: Sequence[int] | None = None,
+    days: int = 0,
 ) -> UnitGrids:
     """Lay units together.
 
@@ -89,7 +92,9 @@ def grids_of(
     panels = [scene.panel for scene in scenes]
     scales = [scene.scale for scene in scenes]
     last_U = [panel.last_day for panel in panels] if last is None else last
-    longest = max(day - panel.first_day + 1 for day, panel in zip(last_U, panels, strict=True))
+    longest = max(
+        day - panel.first_day + 1 for day, panel in zip(last_U, panels, strict=True)
+    )
     days = days or longest
     shape = (len(scenes), len(panels[0].points), days)
     value_UCT, lower_UCT, upper_UCT = (np.full(shape, np.nan) for _ in range(3))
@@ -121,7 +126,9 @@ def grids_of(
         fits=UnitFits.of(panels, scales, recipe.windows.normalise),
         residual_fit=ResidualFit.of(panels, scales),
         events=UnitEvents.of(
-            [scene.events for scene in scenes], recipe.context.kinds, recipe.labels.kinds
+            [scene.events for scene in scenes],
+            recipe.context.kinds,
+            recipe.labels.kinds,
         ),
         peers=tuple(scene.record.peers for scene in scenes),
         measured_by_limits=recipe.windows.normalise == "limits",

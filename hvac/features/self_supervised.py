@@ -161,7 +161,9 @@ def shape_series(rng: np.random.Generator, series: int, days: int) -> Float32s:
     return np.asarray(mixed_NT, dtype=np.float32)
 
 
-def draw_series(rng: np.random.Generator, series: TrainingSeries, windows: int) -> Batch:
+def draw_series(
+    rng: np.random.Generator, series: TrainingSeries, windows: int
+) -> Batch:
     """Draw random windows with a mostly observed past that varies."""
     rows, days = series.value_NT.shape
     row_B = rng.integers(0, rows, windows)
@@ -195,7 +197,9 @@ def pretrain(
     from tsfm_public.models.tinytimemixer import TinyTimeMixerForPrediction
 
     model = TinyTimeMixerForPrediction(packaged_architecture()).to(device).train()
-    optimiser = torch.optim.AdamW(model.parameters(), lr=config.learning_rate, weight_decay=0.01)
+    optimiser = torch.optim.AdamW(
+        model.parameters(), lr=config.learning_rate, weight_decay=0.01
+    )
     warm_cosine = partial(_warm_cosine, steps=config.steps)
     schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, warm_cosine)
     losses = []
@@ -234,7 +238,9 @@ def _masked_mae(model: torch.nn.Module, batch: Batch, device: str) -> torch.Tens
     return error_BD[observed_BD].clamp(max=20).mean()
 
 
-def held_out_figures(model: torch.nn.Module, batch: Batch, device: str) -> dict[str, float]:
+def held_out_figures(
+    model: torch.nn.Module, batch: Batch, device: str
+) -> dict[str, float]:
     """Return the MAE on held-out equipment, in standard deviations of the past.
 
     Beside the encoder's stand those of the last value and of the last week, repeated.

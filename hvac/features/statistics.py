@@ -40,7 +40,9 @@ _Function = TypeVar("_Function", bound=Callable[..., Any])
 
 def _compiled(function: _Function) -> _Function:
     """Compile on first call and keep the machine code on disk; without fast-math, so exact."""
-    return cast(_Function, numba.njit(cache=True, nogil=True, error_model="numpy")(function))
+    return cast(
+        _Function, numba.njit(cache=True, nogil=True, error_model="numpy")(function)
+    )
 
 
 def statistics(x_BCL: npt.ArrayLike) -> Floats:
@@ -79,7 +81,9 @@ def statistics(x_BCL: npt.ArrayLike) -> Floats:
     _check(x_BCL)
     days = x_BCL.shape[-1]
     x_NL = np.ascontiguousarray(x_BCL, dtype=np.float64).reshape(-1, days).view()
-    x_NL.flags.writeable = False  # one compiled signature, and a kernel that cannot change inputs
+    x_NL.flags.writeable = (
+        False  # one compiled signature, and a kernel that cannot change inputs
+    )
     f_NF = np.empty((x_NL.shape[0], len(FEATURE_NAMES)))
     _fill(x_NL, f_NF)
     return f_NF.reshape(*x_BCL.shape[:-1], len(FEATURE_NAMES))
@@ -154,7 +158,9 @@ def _level(sorted_L: Floats, f: Floats) -> None:
     f[3] = sorted_L[last] - sorted_L[0]
     f[4] = low + low_step
     f[5] = high + high_step
-    f[6] = (high - low) + (high_step - low_step)  # q75 - q25 would lose digits on a large offset
+    f[6] = (high - low) + (
+        high_step - low_step
+    )  # q75 - q25 would lose digits on a large offset
 
 
 @_compiled
@@ -195,7 +201,9 @@ def _sum_about(x_L: Floats, middle: float, start: int, stop: int) -> float:
 
 
 @_compiled
-def _shape(x_L: Floats, middle: float, offset: float, std: float) -> tuple[float, float]:
+def _shape(
+    x_L: Floats, middle: float, offset: float, std: float
+) -> tuple[float, float]:
     """Return biased skewness and excess kurtosis; standardised values do not overflow."""
     if std <= TINY:
         return 0.0, 0.0
@@ -211,7 +219,10 @@ def _shape(x_L: Floats, middle: float, offset: float, std: float) -> tuple[float
 def _recent_vs_past(x_L: Floats, middle: float) -> tuple[float, float]:
     days = x_L.size
     recent = _sum_about(x_L, middle, days - RECENT_DAYS, days) / RECENT_DAYS
-    past = _sum_about(x_L, middle, days - 2 * RECENT_DAYS, days - RECENT_DAYS) / RECENT_DAYS
+    past = (
+        _sum_about(x_L, middle, days - 2 * RECENT_DAYS, days - RECENT_DAYS)
+        / RECENT_DAYS
+    )
     if abs(middle + past) <= TINY:
         return 1.0, 0.0
     return (middle + recent) / (middle + past), recent - past
@@ -266,7 +277,9 @@ def _mean_and_max(std_W: Floats) -> tuple[float, float]:
     for i in range(std_W.size):
         total += std_W[i]
         highest = std_W[i] if std_W[i] > highest else highest
-    if not np.isfinite(total):  # one window has overflowed: neither figure can be believed
+    if not np.isfinite(
+        total
+    ):  # one window has overflowed: neither figure can be believed
         return 0.0, 0.0
     return total / std_W.size, highest
 

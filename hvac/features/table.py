@@ -17,7 +17,15 @@ import pyarrow as pa
 from hvac.arrays import AnyArray, Bools, DayNumbers, Float32s, Strings
 from hvac.errors import InputError
 
-KEYS = ("facility_id", "equipment_id", "point_id", "class", "end_date", "split", "status")
+KEYS = (
+    "facility_id",
+    "equipment_id",
+    "point_id",
+    "class",
+    "end_date",
+    "split",
+    "status",
+)
 KEY_SCHEMA = pa.schema([(key, pa.string()) for key in KEYS])
 KEY_SCHEMA = KEY_SCHEMA.set(KEYS.index("end_date"), pa.field("end_date", pa.date32()))
 VECTORS = {
@@ -88,7 +96,9 @@ class Windows:
     @property
     def units(self) -> Strings:
         """Return one text per window that names its equipment: the unit of every bootstrap."""
-        pairs = zip(self.column("facility_id"), self.column("equipment_id"), strict=True)
+        pairs = zip(
+            self.column("facility_id"), self.column("equipment_id"), strict=True
+        )
         return np.array(list(map("\x1f".join, pairs)), dtype=np.str_)
 
     @property
@@ -202,7 +212,9 @@ def from_arrow(table: pa.Table, *, points: int) -> Windows:
     for name, (attribute, kind) in VECTORS.items():
         if name in table.column_names:
             array = matrix(table[name])
-            array = array.astype(bool if pa.types.is_boolean(kind) else np.float32, copy=False)
+            array = array.astype(
+                bool if pa.types.is_boolean(kind) else np.float32, copy=False
+            )
             if attribute[-2] == "C":
                 array = array.reshape(len(table), points, array.shape[1] // points)
             arrays[attribute] = array

@@ -35,15 +35,25 @@ def label(scene: Scene, windows: Windows, recipe: Recipe) -> Windows:
     horizons = recipe.windows.horizons
     if recipe.labels.label == "value_at":
         limits = {"lower_TC": scene.lower_TC, "upper_TC": scene.upper_TC}
-        y_BH, known_BH = value_labels(end_day_B, scene.panel, horizons=horizons, **limits)
+        y_BH, known_BH = value_labels(
+            end_day_B, scene.panel, horizons=horizons, **limits
+        )
         whole_BH = np.ones(y_BH.shape, np.float32)
         return replace(windows, y_BH=y_BH, known_BH=known_BH, w_BH=whole_BH)
     of_events = recipe.labels.source == "events"
-    last_day = scene.panel.last_day  # events out of limits come from readings, and end with them
-    follow_up = scene.record.follow_up if of_events else FollowUp(end=last_day, until=last_day)
-    assert follow_up is not None, "a unit whose events are predicted is followed until some day"
+    last_day = (
+        scene.panel.last_day
+    )  # events out of limits come from readings, and end with them
+    follow_up = (
+        scene.record.follow_up if of_events else FollowUp(end=last_day, until=last_day)
+    )
+    assert follow_up is not None, (
+        "a unit whose events are predicted is followed until some day"
+    )
     onset_N = scene.targets.start_N
-    y_BH, known_BH, w_BH = onset_labels(end_day_B, onset_N, horizons=horizons, follow_up=follow_up)
+    y_BH, known_BH, w_BH = onset_labels(
+        end_day_B, onset_N, horizons=horizons, follow_up=follow_up
+    )
     if not of_events:
         known_BH &= _read_enough(scene.panel, end_day_B, recipe.windows)
     return replace(windows, y_BH=y_BH, known_BH=known_BH, w_BH=w_BH.astype(np.float32))

@@ -164,7 +164,9 @@ class UnitGrids:
             place = [level.points.index(point) for point in self.points_U[rows_U[0]]]
             median_UTC = _laid(level.median_TC[:, place], level.first_day, self, rows_U)
             apart_UCT[rows_U] = normal_UCT[rows_U] - np.swapaxes(median_UTC, 1, 2)
-            ready_UC[rows_U] = np.maximum(level.ready_C[place], self.fits.ready_UC[rows_U])
+            ready_UC[rows_U] = np.maximum(
+                level.ready_C[place], self.fits.ready_UC[rows_U]
+            )
         return apart_UCT, ready_UC
 
     def _by_level(self) -> Iterator[tuple[PeerLevel, Ints]]:
@@ -191,14 +193,21 @@ def normalised(
     """
     with np.errstate(invalid="ignore", divide="ignore"):
         if limits is None:
-            centre_UC1, spread_UC1 = fits.centre_UC[:, :, None], fits.spread_UC[:, :, None]
+            centre_UC1, spread_UC1 = (
+                fits.centre_UC[:, :, None],
+                fits.spread_UC[:, :, None],
+            )
             return np.asarray((value_UCT - centre_UC1) / spread_UC1)
         lower_UCT, upper_UCT = limits
         width_UCT = upper_UCT - lower_UCT
-        return np.asarray((value_UCT - lower_UCT) / np.where(width_UCT > 0, width_UCT, np.nan))
+        return np.asarray(
+            (value_UCT - lower_UCT) / np.where(width_UCT > 0, width_UCT, np.nan)
+        )
 
 
-def _laid(median_TC: AnyFloats, first_day: int, grids: UnitGrids, rows_U: Ints) -> Floats:
+def _laid(
+    median_TC: AnyFloats, first_day: int, grids: UnitGrids, rows_U: Ints
+) -> Floats:
     """Lay a level on the days of units' grids, nan where it has none: [U, T, C]."""
     days_T = np.arange(grids.value_UCT.shape[2])
     row_UT = grids.first_day_U[rows_U, None] + days_T - first_day

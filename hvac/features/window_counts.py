@@ -50,7 +50,9 @@ class TotalCounts(TypedDict):
     base_rate: dict[str, float | None]
 
 
-def count_windows(parts: Iterable[Windows], horizons: Sequence[int]) -> dict[str, WindowCounts]:
+def count_windows(
+    parts: Iterable[Windows], horizons: Sequence[int]
+) -> dict[str, WindowCounts]:
     """Count windows, units, known labels and positives of every split, part by part.
 
     `weights` holds the sum of weights and of their squares of known labels and of positives by
@@ -80,7 +82,9 @@ def count_windows(parts: Iterable[Windows], horizons: Sequence[int]) -> dict[str
     return counts
 
 
-def _label_counts(days: list[str], known_HK: Floats, positive_HK: Floats) -> LabelCounts:
+def _label_counts(
+    days: list[str], known_HK: Floats, positive_HK: Floats
+) -> LabelCounts:
     """Return counts, sums of weights and effective numbers by horizon."""
     counts: dict[Kind, dict[str, int]] = {}
     weights: dict[str, dict[str, list[float]]] = {}
@@ -101,7 +105,9 @@ def effective_numbers(
     """Return effective numbers from sums of weights, by kind of label and horizon."""
     numbers = {}
     for kind, sums_by_horizon in weights.items():
-        numbers[kind] = {h: effective_number(*sums) for h, sums in sums_by_horizon.items()}
+        numbers[kind] = {
+            h: effective_number(*sums) for h, sums in sums_by_horizon.items()
+        }
     return numbers
 
 
@@ -118,7 +124,9 @@ def effective_number(total: float, squares: float) -> float:
     return total * total / squares if squares else 0.0
 
 
-def total_counts(classes: Iterable[Mapping[str, WindowCounts]]) -> dict[str, TotalCounts]:
+def total_counts(
+    classes: Iterable[Mapping[str, WindowCounts]],
+) -> dict[str, TotalCounts]:
     """Add up the counts of all classes by split, with effective numbers and weighted base rates.
 
     Args:
@@ -154,7 +162,9 @@ class _Total:
                 once[horizon] = [float(n), float(n)]
             sums = counts.get("weights", {}).get(kind) or once
             for horizon, pair in sums.items():
-                weights[horizon] = weights.get(horizon, np.zeros(2)) + np.array(pair, float)
+                weights[horizon] = weights.get(horizon, np.zeros(2)) + np.array(
+                    pair, float
+                )
 
     def facts(self) -> TotalCounts:
         base_rate = {}

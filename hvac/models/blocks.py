@@ -20,7 +20,8 @@ from hvac.models.family import NEEDS
 
 LEAST_RATE = 1e-4
 Without = Annotated[
-    tuple[Literal["recent", "raw", "peers", "residuals", "context", "activity"], ...], Distinct
+    tuple[Literal["recent", "raw", "peers", "residuals", "context", "activity"], ...],
+    Distinct,
 ]
 
 

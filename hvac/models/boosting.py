@@ -97,7 +97,9 @@ class Boosting(TreeModel):
     """Boosted trees of all horizons."""
 
     @classmethod
-    def fit(cls, train: Windows, tune: Windows, config: BoostingConfig, fitting: Fitting) -> Self:
+    def fit(
+        cls, train: Windows, tune: Windows, config: BoostingConfig, fitting: Fitting
+    ) -> Self:
         """Fit one model per horizon; a horizon with one class in training scores its base rate."""
         horizons = range(train.labels[0].shape[1])
         forests = [_fit_stopped(train, tune, config, h) for h in horizons]
@@ -113,13 +115,17 @@ class Boosting(TreeModel):
         """
         input_BN = finite_inputs(windows, config.needs)
         horizons = range(windows.labels[0].shape[1])
-        fits = [_cross_fit_horizon(input_BN, windows, config, h, folds) for h in horizons]
+        fits = [
+            _cross_fit_horizon(input_BN, windows, config, h, folds) for h in horizons
+        ]
         model = cls(config, [forest for forest, _ in fits], input_BN.shape[1])
         score_BH = np.stack([score_B for _, score_B in fits], axis=1)
         return CrossFit(model, score_BH)
 
 
-def _fit_stopped(train: Windows, tune: Windows, config: BoostingConfig, h: int) -> Trees:
+def _fit_stopped(
+    train: Windows, tune: Windows, config: BoostingConfig, h: int
+) -> Trees:
     """Fit one horizon; boosting stops where *tune* gains nothing more."""
     learned = _known_rows(train, config, h)
     tuning = _known_rows(tune, config, h)
@@ -145,7 +151,9 @@ def _cross_fit_horizon(
     staged_NB = np.empty((len(counts), len(y_B)))
     for rest_B, own_B in folds.parts:
         learned_B = rest_B if rest_B.any() else own_B
-        learned = BoostingRows(input_BN[learned_B], y_B[learned_B], w_B[learned_B]).known()
+        learned = BoostingRows(
+            input_BN[learned_B], y_B[learned_B], w_B[learned_B]
+        ).known()
         held_out = BoostingRows(input_BN[own_B], y_B[own_B], w_B[own_B]).known()
         trees = _fit_trees(learned, config, until=held_out)
         staged_NB[:, own_B] = _staged(trees, counts, input_BN[own_B])
@@ -181,9 +189,17 @@ def _fit_trees(
         model = _classifier(config, config.trees, early_stopping=False)
         return _trees(model.fit(rows.input_BN, rows.y_B, sample_weight=rows.w_B))
     model = _classifier(
-        config, config.trees, early_stopping=True, n_iter_no_change=config.patience, scoring="loss"
+        config,
+        config.trees,
+        early_stopping=True,
+        n_iter_no_change=config.patience,
+        scoring="loss",
     )
-    stopping = {"X_val": until.input_BN, "y_val": until.y_B, "sample_weight_val": until.w_B}
+    stopping = {
+        "X_val": until.input_BN,
+        "y_val": until.y_B,
+        "sample_weight_val": until.w_B,
+    }
     model.fit(rows.input_BN, rows.y_B, sample_weight=rows.w_B, **stopping)
     return _trees(model)
 
@@ -206,11 +222,20 @@ def _classifier(
 
 
 def _trees(model: HistGradientBoostingClassifier) -> Trees:
-    names = ("feature_idx", "num_threshold", "missing_go_to_left", "left", "right", "value")
+    names = (
+        "feature_idx",
+        "num_threshold",
+        "missing_go_to_left",
+        "left",
+        "right",
+        "value",
+    )
     trees = []
     for (tree,) in model._predictors:
         feature, *others = (tree.nodes[name] for name in names)
         trees.append(
-            TreeNodes(np.where(tree.nodes["is_leaf"], -1, feature.astype(np.int64)), *others)
+            TreeNodes(
+                np.where(tree.nodes["is_leaf"], -1, feature.astype(np.int64)), *others
+            )
         )
     return join_trees(trees, base=float(model._baseline_prediction.ravel()[0]))

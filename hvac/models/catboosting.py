@@ -49,7 +49,9 @@ class CatBoost(TreeModel):
     """CatBoost's trees of all horizons."""
 
     @classmethod
-    def fit(cls, train: Windows, tune: Windows, config: CatBoostConfig, fitting: Fitting) -> Self:
+    def fit(
+        cls, train: Windows, tune: Windows, config: CatBoostConfig, fitting: Fitting
+    ) -> Self:
         """Fit one model per horizon."""
         horizons = range(train.labels[0].shape[1])
         forests = [_fit_horizon(train, config, h) for h in horizons]
@@ -74,7 +76,9 @@ def _fit_horizon(train: Windows, config: CatBoostConfig, h: int) -> Trees:
         allow_writing_files=False,
     )
     model.fit(
-        finite_inputs(train, config.needs), y_B.astype(int), sample_weight=train.weights[:, h]
+        finite_inputs(train, config.needs),
+        y_B.astype(int),
+        sample_weight=train.weights[:, h],
     )
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "model.json")
@@ -105,7 +109,8 @@ def _trees(stored: dict[str, Any]) -> Trees:
         for f in stored["features_info"]["float_features"]
     }
     return join_trees(
-        [_nodes(tree, column, scale) for tree in stored["oblivious_trees"]], base=float(bias)
+        [_nodes(tree, column, scale) for tree in stored["oblivious_trees"]],
+        base=float(bias),
     )
 
 
@@ -122,10 +127,17 @@ def _nodes(tree: dict[str, Any], column: dict[int, int], scale: float) -> TreeNo
     ordered = splits[::-1]
     feature_K = np.full(inner + len(values), -1)
     number_K = np.zeros((2, inner + len(values)))
-    feature_K[:inner] = [column[ordered[level]["float_feature_index"]] for level in level_K]
+    feature_K[:inner] = [
+        column[ordered[level]["float_feature_index"]] for level in level_K
+    ]
     number_K[0, :inner] = [ordered[level]["border"] for level in level_K]
     number_K[1, inner:] = values
     node_K = np.arange(len(feature_K))
     return TreeNodes(
-        feature_K, number_K[0], np.ones(len(node_K)), 2 * node_K + 1, 2 * node_K + 2, number_K[1]
+        feature_K,
+        number_K[0],
+        np.ones(len(node_K)),
+        2 * node_K + 1,
+        2 * node_K + 2,
+        number_K[1],
     )

@@ -25,7 +25,9 @@ from hvac.models.network import NetworkModel, Shape, TrainingConfig
 
 KERNEL = 3
 POOL = 2
-SHORTEST = KERNEL - 1 + POOL * KERNEL  # steps that leave one position for the second convolution
+SHORTEST = (
+    KERNEL - 1 + POOL * KERNEL
+)  # steps that leave one position for the second convolution
 
 
 class Cnn1dConfig(TrainingConfig):
@@ -103,9 +105,13 @@ class Cnn1d(NetworkModel[Cnn1dConfig]):
     def inputs(windows: Windows, config: Cnn1dConfig) -> tuple[Float32s, ...]:
         """Return the values [B, L, C]; each point is scaled by its training statistics."""
         assert windows.x_BCL is not None, "prepared windows carry what the family needs"
-        return (np.ascontiguousarray(windows.x_BCL.transpose(0, 2, 1), dtype=np.float32),)
+        return (
+            np.ascontiguousarray(windows.x_BCL.transpose(0, 2, 1), dtype=np.float32),
+        )
 
     @classmethod
-    def build(cls, config: Cnn1dConfig, shape: Shape, encoder: Encoding) -> Convolutions:
+    def build(
+        cls, config: Cnn1dConfig, shape: Shape, encoder: Encoding
+    ) -> Convolutions:
         """Make the untrained network."""
         return Convolutions(config, shape)

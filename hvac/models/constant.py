@@ -65,7 +65,9 @@ class BaseRate:
         return cls(config, state["rate_H"])
 
     @classmethod
-    def fit(cls, train: Windows, tune: Windows, config: BaseRateConfig, fitting: Fitting) -> Self:
+    def fit(
+        cls, train: Windows, tune: Windows, config: BaseRateConfig, fitting: Fitting
+    ) -> Self:
         """Count the positives among known labels, per horizon."""
         horizons = range(train.labels[0].shape[1])
         return cls(config, np.array([constant_log_odds(train, h) for h in horizons]))
@@ -85,7 +87,9 @@ class Persistence:
 
     def score(self, windows: Windows) -> Floats:
         """Return the same score at every horizon: [B, H]."""
-        score_B = np.log(np.asarray(windows.persistence_B, dtype=np.float64) + LEAST_RATE)
+        score_B = np.log(
+            np.asarray(windows.persistence_B, dtype=np.float64) + LEAST_RATE
+        )
         return np.repeat(score_B[:, None], self.horizons, axis=1)
 
     def state(self) -> State:
@@ -93,7 +97,9 @@ class Persistence:
         return {"horizons": np.array([self.horizons])}
 
     @classmethod
-    def restore(cls, config: PersistenceConfig, state: State, encoder: Encoding) -> Self:
+    def restore(
+        cls, config: PersistenceConfig, state: State, encoder: Encoding
+    ) -> Self:
         """Restore the model that `state` was taken from."""
         return cls(config, int(state["horizons"][0]))
 

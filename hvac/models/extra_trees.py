@@ -42,9 +42,9 @@ FOREST_BLOCKS: dict[str, tuple[str, ...]] = {
 class ExtraTreesConfig(FamilyConfig):
     """Trees of a forest, and how large their leaves are at least."""
 
-    family: Literal["et_28", "et_context", "et_history", "et_recent", "et_relative", "et_full"] = (
-        "et_28"
-    )
+    family: Literal[
+        "et_28", "et_context", "et_history", "et_recent", "et_relative", "et_full"
+    ] = "et_28"
     """The family's name; it tells which blocks are read."""
     trees: int = Field(default=100, ge=1)
     """Trees of each horizon's forest."""
@@ -71,7 +71,9 @@ class ExtraTrees(TreeModel):
         return log_odds(super().score(windows))
 
     @classmethod
-    def fit(cls, train: Windows, tune: Windows, config: ExtraTreesConfig, fitting: Fitting) -> Self:
+    def fit(
+        cls, train: Windows, tune: Windows, config: ExtraTreesConfig, fitting: Fitting
+    ) -> Self:
         """Fit one forest per horizon; a horizon with one class in training scores its base rate."""
         horizons = range(train.labels[0].shape[1])
         forests = [_fit_horizon(train, config, h) for h in horizons]

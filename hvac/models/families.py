@@ -13,13 +13,24 @@ from hvac.arrays import Bools
 from hvac.errors import ConfigError
 from hvac.features.table import Windows
 from hvac.json_values import JsonObject
-from hvac.models.family import CrossFit, Encoding, FamilyConfig, Fitting, Folds, Model, State
+from hvac.models.family import (
+    CrossFit,
+    Encoding,
+    FamilyConfig,
+    Fitting,
+    Folds,
+    Model,
+    State,
+)
 from hvac.models.folds import unit_folds
 from hvac.models.fusion import Fusion, FusionConfig, fit_blocks
 from hvac.models.members import MEMBERS, Family, OneMember, with_family
 from hvac.models.network import TrainingConfig, fit_name
 
-FAMILIES: dict[str, Family] = {"fusion": Family(FusionConfig, Fusion, slowness=7), **MEMBERS}
+FAMILIES: dict[str, Family] = {
+    "fusion": Family(FusionConfig, Fusion, slowness=7),
+    **MEMBERS,
+}
 BASELINES = (
     "base_rate",
     "persistence",
@@ -80,7 +91,9 @@ def fit(train: Windows, tune: Windows, config: FamilyConfig, fitting: Fitting) -
     return FAMILIES[config.family].fit(train, tune, config, fitting)
 
 
-def cross_fit(windows: Windows, config: FamilyConfig, fitting: Fitting, *, folds: int) -> CrossFit:
+def cross_fit(
+    windows: Windows, config: FamilyConfig, fitting: Fitting, *, folds: int
+) -> CrossFit:
     """Fit a family on all labelled windows it may learn from, and score each out of fold.
 
     Out of fold: by a model that saw no window of its unit.
@@ -98,7 +111,12 @@ def cross_fit(windows: Windows, config: FamilyConfig, fitting: Fitting, *, folds
 
 
 def score_all(
-    windows: Windows, learn_B: Bools, config: FamilyConfig, fitting: Fitting, *, folds: int
+    windows: Windows,
+    learn_B: Bools,
+    config: FamilyConfig,
+    fitting: Fitting,
+    *,
+    folds: int,
 ) -> CrossFit:
     """Cross-fit on some of the windows and score all.
 
@@ -141,7 +159,12 @@ def network_fits(config: FamilyConfig, *, folds: int) -> list[NetworkFit]:
 
 
 def fit_other_blocks(
-    windows: Windows, config: FamilyConfig, fitting: Fitting, *, folds: int, names: Iterable[str]
+    windows: Windows,
+    config: FamilyConfig,
+    fitting: Fitting,
+    *,
+    folds: int,
+    names: Iterable[str],
 ) -> dict[str, CrossFit]:
     """Cross-fit some blocks of a fusion, which are no networks."""
     blocks = other_blocks(config)
@@ -156,7 +179,11 @@ def other_blocks(config: FamilyConfig) -> dict[str, OneMember]:
     (False, {})
     """
     blocks = config.seeded_blocks if isinstance(config, FusionConfig) else {}
-    return {name: block for name, block in blocks.items() if not FAMILIES[block.family].network}
+    return {
+        name: block
+        for name, block in blocks.items()
+        if not FAMILIES[block.family].network
+    }
 
 
 def restore(config: FamilyConfig, state: State, encoder: Encoding) -> Model:

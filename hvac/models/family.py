@@ -41,7 +41,13 @@ NEEDS = {
     "persistence": "persistence_B",
     "untrained": "u_BCE",
 }
-REMADE = ("f_BCF", "z_BCE", "u_BCE", "p_BCPE", "a_BCA")  # arrays that are made from values
+REMADE = (
+    "f_BCF",
+    "z_BCE",
+    "u_BCE",
+    "p_BCPE",
+    "a_BCA",
+)  # arrays that are made from values
 NEVER_STORED = ("tokens", "activity", "untrained")
 
 
@@ -66,7 +72,11 @@ class FamilyConfig(Config):
 
         They are `needs`, and the values where changed copies are made of them.
         """
-        return tuple(dict.fromkeys((*self.needs, "values"))) if self.augment.copies else self.needs
+        return (
+            tuple(dict.fromkeys((*self.needs, "values")))
+            if self.augment.copies
+            else self.needs
+        )
 
 
 class Model(Protocol):
@@ -124,13 +134,17 @@ def prepared(windows: Windows, needs: Iterable[str], encoder: Encoding) -> Windo
             continue
         x_BCL = windows.x_BCL
         if need not in ("embedding", *NEVER_STORED) or x_BCL is None:
-            raise BundleError(f"the model needs the windows' {need}, which they do not carry")
+            raise BundleError(
+                f"the model needs the windows' {need}, which they do not carry"
+            )
         if need == "activity":
             windows = replace(windows, a_BCA=activity(x_BCL))
         elif need == "tokens":
             windows = replace(windows, p_BCPE=encoder().tokens(x_BCL))
         elif need == "untrained":
-            windows = replace(windows, u_BCE=load_encoder(untrained(encoder().spec)).embed(x_BCL))
+            windows = replace(
+                windows, u_BCE=load_encoder(untrained(encoder().spec)).embed(x_BCL)
+            )
         else:
             windows = replace(windows, z_BCE=encoder().embed(x_BCL))
     return windows
@@ -155,13 +169,20 @@ def augmented(train: Windows, config: FamilyConfig, encoder: Encoding) -> Window
         )
     parts = [
         train,
-        *(_copy(train, config, number, encoder) for number in range(config.augment.copies)),
+        *(
+            _copy(train, config, number, encoder)
+            for number in range(config.augment.copies)
+        ),
     ]
-    dropped: dict[str, Any] = {name: None for name in REMADE if getattr(parts[-1], name) is None}
+    dropped: dict[str, Any] = {
+        name: None for name in REMADE if getattr(parts[-1], name) is None
+    }
     return concat([replace(parts[0], **dropped), *parts[1:]])
 
 
-def _copy(train: Windows, config: FamilyConfig, number: int, encoder: Encoding) -> Windows:
+def _copy(
+    train: Windows, config: FamilyConfig, number: int, encoder: Encoding
+) -> Windows:
     x_BCL = changed(np.asarray(train.x_BCL), config.augment, number)
     copy: dict[str, Any] = dict.fromkeys(REMADE)
     if "features" in config.needs:

@@ -50,7 +50,9 @@ class Network(nn.Module):
 
     def part(self, number: int) -> Weights:
         """Return a copy of one part's weights."""
-        return {name: tensor.detach().cpu().clone() for name, tensor in self.kept().items()}
+        return {
+            name: tensor.detach().cpu().clone() for name, tensor in self.kept().items()
+        }
 
     def assemble(self, parts: list[Weights]) -> None:
         """Load every part's weights."""
@@ -64,13 +66,20 @@ class Network(nn.Module):
         return output if output.dim() == 2 else output.mean(dim=0)
 
     def loss_H(
-        self, output: torch.Tensor, y_HB: torch.Tensor, w_HB: torch.Tensor, weighing: Weighing
+        self,
+        output: torch.Tensor,
+        y_HB: torch.Tensor,
+        w_HB: torch.Tensor,
+        weighing: Weighing,
     ) -> torch.Tensor:
         """Return the weighted loss of each horizon: [H], or [M, H] of M members.
 
         Each member then learns alone.
         """
-        terms = focal_terms(output, y_HB, gamma=weighing.gamma, alpha=weighing.alpha_H1) * w_HB
+        terms = (
+            focal_terms(output, y_HB, gamma=weighing.gamma, alpha=weighing.alpha_H1)
+            * w_HB
+        )
         weight_H = w_HB.sum(dim=-1).clamp(min=1)
         loss: torch.Tensor = terms.sum(dim=-1) / weight_H
         return loss

@@ -58,7 +58,10 @@ class FitState:
         parts = max(network.part_H) + 1
         history: list[list[dict[str, float]]] = [[] for _ in network.part_H]
         return cls(
-            best_score=[-1.0] * parts, best=[{}] * parts, best_epoch=[0] * parts, history_H=history
+            best_score=[-1.0] * parts,
+            best=[{}] * parts,
+            best_epoch=[0] * parts,
+            history_H=history,
         )
 
     def ended(self, config: TrainingConfig) -> bool:
@@ -67,7 +70,9 @@ class FitState:
         It is over when all epochs are done, or no part has improved for `patience` epochs.
         """
         waited = self.epoch - max(self.best_epoch, default=0)
-        return self.epoch >= config.epochs or bool(config.patience and waited >= config.patience)
+        return self.epoch >= config.epochs or bool(
+            config.patience and waited >= config.patience
+        )
 
 
 def fit_network(
@@ -101,7 +106,9 @@ def fit_network(
         (`skipped`).
     """
     state = FitState.fresh(network) if state is None else state
-    for _ in fit_epochs(network, train, tune, config, counts=counts, workers=workers, state=state):
+    for _ in fit_epochs(
+        network, train, tune, config, counts=counts, workers=workers, state=state
+    ):
         report(state)
     return state
 
@@ -121,16 +128,25 @@ def fit_epochs(
     It is for a caller that does other things between two epochs.
     """
     network = network.to(workers.device)
-    groups = [{"params": parameters, "pace": pace} for parameters, pace in network.paces(config)]
+    groups = [
+        {"params": parameters, "pace": pace}
+        for parameters, pace in network.paces(config)
+    ]
     optimiser = torch.optim.AdamW(
-        groups, lr=config.learning_rate, weight_decay=config.weight_decay, eps=1e-8, fused=True
+        groups,
+        lr=config.learning_rate,
+        weight_decay=config.weight_decay,
+        eps=1e-8,
+        fused=True,
     )
     if state.epoch:
         network.take(state.module)
         optimiser.load_state_dict(
             state.optimiser
         )  # its paces are of the settings of then (population based search)
-        for group, (_, pace) in zip(optimiser.param_groups, network.paces(config), strict=True):
+        for group, (_, pace) in zip(
+            optimiser.param_groups, network.paces(config), strict=True
+        ):
             group["pace"] = pace
     wrapped = workers.wrap(network)
     weighing = Weighing.make(config, counts.positive_H, counts.known_H, workers.device)
@@ -141,10 +157,15 @@ def fit_epochs(
         )  # so that a resumed fit equals an undisturbed one
         for group in optimiser.param_groups:
             group.update(
-                lr=group["pace"] * _cosine(config, state.epoch), weight_decay=config.weight_decay
+                lr=group["pace"] * _cosine(config, state.epoch),
+                weight_decay=config.weight_decay,
             )
-        batches = drawn_batches(len(train.y_BH), config, counts, workers.number, state.epoch)
-        losses = _epoch(wrapped, network, optimiser, tensors, batches, weighing, config.clip)
+        batches = drawn_batches(
+            len(train.y_BH), config, counts, workers.number, state.epoch
+        )
+        losses = _epoch(
+            wrapped, network, optimiser, tensors, batches, weighing, config.clip
+        )
         _close_epoch(
             state,
             network,
@@ -157,7 +178,8 @@ def fit_epochs(
 def _cosine(config: TrainingConfig, epoch: int) -> float:
     share = 0.5 * (1 + math.cos(math.pi * epoch / config.epochs))
     return float(
-        config.final_learning_rate + (config.learning_rate - config.final_learning_rate) * share
+        config.final_learning_rate
+        + (config.learning_rate - config.final_learning_rate) * share
     )
 
 
@@ -212,13 +234,18 @@ def _epoch_rows(
     size = 8 * batch_size
     with torch.inference_mode():
         batches = (
-            zip(*(losses_of_step.split(size) for losses_of_step in rows.inputs), strict=True)
+            zip(
+                *(losses_of_step.split(size) for losses_of_step in rows.inputs),
+                strict=True,
+            )
             if len(tune.y_BH)
             else ()
         )
         parts = [network(*batch) for batch in batches]
         outputs = torch.cat(parts, dim=-1) if parts else torch.empty(rows.y_HB.shape)
-        tune_loss_H = _by_horizon(network.loss_H(outputs, rows.y_HB, rows.w_HB, weighing))
+        tune_loss_H = _by_horizon(
+            network.loss_H(outputs, rows.y_HB, rows.w_HB, weighing)
+        )
         logit_HB = network.read_out(outputs)
     steps = np.array(losses)
     done = np.isfinite(steps).all(axis=1)
@@ -226,7 +253,9 @@ def _epoch_rows(
         {
             "train_loss": float(steps[done, h].mean()) if done.any() else math.nan,
             "tune_loss": float(tune_loss_H[h]),
-            "tune_pr_auc": tune_pr_auc(logit_HB[h].cpu().numpy(), tune.y_BH[:, h], tune.w_BH[:, h]),
+            "tune_pr_auc": tune_pr_auc(
+                logit_HB[h].cpu().numpy(), tune.y_BH[:, h], tune.w_BH[:, h]
+            ),
             "skipped": float((~done).sum()),
         }
         for h in range(len(logit_HB))
@@ -240,11 +269,15 @@ def _close_epoch(
     rows: list[dict[str, float]],
 ) -> None:
     state.epoch += 1
-    if not all(bool(torch.isfinite(parameter).all()) for parameter in network.trainable()):
+    if not all(
+        bool(torch.isfinite(parameter).all()) for parameter in network.trainable()
+    ):
         raise ConfigError(
             f"weights are not finite after epoch {state.epoch}: lower model.learning_rate"
         )
-    state.module = {name: tensor.detach().cpu().clone() for name, tensor in network.kept().items()}
+    state.module = {
+        name: tensor.detach().cpu().clone() for name, tensor in network.kept().items()
+    }
     state.optimiser = copy.deepcopy(optimiser.state_dict())
     for h, row in enumerate(rows):
         state.history_H[h].append({"epoch": float(state.epoch), **row})

@@ -47,14 +47,18 @@ def unit_folds(windows: Windows, *, folds: int, seed: int) -> Folds:
     in turn, so that no fold is empty while there are as many units as folds. One unit alone makes
     one fold: nothing can be held out.
     """
-    units, first, unit_B = np.unique(windows.units, return_index=True, return_inverse=True)
+    units, first, unit_B = np.unique(
+        windows.units, return_index=True, return_inverse=True
+    )
     y_BH, known_BH = windows.labels
     positive = np.zeros(len(units), dtype=bool)
     np.logical_or.at(positive, unit_B, (y_BH & known_BH).any(axis=1))
     classes = windows.column("class")[first]
     facilities = windows.column("facility_id")[first]
     strata: dict[Hashable, list[int]] = defaultdict(list)
-    for place in sorted(range(len(units)), key=lambda place: name_hash(seed, units[place])):
+    for place in sorted(
+        range(len(units)), key=lambda place: name_hash(seed, units[place])
+    ):
         stratum = (not positive[place], str(classes[place]), str(facilities[place]))
         strata[stratum].append(place)
     order = [place for key in sorted(strata, key=str) for place in strata[key]]

@@ -22,7 +22,15 @@ from hvac.features.table import Windows, concat
 from hvac.models.blocks import Without
 from hvac.models.boosting import BoostingConfig
 from hvac.models.extra_trees import ExtraTreesConfig
-from hvac.models.family import CrossFit, Encoding, FamilyConfig, Fitting, Folds, Model, State
+from hvac.models.family import (
+    CrossFit,
+    Encoding,
+    FamilyConfig,
+    Fitting,
+    Folds,
+    Model,
+    State,
+)
 from hvac.models.folds import unit_folds
 from hvac.models.hybrid import HybridConfig
 from hvac.models.linear import LogisticConfig
@@ -62,7 +70,9 @@ class FusionConfig(FamilyConfig):
 
     family: Literal["fusion"] = "fusion"
     """The family's name."""
-    blocks: dict[str, MemberConfig] = Field(default_factory=default_blocks, min_length=1)
+    blocks: dict[str, MemberConfig] = Field(
+        default_factory=default_blocks, min_length=1
+    )
     """The models that are mixed, by name."""
     method: Literal["stack", "mean"] = "stack"
     """`stack` learns the weights; `mean` gives every block the same."""
@@ -86,7 +96,9 @@ class FusionConfig(FamilyConfig):
     def needs(self) -> tuple[str, ...]:
         """Return what any of the blocks needs."""
         return tuple(
-            sorted({need for block in self.seeded_blocks.values() for need in block.needs})
+            sorted(
+                {need for block in self.seeded_blocks.values() for need in block.needs}
+            )
         )
 
     @property
@@ -96,7 +108,11 @@ class FusionConfig(FamilyConfig):
             sorted(
                 {
                     *super().reads,
-                    *(part for block in self.seeded_blocks.values() for part in block.reads),
+                    *(
+                        part
+                        for block in self.seeded_blocks.values()
+                        for part in block.reads
+                    ),
                 }
             )
         )
@@ -120,7 +136,11 @@ class Fusion:
     """Fitted blocks, slope and intercept of each block and horizon, and how they are mixed."""
 
     def __init__(
-        self, config: FusionConfig, blocks: dict[str, Model], platt_KHX: Floats, mix: Mix
+        self,
+        config: FusionConfig,
+        blocks: dict[str, Model],
+        platt_KHX: Floats,
+        mix: Mix,
     ) -> None:
         self.config = config
         self.blocks = blocks
@@ -174,7 +194,9 @@ class Fusion:
         return cls(config, blocks, state["platt_KHX"], mix)
 
     @classmethod
-    def fit(cls, train: Windows, tune: Windows, config: FusionConfig, fitting: Fitting) -> Self:
+    def fit(
+        cls, train: Windows, tune: Windows, config: FusionConfig, fitting: Fitting
+    ) -> Self:
         """Fit on training and tuning windows together: folds take the place of *tune*."""
         windows = concat([train, tune]) if len(tune) else train
         folds = unit_folds(windows, folds=config.folds, seed=config.seed)
@@ -190,7 +212,9 @@ class Fusion:
         Each fold is scored by a mix learned on the others.
         """
         blocks = config.seeded_blocks
-        others = {name: block for name, block in blocks.items() if name not in fitting.blocks}
+        others = {
+            name: block for name, block in blocks.items() if name not in fitting.blocks
+        }
         made = {**fitting.blocks, **fit_blocks(windows, others, fitting, folds)}
         fits = {name: made[name] for name in blocks}
         score_KBH = np.stack([fit.score_BH for fit in fits.values()])
@@ -200,9 +224,12 @@ class Fusion:
             ("mean",) if config.method == "mean" else ("weights", "mean", "best_block")
         )
         held_out = {
-            rule: mix_out_of_fold(score_KBH, labels, folds, rule, penalty) for rule in rules
+            rule: mix_out_of_fold(score_KBH, labels, folds, rule, penalty)
+            for rule in rules
         }
-        loss_RB = {rule: log_loss_B(odds_BH, labels) for rule, odds_BH in held_out.items()}
+        loss_RB = {
+            rule: log_loss_B(odds_BH, labels) for rule, odds_BH in held_out.items()
+        }
         rule = choose_rule(loss_RB, windows.units)
         platt_KHX, mix = calibrate_and_mix(score_KBH, labels, rule, penalty)
         models = {name: fit.model for name, fit in fits.items()}
@@ -210,7 +237,9 @@ class Fusion:
         notes = {
             "rule": rule,
             "weights": dict(zip(fits, mix.weight_K.round(4).tolist(), strict=True)),
-            "log_loss": {name: float(loss_B.mean()) for name, loss_B in loss_RB.items()},
+            "log_loss": {
+                name: float(loss_B.mean()) for name, loss_B in loss_RB.items()
+            },
         }
         return CrossFit(model, held_out[rule], notes)
 

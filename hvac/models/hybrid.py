@@ -45,7 +45,9 @@ class HybridConfig(TrainingConfig):
     @property
     def needs(self) -> tuple[str, ...]:
         """Return what the blocks are made of."""
-        return tuple("tokens" if name == "mean_tokens" else name for name in self.inputs)
+        return tuple(
+            "tokens" if name == "mean_tokens" else name for name in self.inputs
+        )
 
 
 class HybridClassifier(nn.Module):
@@ -87,7 +89,11 @@ class Stack(Network):
     """
 
     def __init__(
-        self, classifiers: list[HybridClassifier], dropout: float, *, horizons: int | None = None
+        self,
+        classifiers: list[HybridClassifier],
+        dropout: float,
+        *,
+        horizons: int | None = None,
     ) -> None:
         super().__init__()
         self.dropout = dropout
@@ -121,7 +127,9 @@ class Stack(Network):
     def forward(self, input_BSN: torch.Tensor) -> torch.Tensor:
         """Return the logits of every classifier: [M, H, B]."""
         weight = dict(self.named_parameters())
-        input_BN = torch.nan_to_num(input_BSN.flatten(1), nan=0.0, posinf=0.0, neginf=0.0)
+        input_BN = torch.nan_to_num(
+            input_BSN.flatten(1), nan=0.0, posinf=0.0, neginf=0.0
+        )
         weight_GON = weight["layers_0_weight"]
         bias_GO = weight["layers_0_bias"]
         # one product: all share the inputs
@@ -137,7 +145,9 @@ class Stack(Network):
         hidden_GBO: torch.Tensor, weight: dict[str, nn.Parameter], layer: int
     ) -> torch.Tensor:
         bias_G1O = weight[f"layers_{layer}_bias"][:, None]
-        return torch.baddbmm(bias_G1O, hidden_GBO, weight[f"layers_{layer}_weight"].transpose(1, 2))
+        return torch.baddbmm(
+            bias_G1O, hidden_GBO, weight[f"layers_{layer}_weight"].transpose(1, 2)
+        )
 
     def _activated(
         self, hidden_GBO: torch.Tensor, weight: dict[str, nn.Parameter], layer: int
@@ -174,7 +184,9 @@ class Hybrid(NetworkModel[HybridConfig]):
         return (side_by_side([_block(windows, name) for name in config.inputs]),)
 
     @classmethod
-    def choose(cls, input_BSN: Float32s, train: Windows, config: HybridConfig) -> Chosen:
+    def choose(
+        cls, input_BSN: Float32s, train: Windows, config: HybridConfig
+    ) -> Chosen:
         """Choose the inputs of highest correlation with the label of any horizon."""
         if config.most_inputs is None or input_BSN.shape[-1] <= config.most_inputs:
             return None

@@ -100,14 +100,18 @@ class Multitask(Network):
         )
         self.head = nn.Linear(config.hidden, shape.horizons)
 
-    def forward(self, token_BPN: torch.Tensor, statistic_B1N: torch.Tensor) -> torch.Tensor:
+    def forward(
+        self, token_BPN: torch.Tensor, statistic_B1N: torch.Tensor
+    ) -> torch.Tensor:
         """Return the log-odds of an onset in each interval, given none before: [H, B]."""
         rows = len(token_BPN)
         token_BPCE = token_BPN.reshape(rows, self.patches, self.points, -1)
         projected_BCPD = self.project(token_BPCE.transpose(1, 2))
         token_BTD = (projected_BCPD + self.place).flatten(1, 2)
         query_BQD = self.query.expand(rows, -1, -1)
-        found_BQD, _ = self.attention(query_BQD, token_BTD, token_BTD, need_weights=False)
+        found_BQD, _ = self.attention(
+            query_BQD, token_BTD, token_BTD, need_weights=False
+        )
         normal_BN = self.norm(found_BQD).flatten(1)
         joined_BN = torch.cat([normal_BN, statistic_B1N.flatten(1)], dim=1)
         hazard_HB: torch.Tensor = self.head(self.trunk(joined_BN)).T
@@ -118,7 +122,11 @@ class Multitask(Network):
         return log_odds_of(output)
 
     def loss_H(
-        self, output: torch.Tensor, y_HB: torch.Tensor, w_HB: torch.Tensor, weighing: Weighing
+        self,
+        output: torch.Tensor,
+        y_HB: torch.Tensor,
+        w_HB: torch.Tensor,
+        weighing: Weighing,
     ) -> torch.Tensor:
         """Return the negative log-likelihood per window, one entry per interval.
 
@@ -127,7 +135,9 @@ class Multitask(Network):
         earlier_HB = torch.cat([torch.zeros_like(y_HB[:1]), y_HB[:-1]])
         before_HB = earlier_HB.cummax(dim=0).values
         at_risk_HB = (w_HB > 0).float().cumprod(dim=0) * w_HB * (1 - before_HB)
-        terms_HB = focal_terms(output, y_HB, gamma=weighing.gamma, alpha=weighing.alpha_H1)
+        terms_HB = focal_terms(
+            output, y_HB, gamma=weighing.gamma, alpha=weighing.alpha_H1
+        )
         total_H = (terms_HB * at_risk_HB).sum(dim=1)
         loss_H: torch.Tensor = total_H / w_HB[0].sum().clamp(min=1)
         return loss_H
@@ -163,10 +173,14 @@ class HybridMultitask(NetworkModel[MultitaskConfig]):
         assert p_BCPE is not None, "tokens are made before (`family.prepared`)"
         assert f_BCF is not None, "statistics are there (`family.prepared`)"
         rows, points, patches, width = p_BCPE.shape
-        token_BPCE = np.ascontiguousarray(p_BCPE.transpose(0, 2, 1, 3), dtype=np.float32)
+        token_BPCE = np.ascontiguousarray(
+            p_BCPE.transpose(0, 2, 1, 3), dtype=np.float32
+        )
         return token_BPCE.reshape(rows, patches, points * width), side_by_side([f_BCF])
 
     @classmethod
-    def build(cls, config: MultitaskConfig, shape: Shape, encoder: Encoding) -> Multitask:
+    def build(
+        cls, config: MultitaskConfig, shape: Shape, encoder: Encoding
+    ) -> Multitask:
         """Make the untrained network."""
         return Multitask(config, shape)

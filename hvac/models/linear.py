@@ -14,7 +14,14 @@ from scipy.special import log_expit
 from hvac.arrays import Floats
 from hvac.errors import BundleError
 from hvac.features.table import Windows
-from hvac.models.blocks import Without, constant_log_odds, inputs, known, remaining, two_classes
+from hvac.models.blocks import (
+    Without,
+    constant_log_odds,
+    inputs,
+    known,
+    remaining,
+    two_classes,
+)
 from hvac.models.family import CrossFit, Encoding, FamilyConfig, Fitting, Folds, State
 from hvac.models.scaling import Scaler, fit_scaler
 from hvac.models.tune_score import tune_pr_auc
@@ -31,7 +38,9 @@ class LogisticConfig(FamilyConfig):
 
     family: Literal["logistic_28", "logistic_recent", "logistic_full"] = "logistic_28"
     """The family's name; it tells which blocks are read."""
-    strengths: tuple[PositiveFloat, ...] = Field(default=(0.001, 0.01, 0.1), min_length=1)
+    strengths: tuple[PositiveFloat, ...] = Field(
+        default=(0.001, 0.01, 0.1), min_length=1
+    )
     """Inverses of the L2 penalty that are tried."""
     iterations: int = Field(default=300, ge=1)
     """Most iterations of a fit."""
@@ -61,7 +70,11 @@ class Logistic:
     """Scaler and coefficients of every horizon."""
 
     def __init__(
-        self, config: LogisticConfig, scalers: list[Scaler], weight_HN: Floats, bias_H: Floats
+        self,
+        config: LogisticConfig,
+        scalers: list[Scaler],
+        weight_HN: Floats,
+        bias_H: Floats,
     ) -> None:
         self.config = config
         self.scalers = scalers
@@ -88,7 +101,9 @@ class Logistic:
         """Return all arrays, by name."""
         arrays: State = {"weight_HN": self.weight_HN, "bias_H": self.bias_H}
         for h, scaler in enumerate(self.scalers):
-            arrays |= {f"scaler.{h}.{name}": array for name, array in scaler._asdict().items()}
+            arrays |= {
+                f"scaler.{h}.{name}": array for name, array in scaler._asdict().items()
+            }
         return arrays
 
     @classmethod
@@ -96,18 +111,25 @@ class Logistic:
         """Restore the model that `state` was taken from."""
         horizons = range(len(state["bias_H"]))
         scalers = [
-            Scaler(*(state[f"scaler.{h}.{name}"] for name in Scaler._fields)) for h in horizons
+            Scaler(*(state[f"scaler.{h}.{name}"] for name in Scaler._fields))
+            for h in horizons
         ]
         return cls(config, scalers, state["weight_HN"], state["bias_H"])
 
     @classmethod
-    def fit(cls, train: Windows, tune: Windows, config: LogisticConfig, fitting: Fitting) -> Self:
+    def fit(
+        cls, train: Windows, tune: Windows, config: LogisticConfig, fitting: Fitting
+    ) -> Self:
         """Fit every strength on *train*, and keep the best on *tune*.
 
         A horizon with one kind of label in training scores its base rate.
         """
         return cls._of(
-            [_fit_horizon(train, tune, config, h) for h in range(train.labels[0].shape[1])], config
+            [
+                _fit_horizon(train, tune, config, h)
+                for h in range(train.labels[0].shape[1])
+            ],
+            config,
         )
 
     @classmethod
@@ -157,7 +179,9 @@ def _cross_fit_horizon(
     input_BN = inputs(windows, config.needs)
     score_SB = np.zeros((len(config.strengths), len(windows)))
     for rest_B, own_B in folds.parts:
-        lines = _fit_strengths(windows.take(rest_B if rest_B.any() else own_B), config, h)
+        lines = _fit_strengths(
+            windows.take(rest_B if rest_B.any() else own_B), config, h
+        )
         score_SB[:, own_B] = [
             line.score(input_BN[own_B]) for line in lines
         ]  # one flat line fills all strengths
@@ -165,7 +189,9 @@ def _cross_fit_horizon(
     loss_S = -(w_B * log_SB).sum(axis=1)
     best = int(np.argmin(loss_S))
     return (
-        _fit_strengths(windows, config.replace(strengths=(config.strengths[best],)), h)[0],
+        _fit_strengths(windows, config.replace(strengths=(config.strengths[best],)), h)[
+            0
+        ],
         score_SB[best],
     )
 
@@ -185,9 +211,11 @@ def _fit_strengths(train: Windows, config: LogisticConfig, h: int) -> list[Line]
     scaler = fit_scaler(input_BN)
     train_BN = scaler.transform(input_BN)
     fitted = [
-        LogisticRegression(C=strength, max_iter=config.iterations, random_state=config.seed).fit(
-            train_BN, y_B, sample_weight=w_B
-        )
+        LogisticRegression(
+            C=strength, max_iter=config.iterations, random_state=config.seed
+        ).fit(train_BN, y_B, sample_weight=w_B)
         for strength in config.strengths
     ]
-    return [Line(scaler, model.coef_[0], float(model.intercept_[0])) for model in fitted]
+    return [
+        Line(scaler, model.coef_[0], float(model.intercept_[0])) for model in fitted
+    ]

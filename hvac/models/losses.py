@@ -61,7 +61,8 @@ class Weighing(NamedTuple):
         if config.alpha == "none":
             return cls(config.gamma, None)
         prevalence_H = [
-            p / n if 0 < p < n else 0.5 for p, n in zip(positive_H, known_H, strict=True)
+            p / n if 0 < p < n else 0.5
+            for p, n in zip(positive_H, known_H, strict=True)
         ]
         fixed = config.alpha if isinstance(config.alpha, float) else None
         alpha_H = [

@@ -57,7 +57,11 @@ class Recurrent(Network):
         self.horizons = shape.horizons
         between = config.dropout if config.layers > 1 else 0.0
         self.lstm = nn.LSTM(
-            shape.columns[0], config.hidden, config.layers, batch_first=True, dropout=between
+            shape.columns[0],
+            config.hidden,
+            config.layers,
+            batch_first=True,
+            dropout=between,
         )
         self.norm = nn.LayerNorm(config.hidden)
         self.dropout = nn.Dropout(config.dropout)

@@ -17,7 +17,12 @@ from hvac.features.table import Windows
 from hvac.models.boosting import BLOCKS, Boosting, BoostingConfig
 from hvac.models.catboosting import CatBoost, CatBoostConfig
 from hvac.models.cnn1d import Cnn1d, Cnn1dConfig
-from hvac.models.constant import BaseRate, BaseRateConfig, Persistence, PersistenceConfig
+from hvac.models.constant import (
+    BaseRate,
+    BaseRateConfig,
+    Persistence,
+    PersistenceConfig,
+)
 from hvac.models.extra_trees import FOREST_BLOCKS, ExtraTrees, ExtraTreesConfig
 from hvac.models.family import CrossFit, FamilyConfig, Fitting, Folds, Model, augmented
 from hvac.models.hybrid import Hybrid, HybridConfig
@@ -60,7 +65,9 @@ class Family(NamedTuple):
         """Tell whether its scores are rates of training already, which need no calibration."""
         return self.model is BaseRate
 
-    def fit(self, train: Windows, tune: Windows, config: FamilyConfig, fitting: Fitting) -> Model:
+    def fit(
+        self, train: Windows, tune: Windows, config: FamilyConfig, fitting: Fitting
+    ) -> Model:
         """Fit in this process, on the training windows and what `config.augment` makes of them."""
         model: Model = self.model.fit(
             augmented(train, config, fitting.encoder), tune, config, fitting
@@ -75,7 +82,9 @@ class Family(NamedTuple):
         A family that chooses something on held-out windows (strength, trees, epochs) has a
         `cross_fit` of its own; the others are fitted without each fold, then on everything.
         """
-        if hasattr(self.model, "cross_fit") and (self.network or not config.augment.copies):
+        if hasattr(self.model, "cross_fit") and (
+            self.network or not config.augment.copies
+        ):
             crossed: CrossFit = self.model.cross_fit(windows, config, fitting, folds)
             return crossed
         nothing = windows.take(np.zeros(len(windows), dtype=bool))
@@ -93,7 +102,10 @@ MEMBERS: dict[str, Family] = {
     "ttm_lora": Family(TtmLoraConfig, TtmLora, slowness=6),
     "lstm": Family(LstmConfig, Lstm, slowness=5),
     "cnn1d": Family(Cnn1dConfig, Cnn1d, slowness=3),
-    **{name: Family(BoostingConfig, Boosting, slowness=int(name == "gbdt_92")) for name in BLOCKS},
+    **{
+        name: Family(BoostingConfig, Boosting, slowness=int(name == "gbdt_92"))
+        for name in BLOCKS
+    },
     **{name: Family(ExtraTreesConfig, ExtraTrees) for name in FOREST_BLOCKS},
     **{name: Family(LogisticConfig, Logistic) for name in LINEAR_BLOCKS},
     "catboost_full": Family(CatBoostConfig, CatBoost),
@@ -111,7 +123,9 @@ def with_family(given: Any, known: tuple[str, ...]) -> Any:
     """
     if not isinstance(given, dict):
         return given
-    name = given.get("family", DEFAULT_FAMILY if DEFAULT_FAMILY in known else DEFAULT_MEMBER)
+    name = given.get(
+        "family", DEFAULT_FAMILY if DEFAULT_FAMILY in known else DEFAULT_MEMBER
+    )
     if not isinstance(name, str) or name not in known:
         subject = f"model family '{name}'"
         raise unknown_error(unknown_name(subject, str(name), known, "families"))

@@ -36,7 +36,8 @@ class Mix(NamedTuple):
     def __call__(self, odds_KBH: Floats) -> Floats:
         """Mix the blocks' log-odds [K, B, H] into one: [B, H]."""
         return np.asarray(
-            self.slope_H * np.tensordot(self.weight_K, odds_KBH, axes=1) + self.intercept_H
+            self.slope_H * np.tensordot(self.weight_K, odds_KBH, axes=1)
+            + self.intercept_H
         )
 
 
@@ -59,7 +60,9 @@ def log_loss_B(odds_BH: Floats, labels: Labels) -> Floats:
     against_BH = np.where(labels.y_BH, -odds_BH, odds_BH)
     loss_BH = np.logaddexp(0, against_BH) * labels.w_BH
     total_H = labels.w_BH.sum(axis=0)
-    scale_H = np.divide(len(odds_BH), total_H, out=np.zeros_like(total_H), where=total_H > 0)
+    scale_H = np.divide(
+        len(odds_BH), total_H, out=np.zeros_like(total_H), where=total_H > 0
+    )
     return np.asarray((loss_BH * scale_H).mean(axis=1))
 
 
@@ -111,14 +114,20 @@ def calibrate_and_mix(
         best = int(np.argmin(allowed_loss_K))
         allowed_K = np.arange(len(odds_KBH)) == best
     return platt_KHX, fit_mix(
-        odds_KBH, labels, allowed_K=allowed_K, penalty=penalty if rule == "weights" else None
+        odds_KBH,
+        labels,
+        allowed_K=allowed_K,
+        penalty=penalty if rule == "weights" else None,
     )
 
 
 def _calibrate(score_BH: Floats, labels: Labels) -> Floats:
     """Return slope (never negative) and intercept of each horizon: [H, 2]."""
     return np.array(
-        [_platt(*column) for column in zip(score_BH.T, labels.y_BH.T, labels.w_BH.T, strict=True)]
+        [
+            _platt(*column)
+            for column in zip(score_BH.T, labels.y_BH.T, labels.w_BH.T, strict=True)
+        ]
     )
 
 
@@ -159,7 +168,9 @@ def calibrated(score_KBH: Floats, platt_KHX: Floats) -> Floats:
     return platt_KHX[:, None, :, 0] * score_KBH + platt_KHX[:, None, :, 1]
 
 
-def fit_mix(odds_KBH: Floats, labels: Labels, *, allowed_K: Bools, penalty: float | None) -> Mix:
+def fit_mix(
+    odds_KBH: Floats, labels: Labels, *, allowed_K: Bools, penalty: float | None
+) -> Mix:
     """Learn weights w_K ≥ 0 that sum to 1, and a slope and an intercept per horizon.
 
     They minimise the mean log-loss of horizons. A horizon with one kind of label is left out: its
@@ -199,7 +210,10 @@ def fit_mix(odds_KBH: Floats, labels: Labels, *, allowed_K: Bools, penalty: floa
             error_B = (expit(fused_B) - y_B) * w_B / len(rows)
             value += float((np.logaddexp(0, fused_B) - y_B * fused_B) @ w_B) / len(rows)
             gradient[:count] += slope * (odds_KB @ error_B)
-            gradient[count + 2 * h : count + 2 * h + 2] += error_B @ mixed_B, error_B.sum()
+            gradient[count + 2 * h : count + 2 * h + 2] += (
+                error_B @ mixed_B,
+                error_B.sum(),
+            )
         return value, gradient
 
     equal_K = np.full(count, 1 / count)
@@ -230,7 +244,9 @@ def fit_mix(odds_KBH: Floats, labels: Labels, *, allowed_K: Bools, penalty: floa
     return Mix(weight_K / weight_K.sum(), slope_H, intercept_H)
 
 
-def _horizon_rows(odds_KBH: Floats, labels: Labels) -> Iterator[tuple[int, Floats, Bools, Floats]]:
+def _horizon_rows(
+    odds_KBH: Floats, labels: Labels
+) -> Iterator[tuple[int, Floats, Bools, Floats]]:
     """Yield horizon, log-odds, labels and weights (summing to 1) of horizons with both labels."""
     for h in range(labels.y_BH.shape[1]):
         known_B = labels.w_BH[:, h] > 0

@@ -16,7 +16,15 @@ from hvac.arrays import AnyFloats, Float32s, Floats
 from hvac.config import Share
 from hvac.errors import BundleError
 from hvac.features.table import Windows
-from hvac.models.family import CrossFit, Encoding, FamilyConfig, Fitting, Folds, State, augmented
+from hvac.models.family import (
+    CrossFit,
+    Encoding,
+    FamilyConfig,
+    Fitting,
+    Folds,
+    State,
+    augmented,
+)
 from hvac.models.fit_rows import Rows, count
 from hvac.models.fittable import Network
 from hvac.models.fitting import FitState, fit_network
@@ -70,7 +78,9 @@ def _checked_shape(state: State) -> list[int]:
         BundleError: if they would only take memory.
     """
     sizes = [int(size) for size in state["shape"].tolist()]
-    numbers = sum(array.size for name, array in state.items() if name.startswith("network."))
+    numbers = sum(
+        array.size for name, array in state.items() if name.startswith("network.")
+    )
     if len(sizes) < 2 or min(sizes) < 0 or max(sizes) > max(numbers, SMALL):
         raise BundleError(
             f"its network is damaged: sizes {sizes[:8]} do not belong to {numbers} weights"
@@ -163,7 +173,8 @@ class NetworkModel(Generic[Settings]):
                     f"windows have {inputs.shape[-1]} inputs, the model expects {expected}"
                 )
         return tuple(
-            scaler.transform(input_BSN) for scaler, input_BSN in zip(self.scalers, raw, strict=True)
+            scaler.transform(input_BSN)
+            for scaler, input_BSN in zip(self.scalers, raw, strict=True)
         )
 
     def state(self) -> State:
@@ -174,9 +185,12 @@ class NetworkModel(Generic[Settings]):
         if self.chosen_N is not None:
             arrays["chosen_N"] = self.chosen_N
         for i, scaler in enumerate(self.scalers):
-            arrays |= {f"scaler.{i}.{name}": array for name, array in scaler._asdict().items()}
+            arrays |= {
+                f"scaler.{i}.{name}": array for name, array in scaler._asdict().items()
+            }
         return arrays | {
-            f"network.{n}": t.detach().cpu().numpy() for n, t in self.network.kept().items()
+            f"network.{n}": t.detach().cpu().numpy()
+            for n, t in self.network.kept().items()
         }
 
     @classmethod
@@ -185,11 +199,16 @@ class NetworkModel(Generic[Settings]):
         scalers: list[Scaler] = []
         while f"scaler.{len(scalers)}.mean_N" in state:
             scalers.append(
-                Scaler(*(state[f"scaler.{len(scalers)}.{name}"] for name in Scaler._fields))
+                Scaler(
+                    *(state[f"scaler.{len(scalers)}.{name}"] for name in Scaler._fields)
+                )
             )
         points, horizons, *positions = _checked_shape(state)
         shape = Shape(
-            points, horizons, tuple(positions), tuple(len(scaler.mean_N) for scaler in scalers)
+            points,
+            horizons,
+            tuple(positions),
+            tuple(len(scaler.mean_N) for scaler in scalers),
         )
         network = cls.build(config, shape, encoder)
         prefix = "network."
@@ -211,7 +230,9 @@ class NetworkModel(Generic[Settings]):
         raw = cls.inputs(train, config)
         chosen_N = cls.choose(raw[0], train, config)
         raw = chosen_columns(raw, chosen_N)
-        scalers = tuple(cls.scaler(input_BSN, number) for number, input_BSN in enumerate(raw))
+        scalers = tuple(
+            cls.scaler(input_BSN, number) for number, input_BSN in enumerate(raw)
+        )
         y_BH, _ = train.labels
         positions = tuple(input_BSN.shape[1] for input_BSN in raw)
         columns = tuple(input_BSN.shape[2] for input_BSN in raw)
@@ -225,7 +246,9 @@ class NetworkModel(Generic[Settings]):
         return self
 
     @classmethod
-    def fit(cls, train: Windows, tune: Windows, config: Settings, fitting: Fitting) -> Self:
+    def fit(
+        cls, train: Windows, tune: Windows, config: Settings, fitting: Fitting
+    ) -> Self:
         """Fit in this process."""
         model = cls.start(train, config, fitting.encoder)
         state = fit_network(
@@ -257,7 +280,12 @@ class NetworkModel(Generic[Settings]):
 
     @classmethod
     def _fit_part(
-        cls, windows: Windows, config: Settings, fitting: Fitting, folds: Folds, fold: int | None
+        cls,
+        windows: Windows,
+        config: Settings,
+        fitting: Fitting,
+        folds: Folds,
+        fold: int | None,
     ) -> Self:
         train, tune = network_parts(windows, folds, fold)
         train = augmented(train, config, fitting.encoder)

@@ -18,7 +18,9 @@ from hvac.models.family import Folds
 Chosen = Bools | None
 
 
-def chosen_columns(inputs: tuple[Float32s, ...], chosen_N: Chosen) -> tuple[Float32s, ...]:
+def chosen_columns(
+    inputs: tuple[Float32s, ...], chosen_N: Chosen
+) -> tuple[Float32s, ...]:
     """Keep the chosen columns of the first input.
 
     Raises:
@@ -33,7 +35,9 @@ def chosen_columns(inputs: tuple[Float32s, ...], chosen_N: Chosen) -> tuple[Floa
     return inputs[0][..., chosen_N], *inputs[1:]
 
 
-def network_parts(windows: Windows, folds: Folds, fold: int | None) -> tuple[Windows, Windows]:
+def network_parts(
+    windows: Windows, folds: Folds, fold: int | None
+) -> tuple[Windows, Windows]:
     """Return the training and the tuning windows outside of a fold (None: all of them).
 
     Where no training unit is left outside the fold, as with one unit, nothing is held out.
@@ -58,6 +62,7 @@ def points_of(windows: Windows) -> int:
 def side_by_side(arrays: Sequence[AnyArray]) -> Float32s:
     """Join arrays [B, …], flattened: [B, 1, N]."""
     flat = [
-        np.asarray(a, dtype=np.float32).reshape(len(a), 1, math.prod(a.shape[1:])) for a in arrays
+        np.asarray(a, dtype=np.float32).reshape(len(a), 1, math.prod(a.shape[1:]))
+        for a in arrays
     ]
     return np.concatenate(flat, axis=2)

@@ -29,7 +29,8 @@ class Scaler(NamedTuple):
         """Standardise inputs; a value that is not finite becomes the training mean (0)."""
         clipped_BN = np.clip(input_BN, self.low_N, self.high_N)
         return np.asarray(
-            np.nan_to_num((clipped_BN - self.mean_N) / self.std_N, nan=0.0), dtype=np.float32
+            np.nan_to_num((clipped_BN - self.mean_N) / self.std_N, nan=0.0),
+            dtype=np.float32,
         )
 
 
@@ -51,5 +52,8 @@ def fit_scaler(input_BN: AnyFloats) -> Scaler:
     least_N = 1e-9 * np.maximum(np.abs(mean_N), 1e-3)
     std_N = np.where(std_N > least_N, std_N, 1.0)
     return Scaler(
-        *(np.asarray(column, dtype=np.float32) for column in (low_N, high_N, mean_N, std_N))
+        *(
+            np.asarray(column, dtype=np.float32)
+            for column in (low_N, high_N, mean_N, std_N)
+        )
     )

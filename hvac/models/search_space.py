@@ -99,7 +99,9 @@ def distribution(given: Distribution | Json) -> Distribution:
     [(kind, values)] = given.items()
     if kind not in get_args(Kind):
         subject = f"distribution '{kind}'"
-        raise ValueError(unknown_name(subject, str(kind), get_args(Kind), "distributions"))
+        raise ValueError(
+            unknown_name(subject, str(kind), get_args(Kind), "distributions")
+        )
     if not isinstance(values, list | tuple):
         raise ValueError(f"{kind}: expected a list, such as {{{kind}: [1, 2]}}")
     values = tuple(_number(value) for value in values)
@@ -109,7 +111,9 @@ def distribution(given: Distribution | Json) -> Distribution:
 
 def _number(value: Json) -> Json:
     """Return the number that a text such as `1e-4` means (YAML 1.1 reads it as a text)."""
-    return float(value) if isinstance(value, str) and EXPONENT.fullmatch(value) else value
+    return (
+        float(value) if isinstance(value, str) and EXPONENT.fullmatch(value) else value
+    )
 
 
 def _check_range(kind: str, values: tuple[Any, ...]) -> None:
@@ -130,7 +134,9 @@ def _check_range(kind: str, values: tuple[Any, ...]) -> None:
     if not (math.isfinite(low) and math.isfinite(high)):
         raise ValueError(f"{kind}: expected two finite numbers, found {low} and {high}")
     if low > high or (low == high and kind != "int"):
-        raise ValueError(f"{kind}: the range is empty, low ({low}) must be below high ({high})")
+        raise ValueError(
+            f"{kind}: the range is empty, low ({low}) must be below high ({high})"
+        )
     if kind == "loguniform" and low <= 0:
         raise ValueError(f"loguniform: low ({low}) must be above 0")
 
@@ -167,9 +173,16 @@ def corners(base: Family, space: Space) -> list[Family]:
             it cannot take.
     """
     if "family" in space:
-        raise ConfigError("tune.space.family: a sweep is over one family; run one sweep for each")
+        raise ConfigError(
+            "tune.space.family: a sweep is over one family; run one sweep for each"
+        )
     idle = next(
-        (key for key in space if key.startswith("augment.") and key != "augment.copies"), None
+        (
+            key
+            for key in space
+            if key.startswith("augment.") and key != "augment.copies"
+        ),
+        None,
     )
     if idle and not base.augment.copies and "augment.copies" not in space:
         raise ConfigError(
@@ -185,7 +198,9 @@ def corners(base: Family, space: Space) -> list[Family]:
     return configurations
 
 
-def draw_points(base: FamilyConfig, space: Space, *, count: int, seed: int) -> list[Settings]:
+def draw_points(
+    base: FamilyConfig, space: Space, *, count: int, seed: int
+) -> list[Settings]:
     """Draw `count` different settings, each of which the family accepts.
 
     Raises:
@@ -234,4 +249,7 @@ def decoded(settings: JsonObject, space: Space) -> Settings:
 def _option(values: Distribution, value: Json) -> Json:
     if values.kind != "choice":
         return value
-    return next((option for option in values.values if encoded({"": option})[""] == value), value)
+    return next(
+        (option for option in values.values if encoded({"": option})[""] == value),
+        value,
+    )

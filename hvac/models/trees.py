@@ -49,7 +49,9 @@ class Trees(NamedTuple):
         nodes = slice(*bounds.tolist())
         zero = np.zeros(1)
         root_T = self.root_T[start:stop] - bounds[0]
-        return Trees(zero, root_T, self.split_K[nodes], self.number_K[nodes], self.right_K[nodes])
+        return Trees(
+            zero, root_T, self.split_K[nodes], self.number_K[nodes], self.right_K[nodes]
+        )
 
 
 class TreeNodes(NamedTuple):
@@ -87,7 +89,9 @@ def join_trees(trees: Sequence[TreeNodes], *, base: float) -> Trees:
     )
 
     def column(place: int) -> AnyArray:
-        return np.concatenate([tree[place] for tree in ordered]) if trees else np.empty(0)
+        return (
+            np.concatenate([tree[place] for tree in ordered]) if trees else np.empty(0)
+        )
 
     feature_K = column(0).astype(np.int64)
     right_K = column(4).astype(np.int64)
@@ -97,9 +101,13 @@ def join_trees(trees: Sequence[TreeNodes], *, base: float) -> Trees:
     return Trees(
         base=np.array([base]),
         root_T=root_T,
-        split_K=split_K.astype(np.int16 if split_K.max(initial=0) < 2**15 else np.int32),
+        split_K=split_K.astype(
+            np.int16 if split_K.max(initial=0) < 2**15 else np.int32
+        ),
         number_K=np.where(feature_K < 0, column(5), threshold_K).astype(np.float32),
-        right_K=right_K.astype(np.uint16 if right_K.max(initial=0) < 2**16 else np.uint32),
+        right_K=right_K.astype(
+            np.uint16 if right_K.max(initial=0) < 2**16 else np.uint32
+        ),
     )
 
 
@@ -150,8 +158,13 @@ def check_trees(trees: Trees, width: int) -> None:
     """
     base, root_T, split_K, number_K, right_K = trees
     nodes = np.arange(len(number_K))
-    whole = all(np.issubdtype(array.dtype, np.integer) for array in (root_T, split_K, right_K))
-    flat = all(array.shape == number_K.shape and array.ndim == 1 for array in (split_K, right_K))
+    whole = all(
+        np.issubdtype(array.dtype, np.integer) for array in (root_T, split_K, right_K)
+    )
+    flat = all(
+        array.shape == number_K.shape and array.ndim == 1
+        for array in (split_K, right_K)
+    )
     if not (whole and flat and base.shape == (1,) and root_T.ndim == 1):
         raise BundleError(
             "its trees are damaged: expected a split, a number and a way to the right for every"
@@ -214,7 +227,9 @@ def _sum_trees(
             node = root
             while split_K[node] >= 0:
                 value = input_BN[b, split_K[node] >> 1]
-                to_left = split_K[node] & 1 if np.isnan(value) else value <= number_K[node]
+                to_left = (
+                    split_K[node] & 1 if np.isnan(value) else value <= number_K[node]
+                )
                 node += 1 if to_left else right_K[node]
             out_B[b] += number_K[node]
     return out_B

@@ -90,7 +90,9 @@ class Adapted(Network):
             {
                 "norm": nn.LayerNorm(shape.points * width),
                 "dropout": nn.Dropout(config.dropout),
-                "linear": nn.Linear(shape.points * width + shape.columns[1], shape.horizons),
+                "linear": nn.Linear(
+                    shape.points * width + shape.columns[1], shape.horizons
+                ),
             }
         )
 
@@ -108,16 +110,22 @@ class Adapted(Network):
 
     def pooled(self, value_BCL: torch.Tensor) -> torch.Tensor:
         """Return one vector per point, pooled as the encoder pools: [B, C, E]."""
-        token_NPE = hidden_tokens(self._tokens, self.base.config, value_BCL.flatten(0, 1))
+        token_NPE = hidden_tokens(
+            self._tokens, self.base.config, value_BCL.flatten(0, 1)
+        )
         pooled_NE = self.encoder.pool(token_NPE)
         return pooled_NE.reshape(*value_BCL.shape[:2], -1)
 
-    def _tokens(self, series_NL1: torch.Tensor, **extra: torch.Tensor) -> SimpleNamespace:
+    def _tokens(
+        self, series_NL1: torch.Tensor, **extra: torch.Tensor
+    ) -> SimpleNamespace:
         if not self.decodes:
             output: SimpleNamespace = self.base.backbone(series_NL1, **extra)
             return output
         output = self.base(series_NL1, **extra)
-        both = torch.cat([output.backbone_hidden_state, output.decoder_hidden_state], dim=-1)
+        both = torch.cat(
+            [output.backbone_hidden_state, output.decoder_hidden_state], dim=-1
+        )
         return SimpleNamespace(last_hidden_state=both)
 
     def paces(self, config: TrainingConfig) -> list[tuple[list[nn.Parameter], float]]:
@@ -125,12 +133,17 @@ class Adapted(Network):
         assert isinstance(config, TtmLoraConfig), "its own configuration"
         head = list(self.head.parameters())
         adapters = [p for p in self.base.parameters() if p.requires_grad]
-        groups = [(adapters, 1.0), (head, config.head_learning_rate / config.learning_rate)]
+        groups = [
+            (adapters, 1.0),
+            (head, config.head_learning_rate / config.learning_rate),
+        ]
         return [(parameters, pace) for parameters, pace in groups if parameters]
 
     def kept(self) -> Weights:
         """Return adapters and head: the base comes from the encoder."""
-        return {name: p.detach() for name, p in self.named_parameters() if p.requires_grad}
+        return {
+            name: p.detach() for name, p in self.named_parameters() if p.requires_grad
+        }
 
     def take(self, weights: Weights) -> None:
         """Load what `kept` gave.
@@ -192,7 +205,9 @@ class TtmLora(NetworkModel[TtmLoraConfig]):
         x_BCL, level_B1N = super()._scaled(windows)
         rows, points, _ = x_BCL.shape
         encoder = self.network.encoder
-        return encoder.standardised(x_BCL).reshape(rows, points, encoder.context), level_B1N
+        return encoder.standardised(x_BCL).reshape(
+            rows, points, encoder.context
+        ), level_B1N
 
     @classmethod
     def build(cls, config: TtmLoraConfig, shape: Shape, encoder: Encoding) -> Adapted:

@@ -15,7 +15,14 @@ from hvac.compiled import compiled
 from hvac.panel.grid import Panel
 from hvac.panel.rhythm import expected_share
 from hvac.panel.unit_fits import UnitFits
-from hvac.panel.windows import INSUFFICIENT, LEARNING, OK, Scale, WindowConfig, fit_scale
+from hvac.panel.windows import (
+    INSUFFICIENT,
+    LEARNING,
+    OK,
+    Scale,
+    WindowConfig,
+    fit_scale,
+)
 
 
 class Cut(NamedTuple):
@@ -34,7 +41,10 @@ class Cut(NamedTuple):
 
 
 def cut(
-    panel: Panel, end_day_B: DayNumbers, config: WindowConfig, scale: Scale | None = None
+    panel: Panel,
+    end_day_B: DayNumbers,
+    config: WindowConfig,
+    scale: Scale | None = None,
 ) -> Cut:
     """Cut the windows of one unit that end on given days.
 
@@ -88,7 +98,9 @@ def cut_units(
     shape = (units, ends, normal_UCT.shape[1], config.lookback)
     x_UDCL = np.zeros(shape)
     observed_UDCL = np.zeros(shape, dtype=np.bool_)
-    _fill(normal_UCT, known_UCT, fits.ready_UC, end_UD, first_day_U, x_UDCL, observed_UDCL)
+    _fill(
+        normal_UCT, known_UCT, fits.ready_UC, end_UD, first_day_U, x_UDCL, observed_UDCL
+    )
     share_UD = observed_UDCL.mean(axis=(2, 3))
     sparse_U = np.asarray(fits.sparse_UC.any(axis=1))
     if sparse_U.any():
@@ -142,7 +154,11 @@ def _fill(
                 for i in range(lookback):
                     t = start + i
                     inside = 0 <= t < days
-                    if inside and np.isfinite(normal_UCT[u, c, t]) and known_UCT[u, c, t] <= end:
+                    if (
+                        inside
+                        and np.isfinite(normal_UCT[u, c, t])
+                        and known_UCT[u, c, t] <= end
+                    ):
                         last = normal_UCT[u, c, t]
                         observed_UDCL[u, d, c, i] = True
                         if not seen:

@@ -29,7 +29,9 @@ class DailyReadings(NamedTuple):
 
 def sorted_codes(column: pa.ChunkedArray) -> tuple[list[str], Ints]:
     """Return the sorted distinct texts of a column (others may be among them), and row codes."""
-    coded = column if pa.types.is_dictionary(column.type) else column.dictionary_encode()
+    coded = (
+        column if pa.types.is_dictionary(column.type) else column.dictionary_encode()
+    )
     array = coded.combine_chunks()
     names = array.dictionary.to_pylist()
     order = sorted(range(len(names)), key=names.__getitem__)
@@ -75,7 +77,9 @@ def daily_readings(
         _day_column(readings, "known_at"),
     )
     series = unit * (int(point.max()) + 1) + point
-    if (np.diff((series << 32) + long.day) > 0).all():  # in order already, one reading a day
+    if (
+        np.diff((series << 32) + long.day) > 0
+    ).all():  # in order already, one reading a day
         return long
     order = _counted_order(readings, series, long)
     long = DailyReadings(*(column[order] for column in long))
@@ -106,7 +110,11 @@ def _counted_order(readings: pa.Table, series: Ints, long: DailyReadings) -> Pos
 
 
 def _overlap(
-    series: Ints, day: DayNumbers, second: DayNumbers | None, file: Ints | None, value: Floats
+    series: Ints,
+    day: DayNumbers,
+    second: DayNumbers | None,
+    file: Ints | None,
+    value: Floats,
 ) -> tuple[Positions, Overlap]:
     """Return the order by series, day, time of day and file, and which do not count in it."""
     if second is None:
@@ -125,7 +133,9 @@ def count_overlap(readings: pa.Table) -> dict[str, int]:
     file = _files(readings)
     if file is None:
         return {}
-    units = pc.binary_join_element_wise(readings["facility_id"], readings["equipment_id"], "\x1f")
+    units = pc.binary_join_element_wise(
+        readings["facility_id"], readings["equipment_id"], "\x1f"
+    )
     _, unit_N = sorted_codes(units)
     _, point_N = sorted_codes(readings["point_id"])
     series = unit_N * (int(point_N.max()) + 1) + point_N
@@ -140,7 +150,10 @@ def count_overlap(readings: pa.Table) -> dict[str, int]:
 
 def _seconds(readings: pa.Table) -> DayNumbers | None:
     """Return seconds of the day, NO_TIME where none was written; None where no row has one."""
-    if "second" not in readings.column_names or readings["second"].null_count == readings.num_rows:
+    if (
+        "second" not in readings.column_names
+        or readings["second"].null_count == readings.num_rows
+    ):
         return None
     return np.asarray(pc.fill_null(readings["second"], NO_TIME).to_numpy())
 
@@ -153,7 +166,9 @@ def _files(readings: pa.Table) -> Ints | None:
     return file_N if len(names) > 1 else None
 
 
-def _reduce(value: Floats, starts: Positions, ends: Positions, aggregate: Aggregate) -> Floats:
+def _reduce(
+    value: Floats, starts: Positions, ends: Positions, aggregate: Aggregate
+) -> Floats:
     """Return one value per day of sorted readings, from `starts` to `ends` of each day."""
     if aggregate == "last":
         return np.asarray(value[ends])

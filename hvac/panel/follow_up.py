@@ -25,7 +25,9 @@ from hvac.arrays import DayNumbers, Floats, Ints
 from hvac.panel.events import SETTLE_DAYS, Events, inside_episode, no_events
 from hvac.panel.grid import Unit
 
-AFTER_DAYS = 90  # a departure at most so many days after an event may be its consequence
+AFTER_DAYS = (
+    90  # a departure at most so many days after an event may be its consequence
+)
 HIGHEST_WEIGHT = 20.0
 CERTAIN = 1 - 1e-6  # where all units at risk departed; keeps logarithms finite
 ROUNDS = 100
@@ -176,9 +178,14 @@ def follow_ups(
     for unit, (first, last) in days.items():
         events = targets.get(unit) or no_events()
         until = _followed_until(last, ends[unit], events)
-        followed[unit] = FollowUp(first=first, end=ends[unit], until=until, targets=events)
+        followed[unit] = FollowUp(
+            first=first, end=ends[unit], until=until, targets=events
+        )
     departures = _departures(list(followed.values()))
-    return {unit: replace(follow_up, departures=departures) for unit, follow_up in followed.items()}
+    return {
+        unit: replace(follow_up, departures=departures)
+        for unit, follow_up in followed.items()
+    }
 
 
 def administrative_ends(
@@ -264,7 +271,9 @@ def _departures(units: Sequence[FollowUp]) -> Departures:
             departed.append((unit.until - first_day, int(since[-1])))
     day_N, since_N = np.array(departed, dtype=np.int64).reshape(-1, 2).T
     calendar_D, after_event_A = _two_causes(day_N, since_N, risk_D, risk_A)
-    return Departures(first_day=first_day, calendar_D=calendar_D, after_event_A=after_event_A[:-1])
+    return Departures(
+        first_day=first_day, calendar_D=calendar_D, after_event_A=after_event_A[:-1]
+    )
 
 
 def _two_causes(

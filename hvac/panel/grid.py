@@ -76,7 +76,10 @@ class Panel:
 
 
 def panels(
-    readings: pa.Table, points: Mapping[Unit, Sequence[str]], *, aggregate: Aggregate = "mean"
+    readings: pa.Table,
+    points: Mapping[Unit, Sequence[str]],
+    *,
+    aggregate: Aggregate = "mean",
 ) -> Iterator[Panel]:
     """Lay canonical readings on daily grids, one panel per equipment, in the order of ids.
 
@@ -150,7 +153,11 @@ def _numbers(column: Floats) -> pa.Array:
 
 
 def unit_panel(
-    readings: pa.Table, unit: Unit, points: Sequence[str], *, aggregate: Aggregate = "mean"
+    readings: pa.Table,
+    unit: Unit,
+    points: Sequence[str],
+    *,
+    aggregate: Aggregate = "mean",
 ) -> Panel | None:
     """Lay the readings of one unit on a daily grid; None where none is of these points.
 
@@ -193,7 +200,10 @@ def _panel(
 
 
 def _limit_grid(
-    limit_N: Floats, place: tuple[DayNumbers, Ints], known_row_N: Ints, shape: tuple[int, int]
+    limit_N: Floats,
+    place: tuple[DayNumbers, Ints],
+    known_row_N: Ints,
+    shape: tuple[int, int],
 ) -> Floats:
     """Lay limits on a grid; one holds from the day it is known until another one is.
 

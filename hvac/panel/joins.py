@@ -57,7 +57,11 @@ def folded(text: str) -> str:
 
 def notes_on_twins(units: Collection[Unit]) -> list[str]:
     """Return a sentence on equipment of the readings whose ids are but spellings of one."""
-    twins = [sorted(spellings) for spellings in _by_folded(units).values() if len(spellings) > 1]
+    twins = [
+        sorted(spellings)
+        for spellings in _by_folded(units).values()
+        if len(spellings) > 1
+    ]
     if not twins:
         return []
     first = sorted(twins)[:NAMED]
@@ -73,7 +77,9 @@ def notes_on_zones(zones: Mapping[str, str], units: Collection[Unit]) -> list[st
     facilities = sorted({unit.facility_id for unit in units})
     notes = []
     for name in sorted(set(zones) - set(facilities)):
-        alike = [facility for facility in facilities if folded(facility) == folded(name)]
+        alike = [
+            facility for facility in facilities if folded(facility) == folded(name)
+        ]
         near = alike[0] if alike else nearest(name, facilities)
         hint = f" (nearest: {near})" if near else ""
         notes.append(
@@ -95,7 +101,9 @@ class Joined(NamedTuple):
     strangers: Counter[Unit]
 
 
-def join_units(table: pa.Table, units: Collection[Unit], *, once: bool = False) -> Joined:
+def join_units(
+    table: pa.Table, units: Collection[Unit], *, once: bool = False
+) -> Joined:
     """Give the rows of a table the ids of the readings.
 
     An id that no reading has becomes the one that is the same but for case, width and spaces, where
@@ -142,7 +150,9 @@ def _by_folded(units: Iterable[Unit]) -> dict[Unit, list[Unit]]:
     return spellings
 
 
-def notes_on_join(joined: Joined, units: Collection[Unit], *, file: str, rows: str) -> list[str]:
+def notes_on_join(
+    joined: Joined, units: Collection[Unit], *, file: str, rows: str
+) -> list[str]:
     """Return sentences on ids that were written otherwise, and on those that match nothing.
 
     Args:
@@ -151,7 +161,9 @@ def notes_on_join(joined: Joined, units: Collection[Unit], *, file: str, rows: s
     notes = []
     if joined.respelled:
         pairs = sorted(joined.respelled.items())[:NAMED]
-        examples = ", ".join(f"{_name(given)} is {_name(unit)}" for given, unit in pairs)
+        examples = ", ".join(
+            f"{_name(given)} is {_name(unit)}" for given, unit in pairs
+        )
         notes.append(
             f"{file}: the ids of {len(joined.respelled)} pieces of equipment are written otherwise"
             f" than in the readings and were joined all the same ({examples})"
@@ -164,7 +176,9 @@ def notes_on_join(joined: Joined, units: Collection[Unit], *, file: str, rows: s
     return notes
 
 
-def require_matches(joined: Joined, units: Collection[Unit], *, file: str, share: float) -> None:
+def require_matches(
+    joined: Joined, units: Collection[Unit], *, file: str, share: float
+) -> None:
     """Raise InputError where less than a share of the events is of equipment that has readings."""
     total = len(joined.table)
     if not total or joined.matched >= share * total:
@@ -185,7 +199,9 @@ def _strangers(joined: Joined, units: Collection[Unit]) -> str:
         near = nearest(name, names, cutoff=0.5)
         phrases.append(f"{name} (nearest: {near})" if near else name)
     more = len(joined.strangers) - len(phrases)
-    return f"without readings: {', '.join(phrases)}" + (f" and {more} more" if more else "")
+    return f"without readings: {', '.join(phrases)}" + (
+        f" and {more} more" if more else ""
+    )
 
 
 def _name(unit: Unit) -> str:
@@ -205,9 +221,13 @@ def one_spelling(texts: Iterable[str | None]) -> dict[str, str]:
     return {text: best[folded(text)] for text in counts}
 
 
-def notes_on_spellings(spelling: Mapping[str, str], *, file: str, what: str) -> list[str]:
+def notes_on_spellings(
+    spelling: Mapping[str, str], *, file: str, what: str
+) -> list[str]:
     """Return a sentence on names that were written in several ways."""
-    other = sorted(f"{text} is {best}" for text, best in spelling.items() if text != best)
+    other = sorted(
+        f"{text} is {best}" for text, best in spelling.items() if text != best
+    )
     if not other:
         return []
     more = f" and {len(other) - NAMED} more" if len(other) > NAMED else ""

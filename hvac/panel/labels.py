@@ -22,7 +22,9 @@ class LabelConfig(Config):
 
     source: Literal["events", "limits"] = "events"
     """Where target events come from: the event log, or readings out of their limits."""
-    events: Annotated[tuple[str, ...], Distinct] = Field(default=("failure",), min_length=1)
+    events: Annotated[tuple[str, ...], Distinct] = Field(
+        default=("failure",), min_length=1
+    )
     """Kinds of events of the log that are predicted."""
     label: Literal["onset", "value_at"] = "onset"
     """An onset within the horizon, or the predecessor's value out of limits on its last day."""
@@ -36,7 +38,11 @@ class LabelConfig(Config):
 
 
 def onset_labels(
-    end_day_B: DayNumbers, onset_N: DayNumbers, *, horizons: tuple[int, ...], follow_up: FollowUp
+    end_day_B: DayNumbers,
+    onset_N: DayNumbers,
+    *,
+    horizons: tuple[int, ...],
+    follow_up: FollowUp,
 ) -> tuple[Bools, Bools, Floats]:
     """Return labels, whether they are known, and how many windows each stands for.
 

@@ -25,7 +25,9 @@ def panel_limits(panel: Panel, fitted: Limits, scale: Scale) -> tuple[Floats, Fl
     """
     if not fitted:
         return panel.lower_TC, panel.upper_TC
-    low_C, high_C = np.array([fitted.get(name, (np.nan, np.nan)) for name in panel.points]).T
+    low_C, high_C = np.array(
+        [fitted.get(name, (np.nan, np.nan)) for name in panel.points]
+    ).T
     days = np.arange(panel.first_day, panel.last_day + 1)
     bare_TC = ~(np.isfinite(panel.lower_TC) | np.isfinite(panel.upper_TC))
     usable_TC = bare_TC & (scale.ready_C <= days[:, None])
@@ -36,7 +38,9 @@ def panel_limits(panel: Panel, fitted: Limits, scale: Scale) -> tuple[Floats, Fl
     return lower_TC, upper_TC
 
 
-def sample_values(panel: Panel, *, normalise: str, training_end: int) -> dict[str, Floats]:
+def sample_values(
+    panel: Panel, *, normalise: str, training_end: int
+) -> dict[str, Floats]:
     """Return normalised values of each point up to the end of training.
 
     They are at most 400 a point, evenly spaced.
@@ -46,7 +50,9 @@ def sample_values(panel: Panel, *, normalise: str, training_end: int) -> dict[st
     samples = {}
     for c, name in enumerate(panel.points):
         known_T = panel.known_TC[:, c] <= training_end
-        rows = np.flatnonzero(panel.observed_TC[:, c] & known_T & (days <= training_end))
+        rows = np.flatnonzero(
+            panel.observed_TC[:, c] & known_T & (days <= training_end)
+        )
         if scale.ready_C[c] > training_end or not len(rows):
             continue
         count = min(len(rows), SAMPLES_PER_SERIES)

@@ -77,10 +77,16 @@ def bucket_keys(
     """Return the key of each bucket: of its parts, its units and their events."""
     known: dict[str, list[str]] = defaultdict(list)
     for table in (registry.units, registry.events):
-        ids = zip(table["facility_id"].to_pylist(), table["equipment_id"].to_pylist(), strict=True)
+        ids = zip(
+            table["facility_id"].to_pylist(),
+            table["equipment_id"].to_pylist(),
+            strict=True,
+        )
         for unit, text in zip(ids, _row_texts(table), strict=True):
             known[bucket_of(Unit(*unit), each)].append(text)
-    return {bucket: content_key(list(keys), known[bucket]) for bucket, keys in parts.items()}
+    return {
+        bucket: content_key(list(keys), known[bucket]) for bucket, keys in parts.items()
+    }
 
 
 def _row_texts(table: pa.Table) -> list[str]:

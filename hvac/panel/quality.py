@@ -27,7 +27,9 @@ JUMP_DAYS: Final = 30  # a jump lies in the last 30 days
 JUMP_READINGS: Final = 5  # readings that follow a jump, at the least
 JUMP_SPREADS: Final = 6.0  # robust spreads of the readings before a jump
 AFTER_SPREADS: Final = 3.0  # robust spreads of the readings after it
-TOGETHER_DAYS: Final = 2  # points that jump within so many days: the machine, not a sensor
+TOGETHER_DAYS: Final = (
+    2  # points that jump within so many days: the machine, not a sensor
+)
 SURE: Final = 900.0  # a mark of this size is no value; a smaller one must come twice
 FAR: Final = 10.0  # spreads from the baseline beyond which a mark is no value
 SENTINELS: Final = (
@@ -63,7 +65,11 @@ def doubts(panel: Panel, end_day: int, scale: Scale) -> list[Doubt]:
 
 def named_doubts(code_C: Int8s, points: Sequence[str]) -> list[Doubt]:
     """Return the doubts about a unit's points; points that jumped come last."""
-    codes = [(code, point) for code, point in zip(code_C.tolist(), points, strict=True) if code]
+    codes = [
+        (code, point)
+        for code, point in zip(code_C.tolist(), points, strict=True)
+        if code
+    ]
     codes.sort(key=lambda doubt: doubt[0] == JUMP)
     return [Doubt(point, KINDS[code]) for code, point in codes]
 
@@ -164,7 +170,10 @@ def _is_flat(value_N: Floats) -> bool:
     if count < 2 * FLAT_READINGS:
         return False
     standing = 0
-    while standing < count - 1 and value_N[count - 1 - standing] == value_N[count - 2 - standing]:
+    while (
+        standing < count - 1
+        and value_N[count - 1 - standing] == value_N[count - 2 - standing]
+    ):
         standing += 1
     earlier = count - 1 - standing
     if standing + 1 < FLAT_READINGS or earlier < FLAT_READINGS:

@@ -125,7 +125,9 @@ def _register(
     return _units(spans, known, kinds, joined.table, by_class), register.rejects, notes
 
 
-def _event_log(known: Sequence[Unit], source: SourceConfig) -> tuple[pa.Table, pa.Table, list[str]]:
+def _event_log(
+    known: Sequence[Unit], source: SourceConfig
+) -> tuple[pa.Table, pa.Table, list[str]]:
     """Return the events of known equipment, what was rejected, and notes."""
     log = read_events(source)
     file = _named(source.events, "events")
@@ -145,7 +147,9 @@ def _event_log(known: Sequence[Unit], source: SourceConfig) -> tuple[pa.Table, p
             f"{file}: {again} rows tell of an event that another row tells too: it counts once"
         )
     if still_open:
-        notes.append(f"{file}: {still_open} events have no end yet and are taken as still open")
+        notes.append(
+            f"{file}: {still_open} events have no end yet and are taken as still open"
+        )
     return events, pa.concat_tables([log.rejects, unknown]), notes
 
 
@@ -209,7 +213,9 @@ def _units(
         "class": kind_U if by_class else pa.array([ALL] * len(known), pa.string()),
         "kind": kind_U,
         "install_date": pa.array([installed.get(unit) for unit in known], pa.date32()),
-        "end_of_follow_up": pa.array([followed.get(unit) for unit in known], pa.date32()),
+        "end_of_follow_up": pa.array(
+            [followed.get(unit) for unit in known], pa.date32()
+        ),
         "limited": pc.fill_null(spans["limited"], 0),
     }
     return pa.table({name: columns[name] for name in UNITS.names}).cast(UNITS)
@@ -219,7 +225,9 @@ def _class_points(units: pa.Table, share: float) -> tuple[Points, Points]:
     """Return the points of every class, and those that too few of its units have."""
     members: Counter[str] = Counter(units["class"].to_pylist())
     having: dict[str, Counter[str]] = defaultdict(Counter)
-    for name, points in zip(units["class"].to_pylist(), units["points"].to_pylist(), strict=True):
+    for name, points in zip(
+        units["class"].to_pylist(), units["points"].to_pylist(), strict=True
+    ):
         having[name].update(points)
     kept: Points = {}
     dropped: Points = {}

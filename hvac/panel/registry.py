@@ -58,7 +58,9 @@ class Registry:
         for name, points in self.points.items():
             dropped = list(self.dropped_points.get(name, ()))
             rows.append({"class": name, "points": list(points), "dropped": dropped})
-        write_parquet(pa.Table.from_pylist(rows, schema=POINT_LISTS), folder / "points.parquet")
+        write_parquet(
+            pa.Table.from_pylist(rows, schema=POINT_LISTS), folder / "points.parquet"
+        )
 
     @classmethod
     def load(cls, folder: AnyPath, facility: str | None = None) -> Registry:
@@ -76,7 +78,9 @@ class Registry:
             units=units,
             events=parquet_dataset([folder / "events.parquet"]).to_table(filter=only),
             points={row["class"]: tuple(row["points"]) for row in rows},
-            dropped_points={row["class"]: tuple(row["dropped"]) for row in rows if row["dropped"]},
+            dropped_points={
+                row["class"]: tuple(row["dropped"]) for row in rows if row["dropped"]
+            },
         )
 
     @cached_property
@@ -120,7 +124,9 @@ class Registry:
         first = self._days("first_date")
         last = self._days("last_date")
         days = {unit: (first[unit] or 0, last[unit] or 0) for unit in first}
-        targets = {unit: events.of_kinds(kinds) for unit, events in self.unit_events.items()}
+        targets = {
+            unit: events.of_kinds(kinds) for unit, events in self.unit_events.items()
+        }
         return follow_ups(days, targets, self._days("end_of_follow_up"))
 
     @cached_property
@@ -160,7 +166,9 @@ class Registry:
     def summary(self) -> dict[str, Any]:
         """Return counts for the closing summary and the report."""
         first, last = self.days
-        dropped = {name: list(points) for name, points in self.dropped_points.items() if points}
+        dropped = {
+            name: list(points) for name, points in self.dropped_points.items() if points
+        }
         return {
             "facilities": len(set(self.units["facility_id"].to_pylist())),
             "equipment": self.units.num_rows,

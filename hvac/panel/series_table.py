@@ -7,7 +7,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 KEYS = ["facility_id", "equipment_id", "point_id"]
-JOINED = {"date_min": "min", "date_max": "max", "date_count": "sum", "limited_sum": "sum"}
+JOINED = {
+    "date_min": "min",
+    "date_max": "max",
+    "date_count": "sum",
+    "limited_sum": "sum",
+}
 
 
 def series_table(readings: pa.Table) -> pa.Table:
@@ -40,7 +45,9 @@ def absent_days(series: pa.Table) -> int:
     >>> absent_days(pa.table({**row, "date_count": [4]}))
     6
     """
-    first, last = (series[name].cast(pa.int32()).to_numpy() for name in ("date_min", "date_max"))
+    first, last = (
+        series[name].cast(pa.int32()).to_numpy() for name in ("date_min", "date_max")
+    )
     count = series["date_count"].to_numpy()
     return int(np.maximum(last.astype(np.int64) - first + 1 - count, 0).sum())
 

@@ -14,7 +14,9 @@ from hvac.panel.grid import Unit
 from hvac.readings.sources import SourceConfig
 
 NAMED = 3
-CONTRADICTED = 0.1  # of the readings that another file replaces: two machines, no correction
+CONTRADICTED = (
+    0.1  # of the readings that another file replaces: two machines, no correction
+)
 
 
 def may_share(source: SourceConfig) -> bool:

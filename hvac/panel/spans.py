@@ -47,7 +47,10 @@ def with_spans(units: pa.Table, months: pa.Table) -> tuple[pa.Table, list[str]]:
         months: as of `readings_by_month`; the same month may stand in several rows.
     """
     broken = _with_gaps(units, months)
-    first, last = units["first_date"].combine_chunks(), units["last_date"].combine_chunks()
+    first, last = (
+        units["first_date"].combine_chunks(),
+        units["last_date"].combine_chunks(),
+    )
     ends = pa.array(np.arange(len(units) + 1, dtype=np.int32) * 2)
     row_U = np.arange(len(units))
     both = pa.concat_arrays([first, last]).take(
@@ -58,7 +61,9 @@ def with_spans(units: pa.Table, months: pa.Table) -> tuple[pa.Table, list[str]]:
         return units.append_column("spans", column), []
     counts = _counts(units.take(pa.array(broken)), months)
     spans, notes = column.to_pylist(), []
-    for place, unit in zip(broken.tolist(), units_of(units.take(pa.array(broken))), strict=True):
+    for place, unit in zip(
+        broken.tolist(), units_of(units.take(pa.array(broken))), strict=True
+    ):
         stretches = _stretches(sorted(counts[unit]))
         borders = []
         for before, after in pairwise(stretches):
@@ -74,7 +79,9 @@ def with_spans(units: pa.Table, months: pa.Table) -> tuple[pa.Table, list[str]]:
 
 def _with_gaps(units: pa.Table, months: pa.Table) -> Positions:
     """Return the places of the units whose record has a gap of a year or more."""
-    place_N = pc.fill_null(pc.index_in(unit_ids(months), value_set=unit_ids(units)), -1).to_numpy()
+    place_N = pc.fill_null(
+        pc.index_in(unit_ids(months), value_set=unit_ids(units)), -1
+    ).to_numpy()
     month_N = months["month"].to_numpy().astype("datetime64[M]").astype(np.int64)
     order = np.lexsort((month_N, place_N))
     place_N, month_N = place_N[order], month_N[order]
@@ -119,7 +126,10 @@ def _month_end(month: dt.date) -> dt.date:
 
 
 def _gap(
-    unit: Unit, counts: Mapping[dt.date, int], before: Sequence[dt.date], after: Sequence[dt.date]
+    unit: Unit,
+    counts: Mapping[dt.date, int],
+    before: Sequence[dt.date],
+    after: Sequence[dt.date],
 ) -> str:
     stretch = f"{before[0]:%Y-%m}"
     if len(before) > 1:

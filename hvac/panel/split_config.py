@@ -32,7 +32,9 @@ class SplitConfig(Config):
 
     @model_validator(mode="after")
     def _fold_is_one_of_them(self) -> Self:
-        if self.fold is not None and (self.kind != "equipment" or self.fold >= self.folds):
+        if self.fold is not None and (
+            self.kind != "equipment" or self.fold >= self.folds
+        ):
             raise ValueError(
                 f"fold is {self.fold}: expected 0 to {self.folds - 1}, and kind: equipment"
             )

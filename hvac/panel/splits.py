@@ -19,7 +19,15 @@ from hvac.days import EPOCH, NEVER
 from hvac.errors import SplitError
 from hvac.panel.grid import Unit
 from hvac.panel.split_config import UNIT_SHARES, SplitConfig
-from hvac.panel.unit_parts import MIN_UNITS, Half, Part, deal, facility_parts, halves, unit_parts
+from hvac.panel.unit_parts import (
+    MIN_UNITS,
+    Half,
+    Part,
+    deal,
+    facility_parts,
+    halves,
+    unit_parts,
+)
 
 SPLITS = ("train", "tune", "cal", "test")
 PURGED = "purged"
@@ -95,7 +103,9 @@ def make_splitter(
     smallest = min(Counter(classes.values()).values())
     if by_time:
         record = min(first for first, _ in days), max(last for _, last in days)
-        _check_days(t1, t2, days=record, lookback=lookback, purge=purge, smallest=smallest)
+        _check_days(
+            t1, t2, days=record, lookback=lookback, purge=purge, smallest=smallest
+        )
     if config.kind == "time" and smallest < 2:
         raise SplitError(
             "a time split needs at least 2 units in every class (one to tune, one to calibrate); a"
@@ -105,12 +115,18 @@ def make_splitter(
     failing = {unit for unit, onset_N in onsets.items() if (onset_N <= until).any()}
     dealt = deal(config, classes, failing)
     by_facility = config.kind == "facility"
-    part = facility_parts(config, classes, dealt) if by_facility else unit_parts(config, dealt)
+    part = (
+        facility_parts(config, classes, dealt)
+        if by_facility
+        else unit_parts(config, dealt)
+    )
     half = halves(config, dealt, part, failing)
     return Splitter(config=config, part=part, half=half, t1=t1, t2=t2, purge=purge)
 
 
-def _borders(config: SplitConfig, days: Sequence[Span], lookback: int) -> tuple[int, int]:
+def _borders(
+    config: SplitConfig, days: Sequence[Span], lookback: int
+) -> tuple[int, int]:
     """Return T1 and T2: as given, else the days until which 60 and 80 % of the windows end."""
     first = min(start for start, _ in days)
     change = np.zeros(max(stop for _, stop in days) - first + 2, dtype=np.int64)
@@ -121,17 +137,25 @@ def _borders(config: SplitConfig, days: Sequence[Span], lookback: int) -> tuple[
     windows_until = np.cumsum(np.cumsum(change))
     borders = []
     for share, given in zip(UNIT_SHARES, (config.t1, config.t2), strict=True):
-        quantile = first + int(np.searchsorted(windows_until, share * windows_until[-1]))
+        quantile = first + int(
+            np.searchsorted(windows_until, share * windows_until[-1])
+        )
         borders.append(quantile if given is None else (given - EPOCH).days)
     return borders[0], borders[1]
 
 
-def _check_days(t1: int, t2: int, *, days: Span, lookback: int, purge: int, smallest: int) -> None:
+def _check_days(
+    t1: int, t2: int, *, days: Span, lookback: int, purge: int, smallest: int
+) -> None:
     """Raise SplitError where a part of a time split would have no window."""
     first, last = days
     if first + lookback - 1 <= t1 - purge and t1 < t2 - purge and t2 < last:
         return
-    advice = "use splits.kind: equipment" if smallest >= MIN_UNITS else "bring a longer record"
+    advice = (
+        "use splits.kind: equipment"
+        if smallest >= MIN_UNITS
+        else "bring a longer record"
+    )
     raise SplitError(
         f"a time split needs training windows (lookback {lookback} days) that end {purge} days"
         f" before t1={date_text(t1)}, validation windows between t1 and {purge} days before"

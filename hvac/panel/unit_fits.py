@@ -36,7 +36,9 @@ class UnitFits(NamedTuple):
     gap_known_UC: DayNumbers
 
     @classmethod
-    def of(cls, panels: Sequence[Panel], scales: Sequence[Scale], normalise: str) -> Self:
+    def of(
+        cls, panels: Sequence[Panel], scales: Sequence[Scale], normalise: str
+    ) -> Self:
         """Lay what was fitted of each unit one after another."""
         measured_by_limits = normalise == "limits"
         level_UC = np.stack([scale.centre_TC[0] for scale in scales])
@@ -66,5 +68,7 @@ class UnitFits(NamedTuple):
 def first_seen(panel: Panel) -> DayNumbers:
     """Return the day of each point's first reading, NEVER where there is none."""
     first_row_C = panel.observed_TC.argmax(axis=0)
-    seen_C = np.where(panel.observed_TC.any(axis=0), panel.first_day + first_row_C, NEVER)
+    seen_C = np.where(
+        panel.observed_TC.any(axis=0), panel.first_day + first_row_C, NEVER
+    )
     return seen_C.astype(np.int32)

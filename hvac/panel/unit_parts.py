@@ -28,14 +28,21 @@ def deal(
     by_class: dict[str, list[Unit]] = defaultdict(list)
     for unit, name in classes.items():
         by_class[name].append(unit)
-    return {name: _spread(config, units, failing) for name, units in sorted(by_class.items())}
+    return {
+        name: _spread(config, units, failing)
+        for name, units in sorted(by_class.items())
+    }
 
 
-def _spread(config: SplitConfig, units: Sequence[Unit], failing: Collection[Unit]) -> list[Unit]:
+def _spread(
+    config: SplitConfig, units: Sequence[Unit], failing: Collection[Unit]
+) -> list[Unit]:
     place: dict[Unit, float] = {}
     by_hash = partial(_hash, config)
     for fails in (True, False):
-        stratum = sorted((unit for unit in units if (unit in failing) == fails), key=by_hash)
+        stratum = sorted(
+            (unit for unit in units if (unit in failing) == fails), key=by_hash
+        )
         within: dict[Unit, float] = {}
         for facility in sorted({unit.facility_id for unit in stratum}):
             of_facility = [unit for unit in stratum if unit.facility_id == facility]
@@ -59,7 +66,9 @@ def _share(config: SplitConfig, *names: str) -> float:
     return int.from_bytes(name_hash(config.seed, *names)[:6], "big") / 2**48
 
 
-def unit_parts(config: SplitConfig, dealt: Mapping[str, list[Unit]]) -> dict[Unit, Part]:
+def unit_parts(
+    config: SplitConfig, dealt: Mapping[str, list[Unit]]
+) -> dict[Unit, Part]:
     """Return every unit's part, by its place among the dealt units of its class.
 
     Raises SplitError where a class has too few units.
@@ -91,7 +100,9 @@ def _check_count(config: SplitConfig, name: str, count: int) -> None:
         )
 
 
-def _turn(units: list[Unit], fold: int, folds: int) -> tuple[list[Unit], tuple[int, int]]:
+def _turn(
+    units: list[Unit], fold: int, folds: int
+) -> tuple[list[Unit], tuple[int, int]]:
     """Return units in an order that ends with those of the fold, and where the parts begin.
 
     Validation is a quarter of the others, at least 2 units.
@@ -161,7 +172,9 @@ def halves(
     by_unit: dict[Unit, Half] = {}
     for units in dealt.values():
         by_unit |= dict.fromkeys(units, "tune")
-        validating = [u for u in units if config.kind == "time" or part[u] == "validation"]
+        validating = [
+            u for u in units if config.kind == "time" or part[u] == "validation"
+        ]
         # stable: in the dealt order within
         validating.sort(key=lambda unit: (unit not in failing, unit.facility_id))
         by_unit |= dict.fromkeys(validating[1::2], "cal")

@@ -52,7 +52,9 @@ class WindowConfig(Config):
     @field_validator("horizons")
     @classmethod
     def _rise(cls, horizons: tuple[int, ...]) -> tuple[int, ...]:
-        if any(longer <= shorter for shorter, longer in itertools.pairwise((0, *horizons))):
+        if any(
+            longer <= shorter for shorter, longer in itertools.pairwise((0, *horizons))
+        ):
             raise ValueError(
                 "expected days above 0, each horizon longer than the one before, such as [30,"
                 " 60, 90]"
@@ -114,7 +116,9 @@ def _baseline(panel: Panel, point_rhythm: Rhythm) -> tuple[Floats, Floats, DayNu
             rows_by_point[c] = rows
     if rows_by_point:
         daily = list(rows_by_point)
-        value_KN = np.stack([panel.value_TC[rows, c] for c, rows in rows_by_point.items()])
+        value_KN = np.stack(
+            [panel.value_TC[rows, c] for c, rows in rows_by_point.items()]
+        )
         q25_K, centre_C[daily], q75_K = _quartiles(value_KN).T
         spread_C[daily] = list(map(_spread, q75_K - q25_K, value_KN))
         for c, rows in rows_by_point.items():

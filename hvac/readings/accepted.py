@@ -26,7 +26,11 @@ NO_IDS = ("nan", "NaN", "NAN", "None", "null", "NULL", "<NA>", "NaT")
 LARGEST_VALUE = 1e15
 
 ID_READ, NO_ID, LONG_ID, ODD_ID = range(4)
-ID_REASONS = {NO_ID: "missing_id", LONG_ID: "id_too_long", ODD_ID: "control_character_in_id"}
+ID_REASONS = {
+    NO_ID: "missing_id",
+    LONG_ID: "id_too_long",
+    ODD_ID: "control_character_in_id",
+}
 
 
 def id_text(column: Column) -> pa.StringArray:
@@ -43,7 +47,11 @@ def id_text(column: Column) -> pa.StringArray:
     kind = column.type
     if pa.types.is_nested(kind):
         return pa.array([""] * len(column), pa.string())
-    binary = (pa.types.is_binary, pa.types.is_large_binary, pa.types.is_fixed_size_binary)
+    binary = (
+        pa.types.is_binary,
+        pa.types.is_large_binary,
+        pa.types.is_fixed_size_binary,
+    )
     if any(test(kind) for test in binary):
         texts = pa.array(map(_utf8, column.to_pylist()), pa.string())
         return as_text(texts)

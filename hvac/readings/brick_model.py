@@ -9,7 +9,12 @@ import re
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, Final
 
-from hvac.readings.building_model import ModelPoint, Thing, needs_library, unreadable_model
+from hvac.readings.building_model import (
+    ModelPoint,
+    Thing,
+    needs_library,
+    unreadable_model,
+)
 from hvac.storage import as_given
 
 if TYPE_CHECKING:
@@ -25,11 +30,30 @@ HOLDS: Final = ("hasPoint", "hasPart", "isLocationOf")
 PLACES: Final = ("Site", "Building")  # the first that holds a machine is its facility
 NO_MACHINES: Final = (
     *PLACES,
-    *("Location", "Floor", "Room", "Space", "Zone", "HVAC_Zone", "Wing", "Storey", "Collection"),
+    *(
+        "Location",
+        "Floor",
+        "Room",
+        "Space",
+        "Zone",
+        "HVAC_Zone",
+        "Wing",
+        "Storey",
+        "Collection",
+    ),
 )
 # Classes of Brick that a thing may have beside its own.
 GENERAL: Final = (
-    *("Entity", "Equipment", "HVAC_Equipment", "Point", "Sensor", "Setpoint", "Command", "Status"),
+    *(
+        "Entity",
+        "Equipment",
+        "HVAC_Equipment",
+        "Point",
+        "Sensor",
+        "Setpoint",
+        "Command",
+        "Status",
+    ),
     *("Alarm", "Parameter"),
 )
 DEEPEST: Final = 10  # steps from a machine to its site
@@ -54,7 +78,9 @@ def brick_points(path: str) -> list[ModelPoint]:
         graph.parse(data=as_given(path).read_bytes(), format="turtle")
     except Exception as error:  # the parser's errors have no common class
         raise unreadable_model(path, "a Brick model in Turtle", error) from error
-    return [point for node in _nodes(graph) if (point := _point(graph, node)) is not None]
+    return [
+        point for node in _nodes(graph) if (point := _point(graph, node)) is not None
+    ]
 
 
 def _nodes(graph: Graph) -> list[Any]:
@@ -72,7 +98,9 @@ def _point(graph: Graph, node: Any) -> ModelPoint | None:
     site = _site(graph, machine)
     name = _label(graph, node)
     return ModelPoint(
-        headings=tuple(dict.fromkeys(filter(None, [*_references(graph, node), name, _name(node)]))),
+        headings=tuple(
+            dict.fromkeys(filter(None, [*_references(graph, node), name, _name(node)]))
+        ),
         kind=_kind(graph, node) or _name(node),
         own_name=_name(node),
         unit=_unit(graph, node),
@@ -86,7 +114,9 @@ def _site(graph: Graph, machine: Any) -> Any:
     """Return the site that holds a machine, else the building; None where the model has neither."""
     reached = [machine]
     for _ in range(DEEPEST):
-        nearer = [up for node in reached for up in _holders(graph, node, HELD_BY, HOLDS)]
+        nearer = [
+            up for node in reached for up in _holders(graph, node, HELD_BY, HOLDS)
+        ]
         reached += [node for node in dict.fromkeys(nearer) if node not in reached]
     for place in PLACES:
         for node in reached:
@@ -107,7 +137,9 @@ def _holders(
 def _references(graph: Graph, node: Any) -> Iterable[str]:
     """Yield the ids under which a point's values are stored."""
     for reference in graph.objects(node, _iri(REFERENCE + "hasExternalReference")):
-        yield from map(str, graph.objects(reference, _iri(REFERENCE + "hasTimeseriesId")))
+        yield from map(
+            str, graph.objects(reference, _iri(REFERENCE + "hasTimeseriesId"))
+        )
     timeseries = _iri(BRICK + "timeseries")  # as Brick 1.2 has it
     for reference in graph.objects(node, timeseries):
         yield from map(str, graph.objects(reference, _iri(BRICK + "hasTimeseriesId")))
@@ -121,7 +153,9 @@ def _kind(graph: Graph, node: Any) -> str:
 
 
 def _label(graph: Graph, node: Any) -> str:
-    labels = sorted(map(str, graph.objects(node, _iri(LABEL)))) if node is not None else []
+    labels = (
+        sorted(map(str, graph.objects(node, _iri(LABEL)))) if node is not None else []
+    )
     return labels[0] if labels else ""
 
 

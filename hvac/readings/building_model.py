@@ -60,17 +60,25 @@ def model_of(points: Sequence[ModelPoint]) -> BuildingModel:
     A point is called what it measures, so that machines of a class have the same points; where a
     machine has several points of a kind, each of them adds its own name.
     """
-    alike = Counter((point.facility.id, point.equipment.id, point.kind) for point in points)
+    alike = Counter(
+        (point.facility.id, point.equipment.id, point.kind) for point in points
+    )
     named = []
     for point in points:
         several = alike[point.facility.id, point.equipment.id, point.kind] > 1
-        named.append((point, f"{point.kind} ({point.own_name})" if several else point.kind))
+        named.append(
+            (point, f"{point.kind} ({point.own_name})" if several else point.kind)
+        )
     of_heading: dict[str, set[ModelColumn]] = defaultdict(set)
     for point, point_id in named:
-        column = ModelColumn(point.facility.id, point.equipment.id, point_id, point.class_name)
+        column = ModelColumn(
+            point.facility.id, point.equipment.id, point_id, point.class_name
+        )
         for heading in point.headings:
             of_heading[fold(heading)].add(column)
-    columns = {name: next(iter(found)) for name, found in of_heading.items() if len(found) == 1}
+    columns = {
+        name: next(iter(found)) for name, found in of_heading.items() if len(found) == 1
+    }
     return BuildingModel(columns, named)
 
 
@@ -93,4 +101,6 @@ def needs_library(path: str, library: str, extra: str) -> InputError:
 def unreadable_model(path: str, what: str, error: Exception) -> InputError:
     """Return the error for a file that is not what its ending says."""
     reason = " ".join(str(error).split())[:200]
-    return InputError(f"{path}: expected {what} ({reason}): export it again, or correct {SETTING}")
+    return InputError(
+        f"{path}: expected {what} ({reason}): export it again, or correct {SETTING}"
+    )

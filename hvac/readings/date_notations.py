@@ -33,7 +33,9 @@ _DATE = (
     r"(?::?(?P<second>[0-5]?\d)秒?(?:[.,]\d+)?)?"
     rf"\s*(?P<zone>{_ZONE})?)?$"
 )
-_DIGITS = r"^(\d{4})(\d{2})(\d{2})(?:[T ]?(\d{2})(\d{2})?(\d{2})?(Z|[+-]\d{2}:?\d{2})?)?$"
+_DIGITS = (
+    r"^(\d{4})(\d{2})(\d{2})(?:[T ]?(\d{2})(\d{2})?(\d{2})?(Z|[+-]\d{2}:?\d{2})?)?$"
+)
 _SHORT_OFFSETS = {"": 0, "Z": 0, "UTC": 0, "GMT": 0, "JST": 9 * 3_600}
 _HOUR_CODES = ("%H", "%I", "%X", "%c", "%T")
 _FIRST_HOUR = 1_970_010_100  # a number of ten digits from here on is yyyymmddHH
@@ -73,12 +75,20 @@ Notation = Callable[[pa.StringArray, DateStyle], WrittenDates]
 def read_distinct(text: pa.StringArray, style: DateStyle) -> WrittenDates:
     """Read the distinct texts of a column, by one notation after the other."""
     moments = unread(len(text))
-    _read_rest(moments, text, style, (_by_format, read_dates, _digits, _epochs, _serials, _words))
+    _read_rest(
+        moments,
+        text,
+        style,
+        (_by_format, read_dates, _digits, _epochs, _serials, _words),
+    )
     return moments
 
 
 def _read_rest(
-    moments: WrittenDates, text: pa.StringArray, style: DateStyle, notations: Sequence[Notation]
+    moments: WrittenDates,
+    text: pa.StringArray,
+    style: DateStyle,
+    notations: Sequence[Notation],
 ) -> None:
     """Let each notation overwrite what is not read yet."""
     for notation in notations:
@@ -218,7 +228,9 @@ def _digits(text: pa.StringArray, style: DateStyle) -> WrittenDates:
     parted = pc.replace_substring_regex(text, _DIGITS, r"\1-\2-\3 \4:\5:\6\7")
     parted = pc.replace_substring_regex(parted, r" ::$", "")
     parted = pc.replace_substring_regex(parted, r":+(Z|[+-]\d{2}:?\d{2})?$", r"\1")
-    parted = pc.replace_substring_regex(parted, r" (\d{2})(Z|[+-]\d{2}:?\d{2})?$", r" \1:00\2")
+    parted = pc.replace_substring_regex(
+        parted, r" (\d{2})(Z|[+-]\d{2}:?\d{2})?$", r" \1:00\2"
+    )
     early = pc.match_substring_regex(text, r"^1\d{9}$")  # seconds since 1970 as well
     early = pc.and_(early, pc.less(text, str(_FIRST_HOUR)))
     return read_dates(pc.if_else(early, "", parted), style)

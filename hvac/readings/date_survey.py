@@ -72,7 +72,9 @@ class DateSurvey:
         """
         if self.ambiguous and self.format is None:
             day_first = day_or_month_first(self.ambiguous)
-            month_first = day_first.replace("%d", "%_").replace("%m", "%d").replace("%_", "%m")
+            month_first = (
+                day_first.replace("%d", "%_").replace("%m", "%d").replace("%_", "%m")
+            )
             raise InputError(
                 f"{where}: {self.ambiguous!r} may begin with the day or the month, which is never"
                 f" guessed: set source.date_format: '{day_first}' or '{month_first}'"

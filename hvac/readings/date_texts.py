@@ -25,7 +25,13 @@ from hvac.readings.date_notations import (
     read_serials,
     second_of,
 )
-from hvac.readings.local_days import FIRST_DAY, LAST_DAY, Clock, local_days, local_seconds
+from hvac.readings.local_days import (
+    FIRST_DAY,
+    LAST_DAY,
+    Clock,
+    local_days,
+    local_seconds,
+)
 from hvac.readings.number_texts import numeric_marks, text_marks
 from hvac.readings.overlap import NO_TIME
 from hvac.readings.text_values import (
@@ -97,7 +103,9 @@ def parse_days(
     return Days(read_day, state, read_second, as_written)
 
 
-def _moments(column: pa.Array, missing: tuple[str, ...], style: DateStyle) -> WrittenDates:
+def _moments(
+    column: pa.Array, missing: tuple[str, ...], style: DateStyle
+) -> WrittenDates:
     if pa.types.is_timestamp(column.type):
         return _without_marks(_timestamps(column), missing)
     if pa.types.is_date(column.type):
@@ -153,7 +161,9 @@ def _in_column_zone(instant: Ints, zone: str) -> Ints:
         return instant
 
 
-def _numbers(column: pa.Array, missing: tuple[str, ...], style: DateStyle) -> WrittenDates:
+def _numbers(
+    column: pa.Array, missing: tuple[str, ...], style: DateStyle
+) -> WrittenDates:
     """Read serials where all numbers are, else epochs and digits such as 20240301."""
     numbers = pc.cast(column, pa.float64(), safe=False)
     value = np.array(numbers, dtype=np.float64)
@@ -168,12 +178,16 @@ def _numbers(column: pa.Array, missing: tuple[str, ...], style: DateStyle) -> Wr
     return moments
 
 
-def _texts(text: pa.StringArray, missing: tuple[str, ...], style: DateStyle) -> WrittenDates:
+def _texts(
+    text: pa.StringArray, missing: tuple[str, ...], style: DateStyle
+) -> WrittenDates:
     """Read texts; local times of day are set apart, so that each distinct date is read once."""
     if style.format:
         moments = _by_distinct(text, style)
     else:
-        moments = _by_distinct(pc.replace_substring_regex(text, _LOCAL_TIME, r"\1"), style)
+        moments = _by_distinct(
+            pc.replace_substring_regex(text, _LOCAL_TIME, r"\1"), style
+        )
         timed = pc.match_substring_regex(text, _LOCAL_TIME)
         clocks = pc.replace_substring_regex(text.filter(timed), _LOCAL_TIME, r"\2")
         moments.second[flags(timed)] = _seconds(clocks)

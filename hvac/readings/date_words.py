@@ -34,7 +34,8 @@ _ERA = re.compile(
     re.IGNORECASE | re.ASCII,
 )
 _ERA_DIGITS = re.compile(
-    r"(?P<era>[RHSTM])(?P<year>\d\d)(?P<month>\d\d)(?P<day>\d\d)(?P<rest>)", re.I | re.ASCII
+    r"(?P<era>[RHSTM])(?P<year>\d\d)(?P<month>\d\d)(?P<day>\d\d)(?P<rest>)",
+    re.I | re.ASCII,
 )
 _WEEKDAY = re.compile(r"(mon|tue|wed|thu|fri|sat|sun)[a-z]*\.?,?\s+", re.IGNORECASE)
 _NAMED = tuple(
@@ -46,18 +47,23 @@ _NAMED = tuple(
     )
 )
 _CTIME = re.compile(
-    r"^([a-z]{3,9})\s+(\d{1,2})\s+(\d{1,2}:\d\d(?::\d\d)?)\s+(\d{4})$", re.IGNORECASE | re.ASCII
+    r"^([a-z]{3,9})\s+(\d{1,2})\s+(\d{1,2}:\d\d(?::\d\d)?)\s+(\d{4})$",
+    re.IGNORECASE | re.ASCII,
 )
 _HALF = re.compile(r"\s*(午前|午後|[AP]\.?M\.?(?![A-Z]))\s*", re.IGNORECASE)
 _HOUR = re.compile(r"(?<=[\sT])(\d{1,2})(?=[:時]|$)", re.ASCII)
 _REGION = re.compile(
-    r"\s*(?:\[(?P<bracket>[\w/+-]+)\]|\s(?P<bare>[A-Z][A-Za-z_]+/[A-Za-z_/]+))$", re.ASCII
+    r"\s*(?:\[(?P<bracket>[\w/+-]+)\]|\s(?P<bare>[A-Z][A-Za-z_]+/[A-Za-z_/]+))$",
+    re.ASCII,
 )
 _OFFSET = re.compile(r"\d(Z|\s*[+-]\d{2}(:?\d{2})?)$", re.IGNORECASE | re.ASCII)
 _STAMP = re.compile(
-    r"(\d{4})-(\d{1,2})-(\d{1,2})[T\s](\d{1,2}):(\d{2})(?::(\d{2})(?:[.,]\d+)?)?", re.ASCII
+    r"(\d{4})-(\d{1,2})-(\d{1,2})[T\s](\d{1,2}):(\d{2})(?::(\d{2})(?:[.,]\d+)?)?",
+    re.ASCII,
 )
-_DAY_OR_MONTH = re.compile(r"\d{1,2}(?P<sign>[/.-])\d{1,2}[/.-]\d{4}(?P<rest>\D.*)?", re.ASCII)
+_DAY_OR_MONTH = re.compile(
+    r"\d{1,2}(?P<sign>[/.-])\d{1,2}[/.-]\d{4}(?P<rest>\D.*)?", re.ASCII
+)
 
 
 def rewritten(text: str) -> str:
@@ -70,7 +76,9 @@ def rewritten(text: str) -> str:
     """
     plain = re.sub(r"\s*\([^)]*\)", "", normal(text))  # 2024/3/1(金)
     plain = re.sub(r"日\s*(?=[\d午])", "日 ", plain)
-    plain = re.sub(r"^(\d{4})\.\s*(\d{1,2})\.\s*(\d{1,2})\.(?=\s|$)", r"\1-\2-\3", plain)
+    plain = re.sub(
+        r"^(\d{4})\.\s*(\d{1,2})\.\s*(\d{1,2})\.(?=\s|$)", r"\1-\2-\3", plain
+    )
     plain = re.sub(r"^(\d{4})(\d{2})(\d{2})(?=[ T]+\d{1,2}:)", r"\1-\2-\3", plain)
     plain, zone = _without_region(plain)
     plain = by_24_hours(_month_names(_era(plain)))

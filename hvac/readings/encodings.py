@@ -63,7 +63,9 @@ def settle_encoding(path: str, given: str | None) -> Encoding:
             f"{path}: none of the encodings fits ({failures}); name it in source.encoding"
         )
     _refuse_implausible(path, letters)
-    return Encoding("cp932", "read as cp932: a guess, which source.encoding: cp932 confirms")
+    return Encoding(
+        "cp932", "read as cp932: a guess, which source.encoding: cp932 confirms"
+    )
 
 
 def _expected() -> str:
@@ -81,7 +83,9 @@ def _check_given(path: str, given: str) -> Encoding:
         return as_utf8
     failure = first_undecodable(path, given)
     if failure is not None:
-        raise InputError(f"{path}: expected text in {given}, found {failure}; {_fitting(path)}")
+        raise InputError(
+            f"{path}: expected text in {given}, found {failure}; {_fitting(path)}"
+        )
     if name.startswith(_UNMISTAKABLE):
         return Encoding(given)
     marks = _Marks("")
@@ -100,11 +104,15 @@ def _fitting(path: str) -> str:
 def _is_plain_utf8(path: str) -> bool:
     """Tell whether a file is UTF-8 without NUL bytes, which UTF-16 and UTF-32 are full of."""
     zeros: list[bool] = []
-    failure = first_undecodable(path, "utf-8-sig", lambda block, _: zeros.append(b"\0" in block))
+    failure = first_undecodable(
+        path, "utf-8-sig", lambda block, _: zeros.append(b"\0" in block)
+    )
     return failure is None and not any(zeros)
 
 
-def first_undecodable(path: str, encoding: str, watch: Watch | None = None) -> str | None:
+def first_undecodable(
+    path: str, encoding: str, watch: Watch | None = None
+) -> str | None:
     """Decode a whole file block by block, and say where that fails; None where it does not.
 
     `watch` is called with every block and its text.
@@ -246,7 +254,11 @@ def _cell(text: str, place: int) -> str:
 
 
 def _refuse_implausible(path: str, letters: _Letters) -> None:
-    ambiguous = letters.half and not letters.common and first_undecodable(path, "euc_jp") is None
+    ambiguous = (
+        letters.half
+        and not letters.common
+        and first_undecodable(path, "euc_jp") is None
+    )
     if not (letters.implausible or ambiguous):
         return
     example = letters.example.encode("cp932", "replace")

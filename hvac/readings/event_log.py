@@ -73,7 +73,9 @@ def distinct_events(events: pa.Table) -> tuple[pa.Table, int]:
     return distinct, len(events) - len(distinct)
 
 
-def unknown_equipment(events: pa.Table, units: Collection[Pair] | pa.Table) -> dict[Pair, int]:
+def unknown_equipment(
+    events: pa.Table, units: Collection[Pair] | pa.Table
+) -> dict[Pair, int]:
     """Count the events of equipment that `units` does not hold, the most frequent first.
 
     `units` holds (facility_id, equipment_id), or is a table with these two columns.

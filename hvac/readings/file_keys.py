@@ -31,7 +31,10 @@ def file_keys(stamps: Mapping[str, str], source: SourceConfig) -> dict[str, File
 def small_table_keys(given: str | Sequence[str] | None, setting: str) -> list[FileKey]:
     """Return name, content and ids by path of the files behind `source.events` or the like."""
     files = table_files(given, setting)
-    return [[name_within(path, given), file_stamp(path), hive_values(path)] for path in files]
+    return [
+        [name_within(path, given), file_stamp(path), hive_values(path)]
+        for path in files
+    ]
 
 
 def name_within(path: str, given: str | Sequence[str] | None) -> str:

@@ -57,7 +57,9 @@ class TableFile(NamedTuple):
     setting: str = READINGS
 
 
-def open_table(path: str, source: SourceConfig, *, setting: str = READINGS) -> TableFile:
+def open_table(
+    path: str, source: SourceConfig, *, setting: str = READINGS
+) -> TableFile:
     """Look at a file's kind, encoding and header; `setting` is the one that leads to it.
 
     Raises InputError for a file that is absent, empty, of another kind, or not in the expected
@@ -75,7 +77,10 @@ def open_table(path: str, source: SourceConfig, *, setting: str = READINGS) -> T
                 f"{path}: expected Parquet or CSV, found an Excel or zip file: save the sheet"
                 " as CSV"
             )
-        if source.encoding is None and magic[:2] in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE):
+        if source.encoding is None and magic[:2] in (
+            codecs.BOM_UTF16_LE,
+            codecs.BOM_UTF16_BE,
+        ):
             raise InputError(
                 f"{path}: expected {', '.join(ENCODINGS)}, found UTF-16 text: set source.encoding:"
                 " utf-16"
@@ -88,9 +93,13 @@ def open_table(path: str, source: SourceConfig, *, setting: str = READINGS) -> T
 def _check_size(system: pafs.FileSystem, inner: str, path: str, setting: str) -> None:
     info = system.get_file_info(inner)
     if info.type == pafs.FileType.NotFound:
-        raise InputError(f"{path}: no such file: expected a Parquet or CSV file; correct {setting}")
+        raise InputError(
+            f"{path}: no such file: expected a Parquet or CSV file; correct {setting}"
+        )
     if info.type == pafs.FileType.Directory:
-        raise InputError(f"{path}: expected a file, found a folder: name a file in {setting}")
+        raise InputError(
+            f"{path}: expected a file, found a folder: name a file in {setting}"
+        )
     if info.size == 0:
         raise InputError(
             f"{path}: the file is empty (0 bytes): expected a table with a header; export it again"
@@ -114,7 +123,9 @@ def _open_csv(path: str, source: SourceConfig, setting: str) -> TableFile:
     by_excel = delimiter_above(path, encoding.name) if skipped == 0 else ""
     if by_excel:
         skipped += 1
-    header = read_header(path, encoding.name, skipped, source.delimiter or by_excel or ",")
+    header = read_header(
+        path, encoding.name, skipped, source.delimiter or by_excel or ","
+    )
     if not any(header.names):
         raise _empty_header(path, skipped, setting)
     if header.delimiter != (source.delimiter or ","):
@@ -147,7 +158,9 @@ def sign_name(sign: str) -> str:
     return "tab" if sign == "\t" else repr(sign)
 
 
-def iter_table(file: TableFile, names: list[str], *, batch_rows: int) -> Iterator[FileBatch]:
+def iter_table(
+    file: TableFile, names: list[str], *, batch_rows: int
+) -> Iterator[FileBatch]:
     """Stream the named columns in batches of at most `batch_rows`.
 
     CSV columns come as text, Parquet's as they are. Memory is bounded by the batch. Raises
@@ -168,12 +181,12 @@ def _damage(error: Exception) -> str:
     reason = " ".join(str(error).split())[:200]
     if "straddling" not in reason:
         return reason
-    return (
-        f"a row longer than {BLOCK_BYTES >> 20} MB: most likely a quote that opens and never closes"
-    )
+    return f"a row longer than {BLOCK_BYTES >> 20} MB: most likely a quote that opens and never closes"
 
 
-def _iter_parquet(file: TableFile, names: list[str], batch_rows: int) -> Iterator[FileBatch]:
+def _iter_parquet(
+    file: TableFile, names: list[str], batch_rows: int
+) -> Iterator[FileBatch]:
     system, inner = open_filesystem(file.path)
     done = 0
     with pq.ParquetFile(system.open_input_file(inner), pre_buffer=False) as parquet:
@@ -209,7 +222,9 @@ class _RaggedRows:
         return new
 
 
-def _iter_csv(file: TableFile, names: list[str], batch_rows: int) -> Iterator[FileBatch]:
+def _iter_csv(
+    file: TableFile, names: list[str], batch_rows: int
+) -> Iterator[FileBatch]:
     """Stream a CSV file; row numbers are counted around the rows that Arrow skips."""
     ragged = _RaggedRows(file)
     done = 0
@@ -233,7 +248,9 @@ def _csv_reader(
     system, inner = open_filesystem(file.path)
     keys = [f"c{i}" for i in range(len(file.columns))]
     picked = [keys[file.columns.index(name)] for name in names]
-    encoding = "utf8" if file.encoding in ("utf-8", "utf-8-sig", "utf8") else file.encoding
+    encoding = (
+        "utf8" if file.encoding in ("utf-8", "utf-8-sig", "utf8") else file.encoding
+    )
     return pacsv.open_csv(
         system.open_input_stream(inner),
         read_options=pacsv.ReadOptions(

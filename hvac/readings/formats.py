@@ -35,7 +35,9 @@ REQUIRED = ("facility_id", "equipment_id", "point_id", "date", "value")
 OPTIONAL = ("lower_limit", "upper_limit", "known_at", "class")
 
 
-def read_raw(file: TableFile, source: SourceConfig, *, batch_rows: int) -> Iterator[RawBatch]:
+def read_raw(
+    file: TableFile, source: SourceConfig, *, batch_rows: int
+) -> Iterator[RawBatch]:
     """Stream one readings file, at most `batch_rows` readings per batch.
 
     Raises InputError for the predecessor's format, which holds windows instead of readings.
@@ -46,7 +48,9 @@ def read_raw(file: TableFile, source: SourceConfig, *, batch_rows: int) -> Itera
         )
     if source.format == "wide":
         return read_wide(file, source, batch_rows)
-    return read_named(file, source, required=REQUIRED, optional=OPTIONAL, batch_rows=batch_rows)
+    return read_named(
+        file, source, required=REQUIRED, optional=OPTIONAL, batch_rows=batch_rows
+    )
 
 
 def read_named(
@@ -63,21 +67,29 @@ def read_named(
     instead of columns.
     """
     given = path_ids(file, source)
-    if source.facility_id and "facility_id" not in given and not _has_facilities(file, source):
+    if (
+        source.facility_id
+        and "facility_id" not in given
+        and not _has_facilities(file, source)
+    ):
         given["facility_id"] = source.facility_id
     folders = hive_values(file.path)
     needed = [name for name in required if name not in given]
     names = find_columns(file, source, required=needed, optional=optional)
     in_file = [name for name in dict.fromkeys(names.values()) if name in file.columns]
     for batch in iter_table(file, in_file, batch_rows=batch_rows):
-        columns = {ours: _column(batch, theirs, folders) for ours, theirs in names.items()}
+        columns = {
+            ours: _column(batch, theirs, folders) for ours, theirs in names.items()
+        }
         columns |= constant_columns(given, len(batch.row))
         yield RawBatch(columns, batch.row, names, batch.ragged)
 
 
 def _has_facilities(file: TableFile, source: SourceConfig) -> bool:
     """Tell whether a file, or its folders, have a column of facilities."""
-    return "facility_id" in find_columns(file, source, required=(), optional=("facility_id",))
+    return "facility_id" in find_columns(
+        file, source, required=(), optional=("facility_id",)
+    )
 
 
 def _column(batch: FileBatch, name: str, folders: Mapping[str, str]) -> pa.Array:
@@ -92,13 +104,20 @@ def _of_register(ours: str, source: SourceConfig) -> bool:
 
 
 def find_columns(
-    file: TableFile, source: SourceConfig, *, required: Sequence[str], optional: Sequence[str] = ()
+    file: TableFile,
+    source: SourceConfig,
+    *,
+    required: Sequence[str],
+    optional: Sequence[str] = (),
 ) -> dict[str, str]:
     """Return the file's names by ours.
 
     Raises InputError for a required column that is missing, and for one that is there twice.
     """
-    known = [*file.columns, *(key for key in hive_values(file.path) if key not in file.columns)]
+    known = [
+        *file.columns,
+        *(key for key in hive_values(file.path) if key not in file.columns),
+    ]
     usual = INSPECTION if source.format == "inspection" else {}
     names = {}
     for ours in (*required, *optional):
@@ -106,7 +125,9 @@ def find_columns(
         name = match_column(expected, known, file.path)
         if name is not None:
             names[ours] = name
-        elif ours in required or (ours in source.columns and not _of_register(ours, source)):
+        elif ours in required or (
+            ours in source.columns and not _of_register(ours, source)
+        ):
             setting = f"source.columns: {{{ours}: <name>}}"
             message = missing_column(file, ours, expected, known, setting=setting)
             raise InputError(message + how_else(file, expected))

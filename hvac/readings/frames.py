@@ -56,7 +56,10 @@ def readings_frame(readings: Table, **settings: Any) -> pd.DataFrame:
 
 @contextmanager
 def source_of(
-    readings: Table, events: Table | None = None, equipment: Table | None = None, **settings: Any
+    readings: Table,
+    events: Table | None = None,
+    equipment: Table | None = None,
+    **settings: Any,
 ) -> Iterator[SourceConfig]:
     """Give a source configuration of files or tables; tables lie in a temporary folder meanwhile."""
     tables = {"readings": readings, "events": events, "equipment": equipment}

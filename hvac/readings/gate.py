@@ -47,7 +47,9 @@ __all__ = [
 ]
 
 
-def read_all(source: SourceConfig, *, batch_rows: int = 1_000_000) -> Iterator[GateResult]:
+def read_all(
+    source: SourceConfig, *, batch_rows: int = 1_000_000
+) -> Iterator[GateResult]:
     """Stream all files of a source.
 
     Raises InputError where they hold no row at all, besides `read_readings`' errors.
@@ -107,5 +109,13 @@ def read_readings(
 
 
 def _empty() -> GateResult:
-    counts = {"rows": 0, "read": 0, "missing": 0, "rejected": 0, "repeated_unit_days": 0}
-    return GateResult(CANONICAL.empty_table(), REJECTS.empty_table(), counts, CLASSES.empty_table())
+    counts = {
+        "rows": 0,
+        "read": 0,
+        "missing": 0,
+        "rejected": 0,
+        "repeated_unit_days": 0,
+    }
+    return GateResult(
+        CANONICAL.empty_table(), REJECTS.empty_table(), counts, CLASSES.empty_table()
+    )

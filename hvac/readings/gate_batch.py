@@ -8,7 +8,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from hvac.arrays import Bools, Floats, Ints
-from hvac.readings.accepted import ID_REASONS, LARGEST_VALUE, days_ahead, id_states, id_text
+from hvac.readings.accepted import (
+    ID_REASONS,
+    LARGEST_VALUE,
+    days_ahead,
+    id_states,
+    id_text,
+)
 from hvac.readings.date_notations import DAY_SECONDS, DateStyle
 from hvac.readings.date_texts import Days
 from hvac.readings.gate_result import CANONICAL, CLASSES, GateResult
@@ -33,7 +39,9 @@ def gate(
 class _Batch:
     """One raw batch on its way through the gate."""
 
-    def __init__(self, raw: RawBatch, source: SourceConfig, file: str, notation: Notation) -> None:
+    def __init__(
+        self, raw: RawBatch, source: SourceConfig, file: str, notation: Notation
+    ) -> None:
         self.raw = raw
         self.source = source
         self.notation = notation
@@ -54,7 +62,13 @@ class _Batch:
         self._reject_numbers(number)
         keep = (number.state == READ) & ~self.rejects.rejected
         lower, upper = self._limits(keep)
-        columns = [*self.ids.values(), date.date32, pa.array(number.value), lower, upper]
+        columns = [
+            *self.ids.values(),
+            date.date32,
+            pa.array(number.value),
+            lower,
+            upper,
+        ]
         full = pa.table([*columns, known.date32, _second(date)], schema=CANONICAL)
         readings = full.filter(pa.array(keep))
         counts = self._counts(readings) | _read_otherwise(number, date)
@@ -115,7 +129,9 @@ class _Batch:
         if swapped.any():
             pairs = zip(lower, upper, strict=True)
             texts = pa.array([f"lower {low} > upper {high}" for low, high in pairs])
-            lower_name, upper_name = map(self.raw.file_name, ("lower_limit", "upper_limit"))
+            lower_name, upper_name = map(
+                self.raw.file_name, ("lower_limit", "upper_limit")
+            )
             names = f"{lower_name}, {upper_name}"
             self.rejects.note(swapped, names, reason="limits_swapped", found=texts)
         return (

@@ -20,7 +20,11 @@ CANONICAL = pa.schema(
     ]
 )
 CLASSES = pa.schema(
-    [("facility_id", pa.string()), ("equipment_id", pa.string()), ("class", pa.string())]
+    [
+        ("facility_id", pa.string()),
+        ("equipment_id", pa.string()),
+        ("class", pa.string()),
+    ]
 )
 
 

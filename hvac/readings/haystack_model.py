@@ -24,8 +24,28 @@ MARK: Final = "✓"
 MARKS: Final = ("✓", "M", "m:", "marker")
 # Tags that say nothing of what a point measures, or of what kind a machine is.
 COMMON: Final = {
-    *("point", "equip", "site", "his", "hisCollect", "cur", "curTracksHis", "writable", "weather"),
-    *("hvac", "elec", "device", "network", "bacnetPoint", "modbusPoint", "obixPoint", "id", "dis"),
+    *(
+        "point",
+        "equip",
+        "site",
+        "his",
+        "hisCollect",
+        "cur",
+        "curTracksHis",
+        "writable",
+        "weather",
+    ),
+    *(
+        "hvac",
+        "elec",
+        "device",
+        "network",
+        "bacnetPoint",
+        "modbusPoint",
+        "obixPoint",
+        "id",
+        "dis",
+    ),
     *("space", "floor", "room", "tenant", "navName", "enabled", "disabled"),
 }
 PARENTS: Final = ("equipRef", "siteRef")
@@ -39,7 +59,9 @@ def haystack_points(path: str) -> list[ModelPoint]:
     try:
         rows = read(text, path)
     except (ValueError, KeyError, TypeError, AttributeError, csv.Error) as error:
-        raise unreadable_model(path, f"a Haystack grid in {ending[1:]}", error) from error
+        raise unreadable_model(
+            path, f"a Haystack grid in {ending[1:]}", error
+        ) from error
     entities = {row["id"]: row for row in map(_entity, rows) if row.get("id")}
     points = []
     for entity in entities.values():
@@ -101,12 +123,20 @@ def _display(reference: Any) -> str:
     return str(getattr(reference, "dis", None) or "")
 
 
-def _point(entity: Entity, machine: Entity, entities: Mapping[str, Entity]) -> ModelPoint:
+def _point(
+    entity: Entity, machine: Entity, entities: Mapping[str, Entity]
+) -> ModelPoint:
     site = entities.get(entity.get("siteRef") or machine.get("siteRef", ""), {})
     given, name = entity["id"], entity.get("dis", "")
     short = entity.get("navName", "")
     machine_name = machine.get("dis", "")
-    headings = [given, f"@{given}", name, short, *(f"{machine_name}{sign}{short}" for sign in " .")]
+    headings = [
+        given,
+        f"@{given}",
+        name,
+        short,
+        *(f"{machine_name}{sign}{short}" for sign in " ."),
+    ]
     facility_id = site.get("id") or entity.get("siteRef") or machine.get("siteRef", "")
     return ModelPoint(
         headings=tuple(dict.fromkeys(heading for heading in headings if heading)),
@@ -124,7 +154,9 @@ def _kind(entity: Entity, machine_name: str) -> str:
     tags = _own_tags(entity)
     if len(tags) > 1:
         return " ".join(tags)
-    name = entity.get("navName") or entity.get("dis", "").removeprefix(machine_name).strip(" -.")
+    name = entity.get("navName") or entity.get("dis", "").removeprefix(
+        machine_name
+    ).strip(" -.")
     return name or entity["id"]
 
 

@@ -89,7 +89,9 @@ def rows_above(path: str, encoding: str, skipped: int, name: str) -> int | None:
     """
     with _lines(path, encoding) as lines:
         for above, line in enumerate(islice(lines, MOST_ROWS_ABOVE)):
-            if above > skipped and any(name in _cells(line, sign) for sign in DELIMITERS):
+            if above > skipped and any(
+                name in _cells(line, sign) for sign in DELIMITERS
+            ):
                 return above
     return None
 

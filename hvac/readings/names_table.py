@@ -66,7 +66,9 @@ def _names_of_model(path: str) -> pa.Table:
 
 
 def _add_name(
-    rows: dict[tuple[str, str, str], dict[str, str]], key: tuple[str, str, str], name: str
+    rows: dict[tuple[str, str, str], dict[str, str]],
+    key: tuple[str, str, str],
+    name: str,
 ) -> None:
     if name and name != key[1]:
         language = "ja" if JAPANESE.search(name) else "en"
@@ -79,13 +81,21 @@ def _row(of: str, given: str, facility_id: str) -> dict[str, str]:
 
 def _names_of(file: str, source: SourceConfig) -> pa.Table:
     table = SmallTable(file, source, ("of", "id"), OPTIONAL)
-    columns = [table.text(name, ids=name in ("id", "facility_id")) for name in NAMES.names]
+    columns = [
+        table.text(name, ids=name in ("id", "facility_id")) for name in NAMES.names
+    ]
     pairs = zip(*(column.to_pylist() for column in columns[:2]), strict=True)
     for row, (thing, given) in enumerate(pairs, 1):
         if given is None:
-            raise InputError(f"{file}: row {row} has no id: give the id that the readings use")
+            raise InputError(
+                f"{file}: row {row} has no id: give the id that the readings use"
+            )
         if thing not in THINGS:
             near = nearest(str(thing), THINGS)
-            hint = f"did you mean '{near}'?" if near else f"expected one of {', '.join(THINGS)}"
+            hint = (
+                f"did you mean '{near}'?"
+                if near
+                else f"expected one of {', '.join(THINGS)}"
+            )
             raise InputError(f"{file}: row {row} is of {thing!r}: {hint}")
     return pa.table(columns, schema=NAMES)

@@ -75,7 +75,11 @@ def read_settled(path: str, source: SourceConfig, *, batch_rows: int) -> Settled
 
 
 def settle(
-    batches: Iterable[RawBatch], source: SourceConfig, path: str, *, delimiter: str = ","
+    batches: Iterable[RawBatch],
+    source: SourceConfig,
+    path: str,
+    *,
+    delimiter: str = ",",
 ) -> Notation:
     """Return how the columns are written.
 
@@ -94,13 +98,17 @@ def settle(
     return Notation(number_styles, date_styles, notes)
 
 
-def _survey_numbers(raw: RawBatch, source: SourceConfig, surveys: dict[str, NumberSurvey]) -> None:
+def _survey_numbers(
+    raw: RawBatch, source: SourceConfig, surveys: dict[str, NumberSurvey]
+) -> None:
     for column in NUMBERS:
         for name, part in _text_columns(raw, column):
             surveys.setdefault(name, NumberSurvey(source)).add(part)
 
 
-def _survey_dates(raw: RawBatch, source: SourceConfig, surveys: dict[str, DateSurvey]) -> None:
+def _survey_dates(
+    raw: RawBatch, source: SourceConfig, surveys: dict[str, DateSurvey]
+) -> None:
     for column in DATES:
         if column in raw.columns and not pa.types.is_temporal(raw.columns[column].type):
             name = raw.names.get(column, column)
@@ -111,7 +119,9 @@ def _guessed_commas(surveys: dict[str, NumberSurvey]) -> tuple[str, ...]:
     """Return a note on the first column whose commas prove nothing; none where there is none."""
     for survey in surveys.values():
         if survey.either and not survey.proven and not survey.given:
-            return (f"{survey.either} was read with a decimal comma, as ; parts the columns",)
+            return (
+                f"{survey.either} was read with a decimal comma, as ; parts the columns",
+            )
     return ()
 
 
@@ -123,7 +133,10 @@ def settle_numbers(
     `usual` is the decimal sign of columns that prove none. Raises InputError where a decimal sign
     cannot be told and none is usual.
     """
-    signs = {name: survey.decimal(f"{path}, column {name}") for name, survey in surveys.items()}
+    signs = {
+        name: survey.decimal(f"{path}, column {name}")
+        for name, survey in surveys.items()
+    }
     proven = {survey.proven for survey in surveys.values() if survey.proven}
     common = proven.pop() if len(proven) == 1 else ""
     styles = {}
@@ -169,7 +182,9 @@ def _rows_by_name(names: pa.StringArray) -> Iterator[tuple[str, Ints]]:
     yield from zip(coded.dictionary.to_pylist(), places, strict=True)
 
 
-def read_numbers(raw: RawBatch, column: str, source: SourceConfig, notation: Notation) -> Numbers:
+def read_numbers(
+    raw: RawBatch, column: str, source: SourceConfig, notation: Notation
+) -> Numbers:
     """Parse one of our number columns, each column of a wide table in its own style."""
     texts = raw.columns[column]
     if column != "value" or raw.value_names is None:
@@ -193,7 +208,12 @@ def read_numbers(raw: RawBatch, column: str, source: SourceConfig, notation: Not
 
 
 def read_days(
-    column: Column, facility: pa.StringArray, source: SourceConfig, *, where: str, style: DateStyle
+    column: Column,
+    facility: pa.StringArray,
+    source: SourceConfig,
+    *,
+    where: str,
+    style: DateStyle,
 ) -> Days:
     """Parse a date column.
 
@@ -201,7 +221,9 @@ def read_days(
     """
     clock = Clock(source.time_zone, source.facility_time_zones)
     try:
-        return parse_days(column, facility, clock=clock, missing=source.missing_values, style=style)
+        return parse_days(
+            column, facility, clock=clock, missing=source.missing_values, style=style
+        )
     except InputError as error:
         raise InputError(f"{where}: {error}") from None
 

@@ -36,11 +36,15 @@ def notes_on_counts(counts: Mapping[str, int]) -> list[str]:
     ['1,234 readings stand in several files alike: they count once']
     """
     return [
-        sentence.format(n=counts[name]) for name, sentence in SENTENCES.items() if counts.get(name)
+        sentence.format(n=counts[name])
+        for name, sentence in SENTENCES.items()
+        if counts.get(name)
     ]
 
 
-def notes_on_files(source: SourceConfig, notes: Mapping[str, Sequence[str]]) -> list[str]:
+def notes_on_files(
+    source: SourceConfig, notes: Mapping[str, Sequence[str]]
+) -> list[str]:
     """Return what was guessed of the readings, events and equipment files.
 
     A note on many files is one sentence. `notes` holds those on each readings file by its path.

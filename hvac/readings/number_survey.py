@@ -97,7 +97,8 @@ class NumberSurvey:
     def _remember(self, number: str) -> bool:
         """Keep a number as the example of what it proves; tell whether it is a number."""
         with_point, with_comma = (
-            number_pattern(sign, self.thousands[sign]).fullmatch(number) for sign in ".,"
+            number_pattern(sign, self.thousands[sign]).fullmatch(number)
+            for sign in ".,"
         )
         if with_point and not with_comma:
             self.point = self.point or number

@@ -31,10 +31,26 @@ WORDS = {
     **dict.fromkeys(("否", "不良", "異常", "×", "✕", "✗"), 0.0),
 }
 QUANTITIES = (
-    *(("°c", "°f"), ("%", "%rh"), ("pa", "hpa", "kpa", "mpa"), ("w", "kw"), ("wh", "kwh", "mwh")),
-    *(("a", "ma"), ("v", "kv"), ("hz",), ("rpm",), ("mm/s",), ("m3/h", "l/min"), ("ppm",)),
+    *(
+        ("°c", "°f"),
+        ("%", "%rh"),
+        ("pa", "hpa", "kpa", "mpa"),
+        ("w", "kw"),
+        ("wh", "kwh", "mwh"),
+    ),
+    *(
+        ("a", "ma"),
+        ("v", "kv"),
+        ("hz",),
+        ("rpm",),
+        ("mm/s",),
+        ("m3/h", "l/min"),
+        ("ppm",),
+    ),
 )
-FACTORS = frozenset(("k", "千", "万", "億"))  # these change the number, and are read nowhere
+FACTORS = frozenset(
+    ("k", "千", "万", "億")
+)  # these change the number, and are read nowhere
 UNITS = frozenset(unit for family in QUANTITIES for unit in family)
 
 PLAIN_DOT = r"^[+-]?\d{1,40}(\.\d{0,40})?([eE][+-]?\d{1,2})?$"
@@ -86,7 +102,9 @@ class _Number(NamedTuple):
 PLAIN = NumberStyle()
 
 
-def parse_numbers(column: Column, missing: tuple[str, ...], style: NumberStyle = PLAIN) -> Numbers:
+def parse_numbers(
+    column: Column, missing: tuple[str, ...], style: NumberStyle = PLAIN
+) -> Numbers:
     """Return the numbers of a column.
 
     Understood are full-width digits, parted thousands and the units of its style. States: READ,
@@ -159,7 +177,9 @@ def number_pattern(decimal: str, thousands: str) -> re.Pattern[str]:
         signs = re.escape(thousands)
         grouped = rf"[1-9]\d{{0,2}}(?P<part>[{signs}])\d{{3}}(?:(?P=part)\d{{3}})*"
     whole = rf"(?:{grouped}|\d+)"
-    return re.compile(rf"[+-]?(?:{whole}(?:{point}\d*)?|{point}\d+)(?:[eE][+-]?\d+)?", re.ASCII)
+    return re.compile(
+        rf"[+-]?(?:{whole}(?:{point}\d*)?|{point}\d+)(?:[eE][+-]?\d+)?", re.ASCII
+    )
 
 
 def split_unit(plain: str) -> tuple[str, str]:
@@ -181,7 +201,9 @@ def is_infinite(plain: str) -> bool:
     return _INFINITE.fullmatch(plain) is not None
 
 
-def _text_numbers(text: pa.StringArray, missing: tuple[str, ...], style: NumberStyle) -> Numbers:
+def _text_numbers(
+    text: pa.StringArray, missing: tuple[str, ...], style: NumberStyle
+) -> Numbers:
     comma = style.decimal == ","
     plain = pc.match_substring_regex(text, _PLAIN_COMMA if comma else PLAIN_DOT)
     digits = pc.if_else(plain, text, None)

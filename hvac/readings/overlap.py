@@ -98,7 +98,9 @@ def _in_moments(moment: Ints, rows: ReadingTimes) -> Overlap:
     corrected = one_value_a_file & (rows.value != rows.value[_last_of_moment(moment)])
     repeated = np.zeros(len(moment), dtype=bool)
     rest = ~doubled & ~corrected
-    repeated[rest] = _comes_again(moment[rest], rows.value[rest], nth[rest], rows.file[rest])
+    repeated[rest] = _comes_again(
+        moment[rest], rows.value[rest], nth[rest], rows.file[rest]
+    )
     return Overlap(repeated, corrected & ~doubled, doubled)
 
 

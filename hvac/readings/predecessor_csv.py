@@ -29,7 +29,15 @@ from hvac.readings.rejects import (
     require_some_read,
 )
 from hvac.readings.sources import SourceConfig
-from hvac.readings.text_values import INFINITE, MISSING, READ, TEXT, as_text, flags, one_array
+from hvac.readings.text_values import (
+    INFINITE,
+    MISSING,
+    READ,
+    TEXT,
+    as_text,
+    flags,
+    one_array,
+)
 
 LOOKBACK = 90
 HORIZONS = (30, 60, 90)
@@ -152,7 +160,9 @@ class _Windows:
         days = read_days(dates, facility, self.source, where=where, style=style)
         for state, reason in REASONS.items():
             reason = reason.replace("date", "end_date")
-            self.rejects.reject(days.state == state, name, reason=reason, found=one_array(dates))
+            self.rejects.reject(
+                days.state == state, name, reason=reason, found=one_array(dates)
+            )
         return days.date32
 
     def _label(self, ours: str) -> Floats:
@@ -163,7 +173,9 @@ class _Windows:
         label = parse_numbers(texts, self.source.missing_values)
         is_label = np.isin(label.value, (0.0, 1.0))
         neither = (label.state != MISSING) & ~is_label
-        self.rejects.reject(neither, name, reason="label_not_0_or_1", found=one_array(texts))
+        self.rejects.reject(
+            neither, name, reason="label_not_0_or_1", found=one_array(texts)
+        )
         return label.value
 
     def _sequences(self) -> Floats:
@@ -171,7 +183,9 @@ class _Windows:
         name = self.names["values_sequence"]
         column = one_array(self.raw.table[name])
         lists = column if _holds_lists(column.type) else _split(column)
-        length = pc.fill_null(pc.list_value_length(lists), 0).to_numpy(zero_copy_only=False)
+        length = pc.fill_null(pc.list_value_length(lists), 0).to_numpy(
+            zero_copy_only=False
+        )
         whole = length == LOOKBACK
         lengths = pa.array(
             [f"{count} values, expected {LOOKBACK}" for count in length], pa.string()
@@ -183,7 +197,10 @@ class _Windows:
         x_BL[whole] = numbers.value.reshape(-1, LOOKBACK)
         state_BL = np.full(x_BL.shape, READ, dtype=np.int8)
         state_BL[whole] = numbers.state.reshape(-1, LOOKBACK)
-        for state, reason in ((TEXT, "text_in_sequence"), (INFINITE, "infinite_in_sequence")):
+        for state, reason in (
+            (TEXT, "text_in_sequence"),
+            (INFINITE, "infinite_in_sequence"),
+        ):
             offending = (state_BL == state).any(axis=1)
             self.rejects.reject(offending, name, reason=reason, found=column)
         return x_BL

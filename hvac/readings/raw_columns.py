@@ -91,7 +91,11 @@ def missing_column(
     column = f"'{expected}'" if expected == ours else f"'{expected}' (our {ours})"
     more = f" and {len(known) - MOST_NAMED} more" if len(known) > MOST_NAMED else ""
     found = ", ".join(known[:MOST_NAMED]) + more
-    one = " (or set source.facility_id, where all is one facility)" if ours == "facility_id" else ""
+    one = (
+        " (or set source.facility_id, where all is one facility)"
+        if ours == "facility_id"
+        else ""
+    )
     return f"{file.path}: expected a column {column}, found columns: {found}{hint} Name it in {setting}{one}"
 
 
@@ -107,4 +111,8 @@ def how_else(file: TableFile, expected: str) -> str:
     if file.setting != READINGS:
         return ""
     above = rows_above(file.path, file.encoding, file.skipped, expected)
-    return f"; or, as row {above + 1} has it, set source.skip_rows: {above}" if above else ""
+    return (
+        f"; or, as row {above + 1} has it, set source.skip_rows: {above}"
+        if above
+        else ""
+    )

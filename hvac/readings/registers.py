@@ -15,7 +15,14 @@ from hvac.readings.rejects import Rejects, add_counts, count_reasons
 from hvac.readings.small_tables import SmallTable, TableResult, join_files
 from hvac.readings.sources import SourceConfig
 from hvac.readings.table_paths import table_files
-from hvac.readings.text_values import MISSING, OUT_OF_RANGE, READ, as_text, flags, one_array
+from hvac.readings.text_values import (
+    MISSING,
+    OUT_OF_RANGE,
+    READ,
+    as_text,
+    flags,
+    one_array,
+)
 
 EVENTS = pa.schema(
     [

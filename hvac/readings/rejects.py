@@ -66,7 +66,9 @@ class Rejects:
         self.rejected = np.zeros(len(row), dtype=bool)
         self._parts: list[pa.Table] = []
 
-    def reject(self, mask: Bools, column: str | Column, *, reason: str, found: Column) -> None:
+    def reject(
+        self, mask: Bools, column: str | Column, *, reason: str, found: Column
+    ) -> None:
         """Leave out the rows of `mask` that are not rejected yet.
 
         `column` is one name, or an array with one per row.
@@ -75,7 +77,9 @@ class Rejects:
         self.rejected |= mask
         self.note(fresh, column, reason=reason, found=found)
 
-    def note(self, mask: Bools, column: str | Column, *, reason: str, found: Column) -> None:
+    def note(
+        self, mask: Bools, column: str | Column, *, reason: str, found: Column
+    ) -> None:
         """Record the rows of `mask` without leaving them out."""
         index = np.flatnonzero(mask)
         if not len(index):
@@ -84,7 +88,9 @@ class Rejects:
         names = [column] * len(index)
         if not isinstance(column, str):
             names = column.take(picked).to_pylist()
-        self._add(self.row[index], names, reason, as_text(found.take(picked)).to_pylist())
+        self._add(
+            self.row[index], names, reason, as_text(found.take(picked)).to_pylist()
+        )
 
     def ragged(self, ragged: Iterable[Ragged]) -> None:
         """Record rows that have another number of fields than the header."""
@@ -94,7 +100,11 @@ class Rejects:
             self._add(numbers, [""] * len(rows), "field_count", texts)
 
     def _add(
-        self, row: Ints | Sequence[int], names: list[str], reason: str, texts: Iterable[str]
+        self,
+        row: Ints | Sequence[int],
+        names: list[str],
+        reason: str,
+        texts: Iterable[str],
     ) -> None:
         short = [text[:FOUND_CHARACTERS] for text in texts]
         count = len(short)
@@ -128,10 +138,14 @@ def add_counts(counts: Iterable[Mapping[str, int]]) -> dict[str, int]:
 def first_offenders(rejects: pa.Table, count: int = 5) -> str:
     """Return the first offenders as one phrase: row, column, reason and what was found."""
     phrase = "row {row} {column} {reason} {found!r}"
-    return "; ".join(phrase.format(**row) for row in rejects.slice(0, count).to_pylist())
+    return "; ".join(
+        phrase.format(**row) for row in rejects.slice(0, count).to_pylist()
+    )
 
 
-def require_some_read(file: str, counts: Mapping[str, int], offenders: pa.Table) -> None:
+def require_some_read(
+    file: str, counts: Mapping[str, int], offenders: pa.Table
+) -> None:
     """Raise InputError where rows were rejected and not one could be read."""
     rejected = counts.get("rejected", 0)
     if counts.get("read", 0) or not rejected:

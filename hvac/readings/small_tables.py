@@ -88,7 +88,11 @@ class SmallTable:
     """
 
     def __init__(
-        self, path: str, source: SourceConfig, required: Sequence[str], optional: Sequence[str]
+        self,
+        path: str,
+        source: SourceConfig,
+        required: Sequence[str],
+        optional: Sequence[str],
     ) -> None:
         self.source = source
         setting = "source.events" if "kind" in required else "source.equipment"
@@ -99,7 +103,9 @@ class SmallTable:
             required = [name for name in required if name != "facility_id"]
             optional = [*optional, "facility_id"]
         self.names = _names(file, source, required, optional)
-        others = [name for name in file.columns if name and file.columns.count(name) == 1]
+        others = [
+            name for name in file.columns if name and file.columns.count(name) == 1
+        ]
         columns = list(dict.fromkeys([*self.names.values(), *others]))
         empty = pa.table({name: pa.array([], pa.string()) for name in columns})
         tables = []
@@ -109,7 +115,9 @@ class SmallTable:
             tables.append(batch.table)
             row.append(batch.row)
             self.ragged += batch.ragged
-        self.table = pa.concat_tables(tables, promote_options="permissive") if tables else empty
+        self.table = (
+            pa.concat_tables(tables, promote_options="permissive") if tables else empty
+        )
         if facility is not None and "facility_id" not in self.names:
             self.names["facility_id"] = "facility_id"
             everywhere = pa.array([facility] * len(self.table), pa.string())
@@ -133,7 +141,9 @@ class SmallTable:
         for state, reason in ID_REASONS.items():
             if name == "kind":
                 reason = reason.replace("id", "kind")
-            self.rejects.reject(states == state, self.names[name], reason=reason, found=column)
+            self.rejects.reject(
+                states == state, self.names[name], reason=reason, found=column
+            )
         return text
 
     def class_names(self) -> pa.StringArray:
@@ -158,7 +168,10 @@ class SmallTable:
         for state, reason in REASONS.items():
             reason = reason.replace("date", name)
             self.note_kept(
-                days.state == state, self.names.get(name, name), reason=reason, found=column
+                days.state == state,
+                self.names.get(name, name),
+                reason=reason,
+                found=column,
             )
 
     def required_days(self, name: str) -> Days:
@@ -184,11 +197,17 @@ class SmallTable:
         where = f"{self.rejects.file}, column {self.names[name]}"
         return read_table_days(column, facility, self.source, where=where), column
 
-    def note_kept(self, mask: Bools, column: str, *, reason: str, found: Column) -> None:
+    def note_kept(
+        self, mask: Bools, column: str, *, reason: str, found: Column
+    ) -> None:
         """List rows that are not rejected."""
-        self.rejects.note(mask & ~self.rejects.rejected, column, reason=reason, found=found)
+        self.rejects.note(
+            mask & ~self.rejects.rejected, column, reason=reason, found=found
+        )
 
-    def reject_repeated(self, facility: pa.StringArray, equipment: pa.StringArray) -> None:
+    def reject_repeated(
+        self, facility: pa.StringArray, equipment: pa.StringArray
+    ) -> None:
         """Reject all but the first row of each equipment."""
         ids = {"facility": facility.to_pylist(), "equipment": equipment.to_pylist()}
         pairs = pd.DataFrame(ids)
@@ -209,7 +228,10 @@ class SmallTable:
 
 
 def _names(
-    file: TableFile, source: SourceConfig, required: Sequence[str], optional: Sequence[str]
+    file: TableFile,
+    source: SourceConfig,
+    required: Sequence[str],
+    optional: Sequence[str],
 ) -> dict[str, str]:
     """Return the table's names by ours.
 
@@ -224,7 +246,9 @@ def _names(
                 names[ours] = name
                 break
         if ours not in names and ours in OWN_COLUMNS and ours in source.columns:
-            find_columns(file, source, required=[ours])  # raises: says what is there instead
+            find_columns(
+                file, source, required=[ours]
+            )  # raises: says what is there instead
     missing = [ours for ours in required if ours not in names]
     if missing:
         plain = source.replace(columns={}, format="canonical")

@@ -21,7 +21,14 @@ __all__ = ["SourceConfig", "WideConfig", "WidePoint"]
 NO_TABLES = ("punycode", "idna", "unicode_escape", "raw_unicode_escape", "undefined")
 ENCODINGS = ("utf-8-sig", "utf-8", "cp932")
 # Names of signs, easier on a command line.
-SIGNS = {"comma": ",", "point": ".", "semicolon": ";", "tab": "\t", "bar": "|", "space": " "}
+SIGNS = {
+    "comma": ",",
+    "point": ".",
+    "semicolon": ";",
+    "tab": "\t",
+    "bar": "|",
+    "space": " ",
+}
 SEPARATORS = (",", ".", "'", "’", " ")  # what may part the thousands of a number
 MISSING = (
     *("", "-", "--", "---", "－", "ー", "―", "−"),
@@ -114,7 +121,11 @@ class SourceConfig(Config):
     @model_validator(mode="after")
     def _is_consistent(self) -> Self:
         _check_names(self.columns)
-        _check_zones(zone for zone in (self.time_zone, *self.facility_time_zones.values()) if zone)
+        _check_zones(
+            zone
+            for zone in (self.time_zone, *self.facility_time_zones.values())
+            if zone
+        )
         _check_encoding(self.encoding)
         _check_separators(self.decimal, self.thousands, self.delimiter)
         _check_date_format(self.date_format)
@@ -137,7 +148,9 @@ def _check_building_model(
         raise ValueError(
             "building_model says what the columns of a wide table are: set source.format: wide"
         )
-    given = [name for name in ("equipment_id", "point_id") if name in groups_of(path_pattern)]
+    given = [
+        name for name in ("equipment_id", "point_id") if name in groups_of(path_pattern)
+    ]
     others = ["path_pattern"] if given else []
     for name in ("equipment_id", "point_id"):
         others += wide.origins(name) if wide else []
@@ -148,11 +161,15 @@ def _check_building_model(
         )
 
 
-def _check_origins(wide: WideConfig, path_pattern: str | None, facility_id: str | None) -> None:
+def _check_origins(
+    wide: WideConfig, path_pattern: str | None, facility_id: str | None
+) -> None:
     """Raise ValueError where an id of a wide table has no origin, or several."""
     by_path = groups_of(path_pattern)
     for owner in ("facility", "equipment"):
-        origins = wide.origins(f"{owner}_id") + ["path_pattern"] * (f"{owner}_id" in by_path)
+        origins = wide.origins(f"{owner}_id") + ["path_pattern"] * (
+            f"{owner}_id" in by_path
+        )
         if not origins and owner == "facility" and facility_id:
             continue
         if len(origins) != 1:
@@ -162,15 +179,21 @@ def _check_origins(wide: WideConfig, path_pattern: str | None, facility_id: str 
                 f" or {owner}_id in wide.pattern, wide.points or path_pattern{found}"
             )
     if "point_id" in by_path and wide.origins("point_id"):
-        raise ValueError("point_id comes from path_pattern and from wide: give one of the two")
+        raise ValueError(
+            "point_id comes from path_pattern and from wide: give one of the two"
+        )
     if wide.pattern and not wide.origins("point_id") and "point_id" not in by_path:
-        raise ValueError("wide.pattern gives no point_id: name it there, or in path_pattern")
+        raise ValueError(
+            "wide.pattern gives no point_id: name it there, or in path_pattern"
+        )
 
 
 def _check_names(columns: dict[str, str]) -> None:
     for name in columns:
         if name not in FIELDS:
-            raise ValueError(unknown_name(f"name '{name}' in columns", name, FIELDS, "names"))
+            raise ValueError(
+                unknown_name(f"name '{name}' in columns", name, FIELDS, "names")
+            )
 
 
 def _check_zones(zones: Iterable[str]) -> None:
@@ -202,7 +225,9 @@ def _mark(given: Json) -> str:
     return "" if given is None else str(given)
 
 
-def _check_separators(decimal: str | None, thousands: str | None, delimiter: str | None) -> None:
+def _check_separators(
+    decimal: str | None, thousands: str | None, delimiter: str | None
+) -> None:
     if delimiter and not delimiter.isascii():
         raise ValueError(
             f"delimiter {delimiter!r}: expected one ASCII sign such as ',', ';' or tab"
@@ -213,7 +238,9 @@ def _check_separators(decimal: str | None, thousands: str | None, delimiter: str
             f"unknown thousands {thousands!r}: expected one of {known}, or '' for none"
         )
     if decimal and decimal == thousands:
-        raise ValueError(f"decimal and thousands are both {decimal!r}: a number cannot be read so")
+        raise ValueError(
+            f"decimal and thousands are both {decimal!r}: a number cannot be read so"
+        )
 
 
 def _check_date_format(given: str | None) -> None:

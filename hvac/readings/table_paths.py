@@ -16,7 +16,9 @@ from hvac.readings.sources import SourceConfig
 from hvac.storage import Place, as_given, open_filesystem, unreadable
 
 SUFFIXES = (".parquet", ".pq", ".csv", ".csv.gz", ".csv.bz2", ".csv.zst")
-NO_VALUE = "__HIVE_DEFAULT_PARTITION__"  # the folder of rows whose partition column is null
+NO_VALUE = (
+    "__HIVE_DEFAULT_PARTITION__"  # the folder of rows whose partition column is null
+)
 HASHED_BYTES = 2**22  # at a time
 
 
@@ -29,7 +31,9 @@ def source_files(source: SourceConfig) -> list[str]:
     """
     files = table_files(source.readings, "source.readings")
     if not files:
-        raise InputError("source.readings names no file: expected a file, folder, glob or URL")
+        raise InputError(
+            "source.readings names no file: expected a file, folder, glob or URL"
+        )
     return files
 
 

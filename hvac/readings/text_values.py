@@ -15,7 +15,9 @@ import pyarrow.compute as pc
 
 from hvac.arrays import Bools
 
-READ, MISSING, TEXT, INFINITE, UNREADABLE, OUT_OF_RANGE, MIXED_UNIT, DAY_OR_MONTH = range(8)
+READ, MISSING, TEXT, INFINITE, UNREADABLE, OUT_OF_RANGE, MIXED_UNIT, DAY_OR_MONTH = (
+    range(8)
+)
 
 Column: TypeAlias = pa.Array | pa.ChunkedArray
 """A column of a table, in one piece or in several."""
@@ -44,7 +46,11 @@ def one_array(column: Column) -> pa.Array:
     if isinstance(column, pa.ChunkedArray):
         column = column.combine_chunks()
     if isinstance(column, pa.ChunkedArray):
-        column = pa.concat_arrays(column.chunks) if column.num_chunks else pa.array([], column.type)
+        column = (
+            pa.concat_arrays(column.chunks)
+            if column.num_chunks
+            else pa.array([], column.type)
+        )
     return column.dictionary_decode() if pa.types.is_dictionary(column.type) else column
 
 
@@ -55,7 +61,12 @@ def flags(mask: pa.BooleanArray) -> Bools:
 
 def is_number(kind: pa.DataType) -> bool:
     """Tell whether an Arrow type holds numbers (or yes and no)."""
-    tests = (pa.types.is_floating, pa.types.is_integer, pa.types.is_decimal, pa.types.is_boolean)
+    tests = (
+        pa.types.is_floating,
+        pa.types.is_integer,
+        pa.types.is_decimal,
+        pa.types.is_boolean,
+    )
     return any(test(kind) for test in tests)
 
 

@@ -61,7 +61,9 @@ class WideConfig(Config):
         """Return the settings that give an id: `facility_id`, `equipment_id` or `point_id`."""
         owner = name.removesuffix("_id")
         given = [f"{owner}_column", name] if name != "point_id" else []
-        origins = [f"wide.{option}" for option in given if getattr(self, option) is not None]
+        origins = [
+            f"wide.{option}" for option in given if getattr(self, option) is not None
+        ]
         if name in groups_of(self.pattern):
             origins.append("wide.pattern")
         if any(name in ids for ids in self.mapped.values()):
@@ -74,13 +76,17 @@ class WideConfig(Config):
         mapped = {}
         for column, point in self.points.items():
             ids = {"point_id": point} if isinstance(point, str) else point.model_dump()
-            mapped[column] = {name: ids[name] for name in IDS if ids.get(name) is not None}
+            mapped[column] = {
+                name: ids[name] for name in IDS if ids.get(name) is not None
+            }
         return mapped
 
     @model_validator(mode="after")
     def _is_consistent(self) -> Self:
         if self.points and self.pattern:
-            raise ValueError("points and pattern both say what the columns are: give one of them")
+            raise ValueError(
+                "points and pattern both say what the columns are: give one of them"
+            )
         kinds = {tuple(ids) for ids in self.mapped.values()}
         if len(kinds) > 1:
             raise ValueError(

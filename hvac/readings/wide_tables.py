@@ -31,7 +31,9 @@ WIDE_SETTINGS = {
 }
 
 
-def read_wide(file: TableFile, source: SourceConfig, batch_rows: int) -> Iterator[RawBatch]:
+def read_wide(
+    file: TableFile, source: SourceConfig, batch_rows: int
+) -> Iterator[RawBatch]:
     wide = source.wide
     assert wide is not None, "checked with the configuration"
     names = _wide_names(file, wide)
@@ -42,7 +44,9 @@ def read_wide(file: TableFile, source: SourceConfig, batch_rows: int) -> Iterato
     constants |= path_ids(file, source)
     if source.facility_id and not wide.origins("facility_id"):
         constants.setdefault("facility_id", source.facility_id)
-    for batch in iter_table(file, columns, batch_rows=max(1, batch_rows // len(points))):
+    for batch in iter_table(
+        file, columns, batch_rows=max(1, batch_rows // len(points))
+    ):
         yield _melt(batch, names=names, points=points, constants=constants)
 
 
@@ -55,7 +59,9 @@ def _wide_names(file: TableFile, wide: WideConfig) -> dict[str, str]:
         name = match_column(expected, file.columns, file.path)
         if name is None:
             setting = f"source.wide: {{{option}: <name in the file>}}"
-            message = missing_column(file, ours, expected, file.columns, setting=setting)
+            message = missing_column(
+                file, ours, expected, file.columns, setting=setting
+            )
             raise InputError(message + how_else(file, expected))
         names[ours] = name
     return names
@@ -78,12 +84,18 @@ def _wide_points(
         _require_ids(file, wide.pattern, points, others)
     else:
         by_path = groups_of(source.path_pattern)
-        own = {} if "point_id" in by_path else {name: {"point_id": name} for name in others}
+        own = (
+            {}
+            if "point_id" in by_path
+            else {name: {"point_id": name} for name in others}
+        )
         points = wide.mapped or own or {name: {} for name in others}
     for name in points:
         if match_column(name, file.columns, file.path) != name:
             setting = "source.wide: {points: {<name in the file>: <point id>}}"
-            raise InputError(missing_column(file, name, name, file.columns, setting=setting))
+            raise InputError(
+                missing_column(file, name, name, file.columns, setting=setting)
+            )
     if not points:
         raise InputError(
             f"{file.path}: expected value columns beside {', '.join(names.values())}, found none"
@@ -101,7 +113,11 @@ def _ids_of_model(
     """
     path = str(source.building_model)
     model = read_building_model(path)
-    known = {name: model.columns[fold(name)] for name in others if fold(name) in model.columns}
+    known = {
+        name: model.columns[fold(name)]
+        for name in others
+        if fold(name) in model.columns
+    }
     if not known:
         examples = ", ".join(list(model.columns)[:NAMED])
         raise InputError(
@@ -131,7 +147,10 @@ def _facility_is_given(source: SourceConfig) -> bool:
 
 
 def _require_ids(
-    file: TableFile, pattern: str, points: Mapping[str, dict[str, str]], others: Sequence[str]
+    file: TableFile,
+    pattern: str,
+    points: Mapping[str, dict[str, str]],
+    others: Sequence[str],
 ) -> None:
     """Raise InputError where no column matches a pattern, or one lacks a group of it."""
     if not points:
@@ -163,12 +182,18 @@ def _require_distinct(file: TableFile, points: Mapping[str, dict[str, str]]) -> 
 def notes_on_columns(file: TableFile, source: SourceConfig) -> tuple[str, ...]:
     """Return a note on the columns that pattern or model leave out; none where there are none."""
     wide = source.wide
-    if source.format != "wide" or wide is None or not (wide.pattern or source.building_model):
+    if (
+        source.format != "wide"
+        or wide is None
+        or not (wide.pattern or source.building_model)
+    ):
         return ()
     names = _wide_names(file, wide)
     others = [name for name in file.columns if _holds_values(name, names)]
     points = _wide_points(file, source, names)
-    setting = "source.building_model" if source.building_model else "source.wide.pattern"
+    setting = (
+        "source.building_model" if source.building_model else "source.wide.pattern"
+    )
     left = [name for name in others if name not in points]
     if not left:
         return ()
@@ -180,7 +205,11 @@ def notes_on_columns(file: TableFile, source: SourceConfig) -> tuple[str, ...]:
 
 def _holds_values(name: str, names: Mapping[str, str]) -> bool:
     """Tell whether a column is a point: not an id or date, and not pandas' row number."""
-    return bool(name) and name not in names.values() and not name.startswith("__index_level_")
+    return (
+        bool(name)
+        and name not in names.values()
+        and not name.startswith("__index_level_")
+    )
 
 
 def _melt(
@@ -213,7 +242,9 @@ def _melt(
     values = _one_type([one_array(batch.table[name]) for name in points])
     columns["value"] = pa.concat_arrays(values).take(by_row)
     value_names = pa.array(list(points), pa.string()).take(place)
-    return RawBatch(columns, np.repeat(batch.row, many), names, batch.ragged, value_names)
+    return RawBatch(
+        columns, np.repeat(batch.row, many), names, batch.ragged, value_names
+    )
 
 
 def _one_type(columns: list[pa.Array]) -> list[pa.Array]:

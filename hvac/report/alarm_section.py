@@ -3,7 +3,18 @@
 from __future__ import annotations
 
 from hvac.report.section_tables import by_metric
-from hvac.report.view import DASH, Block, Cell, Row, Table, View, cell, dig, labelled, show
+from hvac.report.view import (
+    DASH,
+    Block,
+    Cell,
+    Row,
+    Table,
+    View,
+    cell,
+    dig,
+    labelled,
+    show,
+)
 
 ALARMS = {
     "alarm_precision": "share",
@@ -36,7 +47,9 @@ def threshold_rows(view: View) -> list[Row]:
         policies = []
         for horizon in view.horizons:
             values.append(cell(dig(thresholds, horizon), "share"))
-            policy = words.name("policy", str(dig(thresholds, horizon, "policy") or DASH))
+            policy = words.name(
+                "policy", str(dig(thresholds, horizon, "policy") or DASH)
+            )
             note = str(dig(thresholds, horizon, "note") or "")
             policies.append(Cell(policy, detail=note))
         rows.append(Row(head=labelled(words, "threshold"), cells=values))
@@ -55,14 +68,18 @@ def _class_thresholds(view: View) -> list[Row]:
     """Return a row per class with its own thresholds; none where there is one class."""
     by_class: dict[str, list[Cell]] = {}
     for horizon in view.horizons:
-        for name, stored in view.group("thresholds", view.default, horizon, "by_class").items():
+        for name, stored in view.group(
+            "thresholds", view.default, horizon, "by_class"
+        ).items():
             by_class.setdefault(name, []).append(cell(stored, "share"))
     if len(by_class) < 2:
         return []
     rows = []
     for name, cells in by_class.items():
         called = view.named("class", name)
-        head = Cell(view.words("table.threshold_of", name=called.text), detail=called.detail)
+        head = Cell(
+            view.words("table.threshold_of", name=called.text), detail=called.detail
+        )
         rows.append(Row(head=head, cells=cells))
     return rows
 
@@ -84,4 +101,6 @@ def confusion_table(view: View) -> list[Block]:
     pair_heads = [words("table.alarm"), words("table.silence")]
     head = [words("table.actual"), *pair_heads * len(view.horizons)]
     groups = [(text, 2) for text in view.heads(view.horizons)]
-    return [Table(caption=words("caption.confusion"), groups=groups, head=head, rows=rows)]
+    return [
+        Table(caption=words("caption.confusion"), groups=groups, head=head, rows=rows)
+    ]

@@ -25,7 +25,9 @@ LISTED = ("facilities", "equipment", "points", "first_date", "last_date")
 TONES = {"stops": "worse", "fault": "worse", "note": "better"}
 
 
-def write_check_page(check: RecordCheck, *, name: str, path: str | AnyPath, language: str) -> None:
+def write_check_page(
+    check: RecordCheck, *, name: str, path: str | AnyPath, language: str
+) -> None:
     """Write one HTML file in one language.
 
     Args:
@@ -55,7 +57,9 @@ def _faults(check: RecordCheck, words: Words) -> list[Block]:
                 text = _in_words(fault.text, words)
                 if fault.remedy:
                     text += f" → {_in_words(fault.remedy, words)}"
-                notes.append(Note(text, kind="item", tone=tone, label=words(f"level.{level}")))
+                notes.append(
+                    Note(text, kind="item", tone=tone, label=words(f"level.{level}"))
+                )
     return notes
 
 
@@ -72,27 +76,36 @@ def _picture(check: RecordCheck, words: Words) -> list[object]:
     svg = record_svg(drawn, check.events, title=words("picture.alt", n=len(drawn)))
     caption = words("picture.caption")
     left = len(check.machines) - len(drawn)
-    more: list[object] = [Note(words("picture.more", n=show(left, "count")))] if left else []
+    more: list[object] = (
+        [Note(words("picture.more", n=show(left, "count")))] if left else []
+    )
     return [RecordDrawing(svg=svg, caption=caption), *more]
 
 
 def _read(facts: JsonObject, words: Words) -> list[Block]:
     rows = [
         _fact(words, "files", f"{facts['files_read']} / {facts['files']}"),
-        *(_fact(words, key, show(facts[key], "count")) for key in ("rows", "readings", "missing")),
+        *(
+            _fact(words, key, show(facts[key], "count"))
+            for key in ("rows", "readings", "missing")
+        ),
         _fact(words, "rejected", _listed(facts["rejected"], words, group="rejected")),
     ]
     if "equipment" in facts:
         rows += [_fact(words, key, plain(facts[key]).text) for key in LISTED]
         rows += [
             _fact(words, "classes", _listed(facts["classes"], words)),
-            _fact(words, "rhythm", _listed(facts["rhythm"], words, group="rhythm_name")),
+            _fact(
+                words, "rhythm", _listed(facts["rhythm"], words, group="rhythm_name")
+            ),
             _fact(words, "observed", show(facts["observed"], "share")),
             _fact(words, "events", _listed(facts["events"], words, group="event_kind")),
             _fact(words, "learning", _listed_texts(facts["learning"], words)),
         ]
     if "minutes" in facts:
-        cost = words("cost", minutes=show(facts["minutes"], "days"), memory=facts["memory_gb"])
+        cost = words(
+            "cost", minutes=show(facts["minutes"], "days"), memory=facts["memory_gb"]
+        )
         rows.append(_fact(words, "cost", cost))
     return [Table(caption=words("caption.read"), rows=rows)]
 
@@ -102,7 +115,9 @@ def _fact(words: Words, key: str, text: str) -> Row:
 
 
 def _listed(counts: Json, words: Words, *, group: str = "") -> str:
-    names = {name: words.name(group, name) if group else name for name in branch(counts)}
+    names = {
+        name: words.name(group, name) if group else name for name in branch(counts)
+    }
     parts = [f"{names[name]} {show(n, 'count')}" for name, n in branch(counts).items()]
     return words.join(parts) or DASH
 

@@ -95,7 +95,9 @@ def _name(words: Words, group: str, name: str) -> str:
 
 
 def _counts_at(tree: JsonObject, *keys: str) -> dict[str, int]:
-    return {name: int(number(count) or 0) for name, count in branch(tree, *keys).items()}
+    return {
+        name: int(number(count) or 0) for name, count in branch(tree, *keys).items()
+    }
 
 
 def _split_lines(words: Words, windows: JsonObject) -> list[str]:
@@ -103,7 +105,9 @@ def _split_lines(words: Words, windows: JsonObject) -> list[str]:
     for split in SPLITS:
         row = branch(windows, split)
         by_horizon = branch(row, "base_rate")
-        rates = [words("rate", days=h, rate=_percent(rate)) for h, rate in by_horizon.items()]
+        rates = [
+            words("rate", days=h, rate=_percent(rate)) for h, rate in by_horizon.items()
+        ]
         counted = words(
             "split",
             n=f"{row['windows']:>9,}",
@@ -125,7 +129,11 @@ def effective_lines(row: JsonObject, words: Words = ENGLISH) -> list[str]:
         if (known, positive) != counted:
             shown = {"n": f"{known:,}", "positive": f"{positive:,}"}
             numbers.append(words("effective_one", days=horizon, **shown))
-    return [f"        {words('effective', numbers=words.join(numbers))}"] if numbers else []
+    return (
+        [f"        {words('effective', numbers=words.join(numbers))}"]
+        if numbers
+        else []
+    )
 
 
 def _newest_lines(
@@ -137,7 +145,9 @@ def _newest_lines(
     line = words("newest", counts=_counts(words, units_by_status, "status"))
     if days_left:
         least, most = min(days_left), max(days_left)
-        wait = str(least) if least == most else words("days_from", least=least, most=most)
+        wait = (
+            str(least) if least == most else words("days_from", least=least, most=most)
+        )
         line = words("newest_learning", newest=line, days=wait)
     return [line]
 
@@ -149,7 +159,9 @@ def model_lines(metrics: JsonObject, words: Words = ENGLISH) -> list[str]:
     heads = "".join(_padded(words("horizon", days=h), 26, right=True) for h in horizons)
     lines = ["", f"{_padded(words('head'), 16)}{heads}"]
     for name in models:
-        intervals = [_interval(dig(models, name, horizon, "pr_auc")) for horizon in horizons]
+        intervals = [
+            _interval(dig(models, name, horizon, "pr_auc")) for horizon in horizons
+        ]
         cells = "".join(f"{interval:>26}" for interval in intervals)
         lines.append(f"{name:<16}{cells}")
     measured = branch(models, str(dig(metrics, "run", "family")))

@@ -65,7 +65,9 @@ def outcomes(alarm_B: Bools, y_B: Bools) -> Strings:
     return np.where(y_B, of_positives, of_negatives)
 
 
-def example_risks(windows: EvaluationSet, risks: ModelRisks, row: int) -> RisksByHorizon:
+def example_risks(
+    windows: EvaluationSet, risks: ModelRisks, row: int
+) -> RisksByHorizon:
     """Return the risks of one window by horizon."""
     outcome_H = outcomes(risks.alarm_BH[row], windows.windows.labels[0][row])
     by_horizon = {}

@@ -8,7 +8,19 @@ from __future__ import annotations
 
 from hvac.json_values import JsonObject, branch, listed
 from hvac.report.texts import Words, in_order
-from hvac.report.view import DASH, Block, Cell, Note, Row, Table, View, cell, dig, number, show
+from hvac.report.view import (
+    DASH,
+    Block,
+    Cell,
+    Note,
+    Row,
+    Table,
+    View,
+    cell,
+    dig,
+    number,
+    show,
+)
 
 FIGURES = ("pr_auc", "brier_skill")
 PARTS = ("calibration", "thresholds")
@@ -33,7 +45,9 @@ def facilities(view: View) -> list[Block]:
 
 def _any_own_decision(view: View) -> bool:
     by_facility = view.group("own_decisions").values()
-    return any(dig(decisions, part, "own") for decisions in by_facility for part in PARTS)
+    return any(
+        dig(decisions, part, "own") for decisions in by_facility for part in PARTS
+    )
 
 
 def _decisions(view: View) -> Table:
@@ -42,7 +56,10 @@ def _decisions(view: View) -> Table:
     decisions = view.group("own_decisions")
     rows = []
     for facility in sorted({*decisions, *view.group("unseen", "facilities")}):
-        cells = [_largest_count(view, facility, "units"), _largest_count(view, facility, "events")]
+        cells = [
+            _largest_count(view, facility, "units"),
+            _largest_count(view, facility, "events"),
+        ]
         cells += [_whose(words, branch(decisions, facility, part)) for part in PARTS]
         rows.append(Row(head=view.named("facility", facility), cells=cells))
     head = [
@@ -52,7 +69,9 @@ def _decisions(view: View) -> Table:
         words("unseen.calibration"),
         words("unseen.thresholds"),
     ]
-    return Table(caption=words("caption.own_decisions", model=view.model), head=head, rows=rows)
+    return Table(
+        caption=words("caption.own_decisions", model=view.model), head=head, rows=rows
+    )
 
 
 def _largest_count(view: View, facility: str, count: str) -> Cell:
@@ -91,7 +110,12 @@ def _unseen_table(view: View, horizon: str) -> Table:
     for facility in by_facility:
         rows.append(_row(view, facility, branch(by_facility, facility), horizon))
     rows.append(_row(view, "", branch(unseen, "all"), horizon))
-    return Table(caption=words("caption.unseen", days=horizon), groups=groups, head=head, rows=rows)
+    return Table(
+        caption=words("caption.unseen", days=horizon),
+        groups=groups,
+        head=head,
+        rows=rows,
+    )
 
 
 def _row(view: View, facility: str, by_model: JsonObject, horizon: str) -> Row:

@@ -20,7 +20,11 @@ from matplotlib.ticker import PercentFormatter
 
 from hvac.arrays import Floats
 from hvac.json_values import Json, JsonObject, branch, listed
-from hvac.report.forecast_figure import DrawnForecast, ForecastPanel, forecast_comparison
+from hvac.report.forecast_figure import (
+    DrawnForecast,
+    ForecastPanel,
+    forecast_comparison,
+)
 from hvac.report.history_figure import training_history
 from hvac.report.style import (
     DASHES,
@@ -86,7 +90,9 @@ def _model_styles(models: Sequence[str], default: str) -> dict[str, LineStyle]:
     return styles
 
 
-def _small_multiples(curves: JsonObject, draw: DrawCurve, *, words: Words, default: str) -> Figure:
+def _small_multiples(
+    curves: JsonObject, draw: DrawCurve, *, words: Words, default: str
+) -> Figure:
     """Draw one square per horizon, with every model in it, and one legend below."""
     horizons = _horizons(curves)
     if not horizons:
@@ -113,14 +119,18 @@ def _horizons(by_name: JsonObject) -> list[str]:
     return in_order([horizon for name in by_name for horizon in branch(by_name, name)])
 
 
-def reliability(curves: JsonObject, *, language: str, default: str = "hybrid") -> Figure:
+def reliability(
+    curves: JsonObject, *, language: str, default: str = "hybrid"
+) -> Figure:
     """Draw the observed rate against the predicted risk, one square per horizon.
 
     The default model is bold, with intervals, and with dots as large as their bins.
     """
     words = Words(language)
     with style(language):
-        figure = _small_multiples(curves, _draw_reliability, words=words, default=default)
+        figure = _small_multiples(
+            curves, _draw_reliability, words=words, default=default
+        )
         for axes in figure.axes:
             top = max(axes.get_xlim()[1], axes.get_ylim()[1])
             axes.plot([0, top], [0, top], color=FAINT, lw=0.9, zorder=1)
@@ -132,7 +142,9 @@ def reliability(curves: JsonObject, *, language: str, default: str = "hybrid") -
         return finish(figure, language)
 
 
-def _draw_reliability(axes: Axes, curve: JsonObject, look: LineStyle, bold: bool) -> None:
+def _draw_reliability(
+    axes: Axes, curve: JsonObject, look: LineStyle, bold: bool
+) -> None:
     points = branch(curve, "reliability")
     risk = _array(points.get("risk"))
     rate = _array(points.get("rate"))
@@ -191,9 +203,13 @@ def metric_bars(
         if not horizons:
             return nothing(words)
         first = horizons[0]
-        order = sorted(models, key=lambda model: _sort_key(dig(models[model], first, metric)))
+        order = sorted(
+            models, key=lambda model: _sort_key(dig(models[model], first, metric))
+        )
         figure = Figure(figsize=(WIDTH, 0.27 * len(order) + 1.1), layout="constrained")
-        columns = figure.subplots(1, len(horizons), sharex=True, sharey=True, squeeze=False)[0]
+        columns = figure.subplots(
+            1, len(horizons), sharex=True, sharey=True, squeeze=False
+        )[0]
         for axes, horizon in zip(columns, horizons, strict=True):
             axes.set_title(horizon_title(words, horizon))
             for place, model in enumerate(order):
@@ -219,7 +235,9 @@ def _draw_interval(axes: Axes, place: int, measured: Json, bold: bool) -> None:
 
 
 def _draw_base_rate(axes: Axes, measured: JsonObject, metric: str) -> None:
-    base_rate = _bound(measured.get("base_rate"), "value") if metric == "pr_auc" else 0.5
+    base_rate = (
+        _bound(measured.get("base_rate"), "value") if metric == "pr_auc" else 0.5
+    )
     if metric in ("pr_auc", "roc_auc") and math.isfinite(base_rate):
         axes.axvline(base_rate, color=INK, ls=":", lw=1.1, zorder=1)
 
@@ -256,4 +274,6 @@ def as_data_uri(figure: Figure) -> str:
     """Return the figure as `data:image/png;base64,…`, to stand inside an HTML page."""
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png", dpi=DPI, metadata={"Software": None})
-    return "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode("ascii")
+    return "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode(
+        "ascii"
+    )

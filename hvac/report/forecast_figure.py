@@ -19,7 +19,17 @@ from matplotlib.patches import Patch
 from hvac.arrays import Floats
 from hvac.panel.grid import Unit
 from hvac.panel.names import Names
-from hvac.report.style import ALARM, CALM, EVENT, FAINT, PAST, WIDTH, finish, nothing, style
+from hvac.report.style import (
+    ALARM,
+    CALM,
+    EVENT,
+    FAINT,
+    PAST,
+    WIDTH,
+    finish,
+    nothing,
+    style,
+)
 from hvac.report.texts import Words
 
 MOST_WINDOWS = 5
@@ -106,7 +116,9 @@ def forecast_comparison(
         return finish(figure, language)
 
 
-def _draw_row(row: SubFigure, panel: ForecastPanel, horizons: Sequence[int], words: Words) -> None:
+def _draw_row(
+    row: SubFigure, panel: ForecastPanel, horizons: Sequence[int], words: Words
+) -> None:
     title = words(
         "axis.row",
         unit=" / ".join(panel.unit),
@@ -158,7 +170,9 @@ def _draw_window(axes: Axes, panel: ForecastPanel, horizon: int) -> None:
     axes.set_xticks(ticks)
 
 
-def _draw_forecast(axes: Axes, forecast: DrawnForecast, horizon: int, words: Words) -> None:
+def _draw_forecast(
+    axes: Axes, forecast: DrawnForecast, horizon: int, words: Words
+) -> None:
     middle_D = forecast.forecast_D[:horizon]
     low_D = forecast.band_low_D[:horizon]
     high_D = forecast.band_high_D[:horizon]
@@ -218,14 +232,26 @@ def _name_far_limits(axes: Axes, panel: ForecastPanel, words: Words) -> None:
     for limit, key, edge, va in edges:
         if math.isfinite(limit) and not bottom <= limit <= top:
             text = words(f"axis.{key}_off", value=f"{limit:g}")
-            axes.text(0.02, edge, text, transform=axes.transAxes, va=va, fontsize=7.5, color=FAINT)
+            axes.text(
+                0.02,
+                edge,
+                text,
+                transform=axes.transAxes,
+                va=va,
+                fontsize=7.5,
+                color=FAINT,
+            )
 
 
 def _forecast_legend(words: Words) -> list[Line2D | Patch]:
     return [
         Line2D([], [], color=PAST, label=words("axis.past")),
-        Line2D([], [], color=ALARM, ls=DASHED, lw=1.9, label=words("axis.forecast_alarm")),
-        Line2D([], [], color=CALM, ls=DASHED, lw=1.9, label=words("axis.forecast_calm")),
+        Line2D(
+            [], [], color=ALARM, ls=DASHED, lw=1.9, label=words("axis.forecast_alarm")
+        ),
+        Line2D(
+            [], [], color=CALM, ls=DASHED, lw=1.9, label=words("axis.forecast_calm")
+        ),
         Patch(color=CALM, alpha=0.2, label=words("axis.band")),
         Line2D([], [], color=FAINT, lw=0.9, label=words("axis.limit")),
         Patch(color=EVENT, alpha=0.28, label=words("axis.event")),

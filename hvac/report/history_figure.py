@@ -47,12 +47,16 @@ def training_history(history: History, *, language: str) -> Figure:
     with style(language):
         if not horizons:
             return nothing(words)
-        figure = Figure(figsize=(WIDTH, 1.75 * len(history) + 0.7), layout="constrained")
+        figure = Figure(
+            figsize=(WIDTH, 1.75 * len(history) + 0.7), layout="constrained"
+        )
         grid = figure.subplots(len(history), 2, squeeze=False)
         for (left, right), (name, runs) in zip(grid, history.items(), strict=True):
             left.set_title(words("axis.loss", name=name))
             right.set_title(words("axis.tune_pr_auc", name=name))
-            for horizon, colour in zip(horizons, HORIZON_COLOURS * len(horizons), strict=False):
+            for horizon, colour in zip(
+                horizons, HORIZON_COLOURS * len(horizons), strict=False
+            ):
                 _draw_run(left, right, runs.get(horizon, ()), colour)
         for axes in figure.axes:
             axes.xaxis.set_major_locator(MaxNLocator(integer=True))
@@ -82,7 +86,9 @@ def _draw_run(left: Axes, right: Axes, run: Sequence[EpochRow], colour: str) -> 
     if not math.isfinite(value):
         axes = left
         value = tune_loss[kept]
-    axes.plot(epochs[kept], value, "o", ms=8, mfc="none", mec=colour, mew=1.6, clip_on=False)
+    axes.plot(
+        epochs[kept], value, "o", ms=8, mfc="none", mec=colour, mew=1.6, clip_on=False
+    )
 
 
 def _kept(run: Sequence[EpochRow], quality: Floats) -> int | None:
@@ -107,5 +113,7 @@ def _history_legend(horizons: Sequence[str], words: Words) -> list[Line2D]:
     best = words("axis.best")
     lines.append(Line2D([], [], color=INK, ls=DASHED, lw=1.1, label=train))
     lines.append(Line2D([], [], color=INK, lw=1.5, label=tune))
-    ring = Line2D([], [], color=INK, ls="", marker="o", ms=8, mfc="none", mew=1.6, label=best)
+    ring = Line2D(
+        [], [], color=INK, ls="", marker="o", ms=8, mfc="none", mew=1.6, label=best
+    )
     return [*lines, ring]

@@ -37,4 +37,7 @@ def importance_table(view: View) -> list[Block]:
         words("table.shuffled"),
     ]
     caption = words("caption.importance", days=days)
-    return [Table(caption=caption, head=head, rows=rows), Note(words("note.importance"))]
+    return [
+        Table(caption=caption, head=head, rows=rows),
+        Note(words("note.importance")),
+    ]

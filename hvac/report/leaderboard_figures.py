@@ -15,7 +15,17 @@ from matplotlib.lines import Line2D
 from hvac.evaluation.leaderboard import Leaderboard, LeaderboardRow
 from hvac.json_values import Json
 from hvac.report.leaderboard_view import TEXTS
-from hvac.report.style import EVENT, FAINT, INK, PAST, WIDTH, finish, horizon_title, nothing, style
+from hvac.report.style import (
+    EVENT,
+    FAINT,
+    INK,
+    PAST,
+    WIDTH,
+    finish,
+    horizon_title,
+    nothing,
+    style,
+)
 from hvac.report.texts import Words
 from hvac.report.view import number
 
@@ -47,7 +57,9 @@ def quality(leaderboard: Leaderboard, *, language: str) -> Figure:
         first.invert_yaxis()
         for label, colour in zip(first.get_yticklabels(), colours, strict=True):
             label.set_color(colour if colour != OTHER else INK)
-        figure.legend(handles=_legend(leaderboard, words), loc="outside lower center", ncols=5)
+        figure.legend(
+            handles=_legend(leaderboard, words), loc="outside lower center", ncols=5
+        )
         return finish(figure, language)
 
 
@@ -81,16 +93,22 @@ def cost(leaderboard: Leaderboard, *, language: str) -> Figure:
         return finish(figure, language)
 
 
-def _columns(figure: Figure, leaderboard: Leaderboard, words: Words) -> list[tuple[Axes, str]]:
+def _columns(
+    figure: Figure, leaderboard: Leaderboard, words: Words
+) -> list[tuple[Axes, str]]:
     """Make a plot per horizon and return each with its horizon."""
     horizons = [str(horizon) for horizon in leaderboard["horizons"]]
-    columns = figure.subplots(1, len(horizons), sharex=True, sharey=True, squeeze=False)[0]
+    columns = figure.subplots(
+        1, len(horizons), sharex=True, sharey=True, squeeze=False
+    )[0]
     for axes, horizon in zip(columns, horizons, strict=True):
         axes.set_title(horizon_title(words, horizon))
     return list(zip(columns, horizons, strict=True))
 
 
-def _draw_row(axes: Axes, place: int, row: LeaderboardRow, horizon: str, *, colour: str) -> None:
+def _draw_row(
+    axes: Axes, place: int, row: LeaderboardRow, horizon: str, *, colour: str
+) -> None:
     bold = colour != OTHER
     test = row["test"][horizon]["pr_auc"]
     low = _part(test, "low")
@@ -102,7 +120,9 @@ def _draw_row(axes: Axes, place: int, row: LeaderboardRow, horizon: str, *, colo
     axes.plot(validation, place, "D", mfc="none", mec=colour, ms=4.5, mew=0.9)
 
 
-def _draw_dot(axes: Axes, rank: int, row: LeaderboardRow, horizon: str, *, colour: str) -> None:
+def _draw_dot(
+    axes: Axes, rank: int, row: LeaderboardRow, horizon: str, *, colour: str
+) -> None:
     microseconds = max(_part(row["microseconds_per_window"], "value"), FASTEST)
     pr_auc = _part(row["test"][horizon]["pr_auc"], "value")
     size = 7.5 if colour != OTHER else 5
@@ -146,7 +166,9 @@ def _legend(leaderboard: Leaderboard, words: Words) -> Sequence[Line2D]:
         label = words(f"axis.{name}")
         handles.append(Line2D([], [], color=colour, marker="o", lw=2, label=label))
     label = words("axis.validation")
-    handles.append(Line2D([], [], color=FAINT, ls="", marker="D", mfc="none", label=label))
+    handles.append(
+        Line2D([], [], color=FAINT, ls="", marker="D", mfc="none", label=label)
+    )
     label = words("axis.base_rate")
     handles.append(Line2D([], [], color=INK, ls=":", lw=1.1, label=label))
     return handles

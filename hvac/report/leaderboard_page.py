@@ -12,7 +12,13 @@ from hvac.evaluation.leaderboard import Leaderboard
 from hvac.json_values import JsonObject, as_json, listed
 from hvac.report.figures import as_data_uri
 from hvac.report.leaderboard_figures import cost, quality
-from hvac.report.leaderboard_view import TEXTS, champion_summary, overall, ranked, tables
+from hvac.report.leaderboard_view import (
+    TEXTS,
+    champion_summary,
+    overall,
+    ranked,
+    tables,
+)
 from hvac.report.page import PageContent, page_content, write_pages
 from hvac.report.provenance import facts
 from hvac.report.texts import Words, languages_from, texts
@@ -88,6 +94,8 @@ def _page(leaderboard: Leaderboard, about: JsonObject, language: str) -> PageCon
         images=images,
         words=words,
     )
-    byline = words("byline", run=about["run"], name=about["name"], created=about["created"])
+    byline = words(
+        "byline", run=about["run"], name=about["name"], created=about["created"]
+    )
     blocks = {key: build(view) for key, build in SECTIONS.items()}
     return page_content(words, byline, blocks)

@@ -56,7 +56,9 @@ def leaderboard_headline(view: View) -> Note:
     words = view.words
     first = champion(view)
     mean = show(first["validation"]["mean"])
-    chosen = words("short.champion", model=_name(words, first), count=len(ranked(view)), mean=mean)
+    chosen = words(
+        "short.champion", model=_name(words, first), count=len(ranked(view)), mean=mean
+    )
     measured = [_tested(words, first, h) for h in horizons(view) if not few(view, h)]
     tested = words("short.no_claim")
     if measured:
@@ -130,7 +132,9 @@ def overall(view: View) -> list[Block]:
         _against_head(view, "default"),
         _against_head(view, "champion"),
     ]
-    return [Table(caption=words("caption.overall"), groups=groups, head=head, rows=rows)]
+    return [
+        Table(caption=words("caption.overall"), groups=groups, head=head, rows=rows)
+    ]
 
 
 def _model_row(view: View, row: LeaderboardRow, cells: list[Cell]) -> Row:

@@ -13,7 +13,11 @@ from hvac.report.view import Note, Table, View, cell, show
 
 FIGURES = {"events": "count", "windows": "count", "base_rate": "share", "pr_auc": "ratio",
            "roc_auc": "ratio"}  # fmt: skip
-OF_MODEL = {"brier_skill": "ratio", "ece": "ratio", "false_alarms_per_unit_year": "rate"}
+OF_MODEL = {
+    "brier_skill": "ratio",
+    "ece": "ratio",
+    "false_alarms_per_unit_year": "rate",
+}
 
 
 class CardFacts(NamedTuple):
@@ -53,7 +57,9 @@ def _lines(view: View, facts: CardFacts) -> Iterator[str]:
     for split in ("train", "test"):
         windows = view.group("windows", split)
         if windows:
-            counts = {key: show(windows.get(key), "count") for key in ("windows", "units")}
+            counts = {
+                key: show(windows.get(key), "count") for key in ("windows", "units")
+            }
             yield f"- {words(f'card.{split}', **counts)}"
     yield ""
     yield f"## {words('card.use')}"
@@ -94,7 +100,9 @@ def _figures(view: View, facts: CardFacts) -> Iterator[str]:
     yield f"| {words('table.metric')} | {' | '.join(heads)} |"
     yield "|" + "---|" * (len(horizons) + 1)
     for key, form in FIGURES.items():
-        of_class = [view.at("slices", "class", facts.class_name, h, key) for h in horizons]
+        of_class = [
+            view.at("slices", "class", facts.class_name, h, key) for h in horizons
+        ]
         shown = [cell(value, form) for value in of_class]
         texts = [f"{one.text} {one.detail}".strip() for one in shown]
         yield f"| {words.name('metric', key)} | {' | '.join(texts)} |"
@@ -102,7 +110,9 @@ def _figures(view: View, facts: CardFacts) -> Iterator[str]:
         shown = [cell(view.measured(h).get(key), form) for h in horizons]
         texts = [f"{one.text} {one.detail}".strip() for one in shown]
         yield f"| {words.name('metric', key)} ({words('card.all_classes')}) | {' | '.join(texts)} |"
-    promises = [words("card.promised" if yes else "card.not_promised") for yes in facts.promised]
+    promises = [
+        words("card.promised" if yes else "card.not_promised") for yes in facts.promised
+    ]
     if promises:
         budget = show(facts.budget, "rate")
         yield f"| {words('card.promise', budget=budget)} | {' | '.join(promises)} |"

@@ -86,8 +86,12 @@ def now_section(view: View) -> list[Block]:
     if not now or not view.horizons:
         return []
     words = view.words
-    counts = {key: round(number(now.get(key)) or 0) for key in ("equipment", "alarms", "soon")}
-    lead = Note(words("now.lead", date=str(now["end_date"]), days=view.horizons[0], **counts))
+    counts = {
+        key: round(number(now.get(key)) or 0) for key in ("equipment", "alarms", "soon")
+    }
+    lead = Note(
+        words("now.lead", date=str(now["end_date"]), days=view.horizons[0], **counts)
+    )
     rows = [_row(view, stored) for stored in _rows(view)]
     if not rows:
         return [lead, Note(words("now.calm"))]

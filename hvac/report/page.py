@@ -99,7 +99,8 @@ def write_report(
             f"figures: expected names among {sorted(texts()['figure'])}, found {sorted(unknown)}"
         )
     pages = [
-        report_page(metrics, figures, Words(shown), names) for shown in languages_from(language)
+        report_page(metrics, figures, Words(shown), names)
+        for shown in languages_from(language)
     ]
     write_pages(pages, path=path, language=language)
 
@@ -122,7 +123,9 @@ def write_pages(
     write_text(as_given(path), html)
 
 
-def page_content(words: Words, byline: str, blocks: Mapping[str, Sequence[object]]) -> PageContent:
+def page_content(
+    words: Words, byline: str, blocks: Mapping[str, Sequence[object]]
+) -> PageContent:
     """Return everything the template needs to show one language.
 
     Args:
@@ -156,7 +159,9 @@ def report_page(
             first = next(iter(by_language.values()))
             images[name] = inline(by_language.get(words.language, first))
     view = View(metrics=metrics, images=images, words=words, names=names)
-    run = {key: str(view.at("run", key) or DASH) for key in ("name", "created", "version")}
+    run = {
+        key: str(view.at("run", key) or DASH) for key in ("name", "created", "version")
+    }
     run["created"] = local_time(run["created"])
     blocks = {key: build(view) for key, build in SECTIONS.items()}
     byline = words("byline", **run)
@@ -180,4 +185,6 @@ def inline(picture: str | AnyPath) -> str:
             f"figure: expected a data URI or an existing {', '.join(PICTURES)} file, found"
             f" {str(picture)[:80]!r}"
         )
-    return f"data:image/{kind};base64," + base64.b64encode(path.read_bytes()).decode("ascii")
+    return f"data:image/{kind};base64," + base64.b64encode(path.read_bytes()).decode(
+        "ascii"
+    )

@@ -51,7 +51,9 @@ def fusion_table(view: View) -> list[Block]:
     """
     words = view.words
     fusion = view.group("fusion")
-    by_class = {name: branch(fusion, name) for name in fusion if "rule" in branch(fusion, name)}
+    by_class = {
+        name: branch(fusion, name) for name in fusion if "rule" in branch(fusion, name)
+    }
     if not by_class:
         return []
     rules = []
@@ -59,7 +61,9 @@ def fusion_table(view: View) -> list[Block]:
         rules.append(Cell(words.name("rule", str(mix["rule"]))))
     rows = [Row(head=Cell(words("fusion.rule")), cells=rules, strong=True)]
     for key, group, form in FUSION_ROWS:
-        names = dict.fromkeys(name for mix in by_class.values() for name in branch(mix, key))
+        names = dict.fromkeys(
+            name for mix in by_class.values() for name in branch(mix, key)
+        )
         for name in names:
             head = Cell(words(f"fusion.{key}", name=words.name(group, name)))
             cells = []
@@ -73,7 +77,9 @@ def fusion_table(view: View) -> list[Block]:
 
 def facts(view: View, caption: str, named: JsonObject) -> list[Block]:
     """Return a two-column table of the facts that are known; nothing where none is."""
-    known = {name: value for name, value in named.items() if value not in (None, {}, "")}
+    known = {
+        name: value for name, value in named.items() if value not in (None, {}, "")
+    }
     return counts(view, caption, known)
 
 
@@ -92,7 +98,9 @@ def run_facts_table(view: View) -> dict[str, Json]:
     named[words("fact.family")] = words.name("model", str(family)) if family else None
     by = dig(run, "by")
     named[words("fact.by")] = words.name("unit", str(by)) if by else None
-    named |= _label_facts(view, run) | _split_facts(words, run) | _encoder_facts(words, run)
+    named |= (
+        _label_facts(view, run) | _split_facts(words, run) | _encoder_facts(words, run)
+    )
     for name, bundle in branch(run, "bundles").items():
         named[words("fact.bundle", name=view.called("class", name))] = bundle
     return named
@@ -124,7 +132,9 @@ def _encoder_facts(words: Words, run: JsonObject) -> dict[str, Json]:
     encoder = branch(run, "encoder")
     if not encoder:
         return {}
-    shown = {key: encoder.get(key, DASH) for key in ("source", "dim", "patches", "pooling")}
+    shown = {
+        key: encoder.get(key, DASH) for key in ("source", "dim", "patches", "pooling")
+    }
     return {
         words("fact.encoder"): words("encoder_line", **shown),
         words("fact.encoder_sha256"): encoder.get("sha256"),
@@ -160,7 +170,9 @@ def panel_facts(view: View) -> dict[str, Json]:
     ):
         named[words(f"fact.{key}")] = panel.get(key)
     if panel.get("first_date"):
-        named[words("fact.period")] = f"{panel['first_date']} – {panel.get('last_date') or ''}"
+        named[words("fact.period")] = (
+            f"{panel['first_date']} – {panel.get('last_date') or ''}"
+        )
     for kind, count in branch(panel, "events").items():
         named[words("fact.event_kind", name=event_name(view, kind))] = count
     for name, count in branch(panel, "classes").items():
@@ -203,13 +215,17 @@ def dropped(view: View) -> list[Block]:
         points = listed(dropped_points)
         if not points:
             continue
-        line = words.join([view.called("point", str(point)) for point in points[:MOST_POINTS]])
+        line = words.join(
+            [view.called("point", str(point)) for point in points[:MOST_POINTS]]
+        )
         if len(points) > MOST_POINTS:
             line += words("dropped_more", n=len(points) - MOST_POINTS)
         lines.append(
             Note(
                 kind="item",
-                text=words("dropped_line", name=view.called("class", name), points=line),
+                text=words(
+                    "dropped_line", name=view.called("class", name), points=line
+                ),
             )
         )
     return [Note(words("note.dropped")), *lines] if lines else []
@@ -221,7 +237,9 @@ def window_counts_table(view: View) -> list[Block]:
     parts = [part for part in PARTS if view.at("windows", part)]
     if not parts:
         return []
-    horizons = in_order([h for part in parts for h in view.group("windows", part, "base_rate")])
+    horizons = in_order(
+        [h for part in parts for h in view.group("windows", part, "base_rate")]
+    )
     rows = []
     for part in parts:
         of_part = view.at("windows", part)
@@ -252,7 +270,9 @@ def _effective(view: View, parts: list[str]) -> list[Block]:
         of_part = view.group("windows", part)
         numbers = []
         for horizon in branch(of_part, "effective", "known"):
-            known, positives = (dig(of_part, "effective", kind, horizon) for kind in KINDS)
+            known, positives = (
+                dig(of_part, "effective", kind, horizon) for kind in KINDS
+            )
             counts_alike = [_counts_alike(of_part, kind, horizon) for kind in KINDS]
             if all(counts_alike):
                 continue

@@ -20,7 +20,13 @@ from hvac.checks.record_faults import day_text
 from hvac.days import EPOCH
 from hvac.panel.grid import Unit
 
-SHADES: Final = ("#f0e3d8", "#c9d9e4", "#8fb6d0", "#4c8dba", "#0b5a8a")  # little … all observed
+SHADES: Final = (
+    "#f0e3d8",
+    "#c9d9e4",
+    "#8fb6d0",
+    "#4c8dba",
+    "#0b5a8a",
+)  # little … all observed
 EDGES: Final = (0.05, 0.35, 0.65, 0.95)
 EVENT: Final = "#c8321e"
 DOUBT: Final = "#b06a00"
@@ -43,7 +49,9 @@ class RecordDrawing:
 UnitEvents = Mapping[Unit, Sequence[tuple[int, int, str]]]
 
 
-def record_svg(machines: Sequence[CheckedMachine], events: UnitEvents, *, title: str) -> Markup:
+def record_svg(
+    machines: Sequence[CheckedMachine], events: UnitEvents, *, title: str
+) -> Markup:
     """Return the picture of some machines, one below the other.
 
     Args:
@@ -90,12 +98,19 @@ class _Days:
             if self.first <= ((date := dt.date(year, month, 1)) - EPOCH).days < stop
         ]
         steps = (1, 3, 6, 12, 24, 60, 120)
-        step = next((step for step in steps if len(months) / step <= MOST_TICKS), steps[-1])
-        return [date for date in months if (12 * date.year + date.month - 1) % step == 0]
+        step = next(
+            (step for step in steps if len(months) / step <= MOST_TICKS), steps[-1]
+        )
+        return [
+            date for date in months if (12 * date.year + date.month - 1) % step == 0
+        ]
 
 
 def _row(
-    machine: CheckedMachine, events: Sequence[tuple[int, int, str]], top: int, scale: _Days
+    machine: CheckedMachine,
+    events: Sequence[tuple[int, int, str]],
+    top: int,
+    scale: _Days,
 ) -> Iterator[str]:
     name = escape("/".join(machine.unit))
     colour = f' style="fill:{DOUBT}"' if machine.doubts else ""
@@ -103,7 +118,9 @@ def _row(
     for start, stop, shade in _runs(_shades(machine)):
         left = scale.x(machine.first_day + WEEK * start)
         right = scale.x(min(machine.first_day + WEEK * stop, machine.last_day + 1))
-        yield (f'<path d="M{left} {top + 1}H{right}v{ROW - 2}H{left}z" fill="{SHADES[shade]}"/>')
+        yield (
+            f'<path d="M{left} {top + 1}H{right}v{ROW - 2}H{left}z" fill="{SHADES[shade]}"/>'
+        )
     for first, last, kind in events:
         left = scale.x(first)
         width = round(max(scale.x(last + 1) - left, 2.5), 1)

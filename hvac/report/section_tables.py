@@ -45,7 +45,9 @@ def by_metric(view: View, kinds: Mapping[str, str]) -> list[Row]:
         view: the metrics of a run.
         kinds: the format of each metric, as in `FORMATS`.
     """
-    by_horizon = {horizon: with_lead(view.measured(horizon)) for horizon in view.horizons}
+    by_horizon = {
+        horizon: with_lead(view.measured(horizon)) for horizon in view.horizons
+    }
     rows = []
     for key, form in kinds.items():
         if any(key in measured for measured in by_horizon.values()):
@@ -72,7 +74,11 @@ def main_table(view: View) -> list[Block]:
     if not rows:
         return []
     head = [view.words("table.metric"), *view.heads(view.horizons)]
-    return [Table(caption=view.words("caption.main", model=view.model), head=head, rows=rows)]
+    return [
+        Table(
+            caption=view.words("caption.main", model=view.model), head=head, rows=rows
+        )
+    ]
 
 
 def all_models(view: View) -> list[Block]:
@@ -105,7 +111,9 @@ def _models_in_order(view: View) -> list[str]:
     """Return all models, best mean PR-AUC first."""
     means = {}
     for model in view.group("models"):
-        found = [number(view.at("models", model, h, "pr_auc")) or 0.0 for h in view.horizons]
+        found = [
+            number(view.at("models", model, h, "pr_auc")) or 0.0 for h in view.horizons
+        ]
         means[model] = sum(found) / len(found)
     return sorted(means, key=lambda model: -means[model])
 
@@ -122,7 +130,9 @@ def model_row(view: View, model: str) -> Row:
             cell(measured.get("brier_skill")),
             cell(measured.get("ece")),
         ]
-    return Row(head=model_cell(view.words, model), cells=cells, strong=model == view.default)
+    return Row(
+        head=model_cell(view.words, model), cells=cells, strong=model == view.default
+    )
 
 
 def difference_cell(words: Words, difference: Json) -> Cell:
@@ -162,7 +172,9 @@ def grouped(
         corner: what the rows are: the group of their names in the texts, if it has them.
     """
     words = view.words
-    horizons = in_order([horizon for name in by_row for horizon in branch(by_row, name)])
+    horizons = in_order(
+        [horizon for name in by_row for horizon in branch(by_row, name)]
+    )
     rows = []
     for name, by_horizon in by_row.items():
         cells = []
@@ -213,7 +225,9 @@ def _forecast_notes(view: View) -> list[Note]:
         )
         for name, method in view.group("forecast_methods").items()
     ]
-    notes = [Note(words("forecast_shown.all", classes=words.join(shown)))] if shown else []
+    notes = (
+        [Note(words("forecast_shown.all", classes=words.join(shown)))] if shown else []
+    )
     for horizon in view.group("forecast"):
         over = view.group("forecast", horizon, "over_last_value")
         high, low = number(over.get("high")), number(over.get("low"))
@@ -221,7 +235,9 @@ def _forecast_notes(view: View) -> list[Note]:
             continue
         key = "better" if high < 0 else "worse" if low > 0 else "level"
         difference = cell(over, "rate").text
-        notes.append(Note(words(f"forecast_shown.{key}", days=horizon, difference=difference)))
+        notes.append(
+            Note(words(f"forecast_shown.{key}", days=horizon, difference=difference))
+        )
     return notes
 
 
@@ -238,7 +254,12 @@ def ablation(view: View) -> list[Block]:
 
 def slices(view: View) -> list[Block]:
     """Return tables by facility, class, season, age and completeness, counts first."""
-    kinds = {"windows": "count", "events": "count", "base_rate": "share", "pr_auc": "ratio"}
+    kinds = {
+        "windows": "count",
+        "events": "count",
+        "base_rate": "share",
+        "pr_auc": "ratio",
+    }
     blocks: list[Block] = []
     for corner in ("facility", "class", "season", "age", "observation"):
         by_name = view.group("slices", corner)

@@ -91,7 +91,11 @@ def finish(figure: Figure, language: str) -> Figure:
     """
     for axes in figure.axes:
         axes.tick_params(
-            labelsize=8, labelfontfamily=_families(language), color=FAINT, length=3, width=0.6
+            labelsize=8,
+            labelfontfamily=_families(language),
+            color=FAINT,
+            length=3,
+            width=0.6,
         )
     return figure
 

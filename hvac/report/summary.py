@@ -64,7 +64,9 @@ def scope(view: View, measured: JsonObject, by: str) -> str:
     )
 
 
-def sentence(words: Words, key: str, measured: Json, form: str, **values: str) -> list[str]:
+def sentence(
+    words: Words, key: str, measured: Json, form: str, **values: str
+) -> list[str]:
     """Return one sentence with its interval; none where the number is unknown.
 
     Args:
@@ -119,9 +121,13 @@ def few_units(view: View) -> list[Note]:
     words = view.words
     counts = {}
     for horizon in view.horizons:
-        counts[horizon] = view.group("thresholds", view.default, horizon, "units_with_event")
+        counts[horizon] = view.group(
+            "thresholds", view.default, horizon, "units_with_event"
+        )
     lines = []
-    for name in dict.fromkeys(name for by_class in counts.values() for name in by_class):
+    for name in dict.fromkeys(
+        name for by_class in counts.values() for name in by_class
+    ):
         numbers = []
         for horizon, by_class in counts.items():
             count = number(by_class.get(name))
@@ -131,12 +137,18 @@ def few_units(view: View) -> list[Note]:
         if numbers:
             listed = words.join(numbers)
             lines.append(
-                words("warning.few_units_of", name=view.called("class", name), numbers=listed)
+                words(
+                    "warning.few_units_of",
+                    name=view.called("class", name),
+                    numbers=listed,
+                )
             )
     if not lines:
         return []
     text = words(
-        "warning.few_units", least=FEW_UNITS, list=words("warning.few_units_list").join(lines)
+        "warning.few_units",
+        least=FEW_UNITS,
+        list=words("warning.few_units_list").join(lines),
     )
     return [Note(text, kind="warning")]
 
@@ -157,7 +169,9 @@ def context_warning(view: View) -> list[Note]:
             unbeaten.append(horizon)
     if not unbeaten:
         return []
-    return [Note(kind="warning", text=words("warning.context", list=view.days(unbeaten)))]
+    return [
+        Note(kind="warning", text=words("warning.context", list=view.days(unbeaten)))
+    ]
 
 
 def conclusions(view: View) -> list[Note]:
@@ -175,7 +189,11 @@ def conclusions(view: View) -> list[Note]:
 
 
 def conclusion_lines(
-    view: View, differences: JsonObject, *, few: Callable[[str], bool], turned: bool = False
+    view: View,
+    differences: JsonObject,
+    *,
+    few: Callable[[str], bool],
+    turned: bool = False,
 ) -> list[Note]:
     """Return up to three lines: whom a model is better than, worse than, like, by PR-AUC.
 

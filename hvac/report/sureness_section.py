@@ -22,12 +22,20 @@ def sureness(view: View) -> list[Block]:
             cell(figures.get("calibration"), "share"),
             cell(figures.get("needs_look"), "share"),
             cell(dig(figures, "brier_gain"), "signed"),
-            Cell(f"{show(before, 'rate')} → {show(after, 'rate')}", detail=words(promise)),
+            Cell(
+                f"{show(before, 'rate')} → {show(after, 'rate')}", detail=words(promise)
+            ),
         ]
         rows.append(Row(head=view.named("class", class_name), cells=cells))
     if not rows:
         return []
-    columns = ("width", "calibration_width", "needs_look", "brier_gain", "false_alarms_kept")
+    columns = (
+        "width",
+        "calibration_width",
+        "needs_look",
+        "brier_gain",
+        "false_alarms_kept",
+    )
     head = [words("table.class"), *(words(f"table.{name}") for name in columns)]
     caption = words("caption.sureness", days=days)
     return [Table(caption=caption, head=head, rows=rows), Note(words("note.sureness"))]

@@ -71,7 +71,9 @@ class Axis(NamedTuple):
         low, high = map(_amount, self.values)
         if self.kind == "int":
             return sorted({low, (low + high) // 2, high})
-        middle = math.sqrt(low * high) if self.kind == "loguniform" else (low + high) / 2
+        middle = (
+            math.sqrt(low * high) if self.kind == "loguniform" else (low + high) / 2
+        )
         return [low, middle, high] if high > low else [low]
 
     def _scaled(self, value: Json) -> float:
@@ -129,11 +131,15 @@ def _colour(trial: Trial, best: str, share: float) -> str:
     return to_hex(tuple(pale + share * (dark - pale)))
 
 
-def _line(trial: Trial, axes: Sequence[Axis], places: Sequence[float], colour: str) -> Markup:
+def _line(
+    trial: Trial, axes: Sequence[Axis], places: Sequence[float], colour: str
+) -> Markup:
     points = []
     settings = []
     for axis, x in zip(axes, places, strict=True):
-        value: Json = trial["value"] if axis is axes[-1] else trial["settings"][axis.name]
+        value: Json = (
+            trial["value"] if axis is axes[-1] else trial["settings"][axis.name]
+        )
         points.append(f"{x:.1f},{_height(axis.place(value)):.1f}")
         settings.append(f"{axis.name} {short_setting(value)}")
     winner = " winner" if colour == BEST else ""
@@ -159,7 +165,9 @@ def _ruled(axis: Axis, x: float) -> Markup:
     return ruled
 
 
-def learning_curves(trials: Sequence[Trial], *, best: str, metric: str, language: str) -> Figure:
+def learning_curves(
+    trials: Sequence[Trial], *, best: str, metric: str, language: str
+) -> Figure:
     """Draw on the left the score by epoch of every trial, on the right the best trial's losses."""
     words = Words(language, TEXTS)
     with style(language):

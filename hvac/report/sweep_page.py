@@ -73,7 +73,9 @@ def at_a_glance(view: SweepView) -> list[SweepDrawing]:
     for key, distribution in view.space.items():
         [(kind, values)] = distribution.items()
         axes.append(Axis(key, kind, values))
-    svg = parallel_coordinates(view.trials, axes, best=view.sweep["best"], words=view.words)
+    svg = parallel_coordinates(
+        view.trials, axes, best=view.sweep["best"], words=view.words
+    )
     return [SweepDrawing(svg=svg, caption=view.words("figure.parallel.caption"))]
 
 
@@ -86,7 +88,9 @@ def what_mattered(view: SweepView) -> list[Block]:
         return [Note(words("importance.too_few", n=n))]
     explained = words("importance.nothing")
     if importance.explained > 0:
-        explained = words("importance.explained", share=show(importance.explained, "share"))
+        explained = words(
+            "importance.explained", share=show(importance.explained, "share")
+        )
     blocks: list[Block] = [Note(explained)]
     if any(trial["status"] == "stopped" for trial in view.scored):
         blocks.append(Note(words("importance.stopped")))
@@ -115,7 +119,9 @@ def what_next(view: SweepView) -> list[Block]:
     folder = as_given(view.sweep["folder"])
     return [
         Note(words("next.run")),
-        Note(f"python -m ray_jobs.pipeline --config {folder / 'best.yaml'}", kind="code"),
+        Note(
+            f"python -m ray_jobs.pipeline --config {folder / 'best.yaml'}", kind="code"
+        ),
         Note(words("next.curves")),
         Note(f"make tensorboard WORKSPACE={folder.parent.parent}", kind="code"),
     ]

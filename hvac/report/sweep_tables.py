@@ -11,7 +11,10 @@ from hvac.report.sweep_view import SweepView, Trial
 from hvac.report.texts import Words
 from hvac.report.view import DASH, Block, Cell, Row, Table, show
 
-MEASURES = (("pr_auc", "tune_pr_auc"), ("threshold", "threshold"))  # heading, name in the ledger
+MEASURES = (
+    ("pr_auc", "tune_pr_auc"),
+    ("threshold", "threshold"),
+)  # heading, name in the ledger
 
 
 def best_settings(view: SweepView) -> list[Block]:
@@ -25,7 +28,9 @@ def best_settings(view: SweepView) -> list[Block]:
             Cell(_range(words, distribution)),
         ]
         rows.append(Row(head=Cell(key), cells=cells))
-    heads = [words(f"head.{name}") for name in ("setting", "best", "before", "searched")]
+    heads = [
+        words(f"head.{name}") for name in ("setting", "best", "before", "searched")
+    ]
     return [Table(caption=words("caption.best"), head=heads, rows=rows)]
 
 
@@ -33,19 +38,29 @@ def _range(words: Words, distribution: dict[str, list[Json]]) -> str:
     [(kind, values)] = distribution.items()
     if kind == "choice":
         return " / ".join(map(short_setting, values))
-    return words(f"range.{kind}", low=short_setting(values[0]), high=short_setting(values[1]))
+    return words(
+        f"range.{kind}", low=short_setting(values[0]), high=short_setting(values[1])
+    )
 
 
 def all_trials(view: SweepView) -> list[Block]:
     """Return a table of every trial, best first, and one of the failed with the reason."""
     words = view.words
-    heads = [words(f"head.{name}") for name in ("trial", "value", "status", "epochs", "seconds")]
+    heads = [
+        words(f"head.{name}")
+        for name in ("trial", "value", "status", "epochs", "seconds")
+    ]
     heads += view.space
     for heading, _ in MEASURES:
-        heads += [words(f"head.{heading}", days=days) for days in view.sweep["horizons"]]
+        heads += [
+            words(f"head.{heading}", days=days) for days in view.sweep["horizons"]
+        ]
     trials = sorted(view.trials, key=lambda trial: -(trial["value"] or 0.0))
     rows = [_trial_row(view, trial) for trial in trials]
-    return [Table(caption=words("caption.trials"), head=heads, rows=rows), *_failed_table(view)]
+    return [
+        Table(caption=words("caption.trials"), head=heads, rows=rows),
+        *_failed_table(view),
+    ]
 
 
 def _trial_row(view: SweepView, trial: Trial) -> Row:

@@ -91,7 +91,9 @@ class SweepView:
     @property
     def best(self) -> Trial:
         """Return the best trial."""
-        return next(trial for trial in self.trials if trial["trial"] == self.sweep["best"])
+        return next(
+            trial for trial in self.trials if trial["trial"] == self.sweep["best"]
+        )
 
     @property
     def space(self) -> dict[str, dict[str, list[Json]]]:

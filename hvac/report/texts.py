@@ -25,7 +25,9 @@ class Words(Texts):
 
     def __init__(self, language: str, file: str = COMMON) -> None:
         if language not in LANGUAGES:
-            raise HvacError(f"language: expected one of {', '.join(LANGUAGES)}, found {language!r}")
+            raise HvacError(
+                f"language: expected one of {', '.join(LANGUAGES)}, found {language!r}"
+            )
         super().__init__(language, texts(file))
         self.file = file
 

@@ -145,7 +145,10 @@ class View:
 
     def heads(self, horizons: Sequence[str]) -> list[str]:
         """Return column headers of horizons; the header of one with few events says so."""
-        return [self.words("horizon_few" if self.few(h) else "horizon", days=h) for h in horizons]
+        return [
+            self.words("horizon_few" if self.few(h) else "horizon", days=h)
+            for h in horizons
+        ]
 
 
 def dig(tree: Json, *keys: str) -> Json:
@@ -212,7 +215,9 @@ def model_cell(words: Words, model: str) -> Cell:
     return Cell(name, detail="" if name == model else model)
 
 
-def counts(view: View, caption: str, by_key: JsonObject, group: str = "") -> list[Block]:
+def counts(
+    view: View, caption: str, by_key: JsonObject, group: str = ""
+) -> list[Block]:
     """Return a two-column table of things counted; nothing where nothing was counted.
 
     Args:

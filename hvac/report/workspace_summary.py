@@ -28,9 +28,19 @@ def workspace_facts(
         newest: the newest day, units by status, alarms by horizon; empty before `score`.
     """
     record = branch(records, "ingest")
-    named = ("facilities", "equipment", "points", "first_date", "last_date", "events", "classes")
+    named = (
+        "facilities",
+        "equipment",
+        "points",
+        "first_date",
+        "last_date",
+        "events",
+        "classes",
+    )
     return {
-        "steps": {step: branch(records, step)["seconds"] for step in STEPS if step in records},
+        "steps": {
+            step: branch(records, step)["seconds"] for step in STEPS if step in records
+        },
         "not_done": [step for step in STEPS if step not in records],
         "record": {name: record[name] for name in named if name in record},
         "bundles": {name: _bundle(manifest) for name, manifest in manifests.items()},
@@ -44,8 +54,12 @@ def _bundle(manifest: JsonObject) -> JsonObject:
     """Return id, family, points, horizons, calibration and thresholds of one bundle."""
     decision = branch(manifest, "decision")
     horizons = listed(dig(manifest, "recipe", "windows", "horizons"))
-    thresholds = [dig(threshold, "value") for threshold in listed(decision.get("thresholds"))]
-    methods = [dig(calibrator, "method") for calibrator in listed(decision.get("calibrators"))]
+    thresholds = [
+        dig(threshold, "value") for threshold in listed(decision.get("thresholds"))
+    ]
+    methods = [
+        dig(calibrator, "method") for calibrator in listed(decision.get("calibrators"))
+    ]
     return {
         "id": manifest.get("id"),
         "family": manifest.get("family"),
@@ -62,7 +76,9 @@ def _figures(metrics: JsonObject) -> JsonObject:
     figures: dict[str, Json] = {}
     for model, horizons in branch(metrics, "models").items():
         figures[model] = {
-            days: {name: dig(measured, name) for name in ("pr_auc", "roc_auc", "base_rate")}
+            days: {
+                name: dig(measured, name) for name in ("pr_auc", "roc_auc", "base_rate")
+            }
             for days, measured in branch(horizons).items()
         }
     return figures
@@ -81,7 +97,9 @@ def workspace_lines(facts: JsonObject, metrics: JsonObject) -> Iterator[str]:
         )
         yield f"events      {_counted(record['events'])}"
     for name, bundle in branch(facts, "bundles").items():
-        yield from _bundle_lines(name, branch(bundle), branch(record, "classes").get(name))
+        yield from _bundle_lines(
+            name, branch(bundle), branch(record, "classes").get(name)
+        )
     newest = branch(facts, "newest")
     if newest:
         yield (
@@ -97,9 +115,12 @@ def _bundle_lines(name: str, bundle: JsonObject, machines: Json) -> Iterator[str
         yield f"class       {name}: its bundle is not there, or damaged: run train again"
         return
     points = list(map(str, listed(bundle["points"])))
-    more = f" and {len(points) - NAMED_POINTS} more" if len(points) > NAMED_POINTS else ""
+    more = (
+        f" and {len(points) - NAMED_POINTS} more" if len(points) > NAMED_POINTS else ""
+    )
     thresholds = ", ".join(
-        f"{days} days {_share(value)}" for days, value in branch(bundle, "thresholds").items()
+        f"{days} days {_share(value)}"
+        for days, value in branch(bundle, "thresholds").items()
     )
     many = f"{machines} machines, " if machines else ""
     yield f"class       {name}: {many}bundle {bundle['id']} ({bundle['family']})"
@@ -113,4 +134,6 @@ def _share(value: Json) -> str:
 
 
 def _counted(counts: Json, unit: str = "") -> str:
-    return ", ".join(f"{name} {n:,}{unit}" for name, n in branch(counts).items()) or "none"
+    return (
+        ", ".join(f"{name} {n:,}{unit}" for name, n in branch(counts).items()) or "none"
+    )

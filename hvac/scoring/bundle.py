@@ -93,7 +93,9 @@ class Bundle(BundleContent):
             self.decision.risk(score_BH, facility_B),
             self.decision.threshold_BH(facility_B),
         )
-        return Prediction(score_BH, risk_BH, threshold_BH, alarms(risk_BH, threshold_BH))
+        return Prediction(
+            score_BH, risk_BH, threshold_BH, alarms(risk_BH, threshold_BH)
+        )
 
     def prepared(self, windows: Windows) -> Windows:
         """Return the windows with all that the family looks at, embedded where needed."""
@@ -121,7 +123,9 @@ class Bundle(BundleContent):
                 f"there are no reasons for classes of more than {MOST_PLAYERS - len(OTHERS)} points"
             )
         if self.background is None:
-            raise BundleError(f"{self.name} was made before reasons: train anew (ray_jobs.train)")
+            raise BundleError(
+                f"{self.name} was made before reasons: train anew (ray_jobs.train)"
+            )
         return Explainer(self.model, players, self.background)
 
     def contributions(self, windows: Windows) -> Contributions:
@@ -188,7 +192,9 @@ class Bundle(BundleContent):
                 f"expected windows of the points {', '.join(self.recipe.window_points)},"
                 f" found {', '.join(windows.points)}"
             )
-        unscored = np.isin(windows.column("status").astype(str), (LEARNING, INSUFFICIENT))
+        unscored = np.isin(
+            windows.column("status").astype(str), (LEARNING, INSUFFICIENT)
+        )
         if unscored.any():
             raise BundleError(
                 f"{unscored.sum()} of {len(windows)} windows are learning or have insufficient"
@@ -218,7 +224,9 @@ class Bundle(BundleContent):
             Value, low and high, each [N, D].
         """
         moments = moments or Moments.of(x_NL)
-        value_ND = forecast_by(self.forecast_method, x_NL, horizon, lambda: self.encoder, moments)
+        value_ND = forecast_by(
+            self.forecast_method, x_NL, horizon, lambda: self.encoder, moments
+        )
         band_CD = self.band.get(horizon)
         half_ND = moments.spread_B1 * (np.nan if band_CD is None else band_CD[point_N])
         return Outlook(value_ND, value_ND - half_ND, value_ND + half_ND)
@@ -247,7 +255,9 @@ class Bundle(BundleContent):
         try:
             check_answers(self, self.golden, self.manifest)
         except BundleError as error:
-            raise BundleError(f"{self.folder or self.name} is damaged: {error}") from error
+            raise BundleError(
+                f"{self.folder or self.name} is damaged: {error}"
+            ) from error
         except DAMAGE as error:
             reason = (str(error).splitlines() or [type(error).__name__])[0][:200]
             raise BundleError(

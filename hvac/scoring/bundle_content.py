@@ -102,6 +102,8 @@ class BundleContent:
 
     def reason_arrays(self) -> Arrays:
         """Return what explains risks, as arrays by name."""
-        arrays = background_arrays(self.background) if self.background is not None else {}
+        arrays = (
+            background_arrays(self.background) if self.background is not None else {}
+        )
         arrays |= self.cases.arrays() if self.cases else {}
         return arrays | (self.certainty.arrays() if self.certainty else {})

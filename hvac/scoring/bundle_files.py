@@ -37,7 +37,9 @@ def read_arrays(copy: Path, folder: AnyPath, name: str) -> Arrays:
     try:
         return dict(load_file(copy / name))
     except (*DAMAGE, SafetensorError) as error:
-        raise BundleError(f"{folder / name} cannot be read: {str(error)[:200]}") from error
+        raise BundleError(
+            f"{folder / name} cannot be read: {str(error)[:200]}"
+        ) from error
 
 
 def check_files(copy: Path, folder: AnyPath, listed: dict[str, str]) -> None:
@@ -45,13 +47,19 @@ def check_files(copy: Path, folder: AnyPath, listed: dict[str, str]) -> None:
     hashes = dict(file_hashes(copy))
     for name, expected in listed.items():
         if hashes.get(name) != expected:
-            state = "is missing" if name not in hashes else "is damaged (SHA-256 differs)"
-            raise BundleError(f"{folder / name[:200]} {state}: train or copy the bundle anew")
+            state = (
+                "is missing" if name not in hashes else "is damaged (SHA-256 differs)"
+            )
+            raise BundleError(
+                f"{folder / name[:200]} {state}: train or copy the bundle anew"
+            )
     for name in (MODEL, *hashes):
         if name not in listed and (
             name in (MODEL, GOLDEN, REASONS) or name.startswith(f"{ENCODER}/")
         ):
-            raise BundleError(f"{folder / MANIFEST} is damaged: its list of files lacks {name}")
+            raise BundleError(
+                f"{folder / MANIFEST} is damaged: its list of files lacks {name}"
+            )
 
 
 def family_config_of(folder: AnyPath, manifest: StoredBundle) -> FamilyConfig:
@@ -62,13 +70,17 @@ def family_config_of(folder: AnyPath, manifest: StoredBundle) -> FamilyConfig:
         raise BundleError(f"{folder / MANIFEST}: {error}") from error
 
 
-def load_own_encoder(config: EncoderConfig, folder: AnyPath | None, sha256: str) -> Encoder:
+def load_own_encoder(
+    config: EncoderConfig, folder: AnyPath | None, sha256: str
+) -> Encoder:
     """Load a bundle's encoder. Raise BundleError where its weights are not those of training."""
     if folder is not None:
         # hashed here, so that a plain encoder needs no library
         weights = folder / ENCODER / "model.safetensors"
         sha256_now = file_sha256(weights) if weights.exists() else None
-        config = config.replace(source="path", path=str(folder / ENCODER), sha256=sha256_now)
+        config = config.replace(
+            source="path", path=str(folder / ENCODER), sha256=sha256_now
+        )
     encoder = load_encoder(config)
     if encoder.sha256 != sha256:
         raise BundleError(

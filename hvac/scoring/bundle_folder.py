@@ -57,7 +57,9 @@ def save_bundle(bundle: Bundle, parent: AnyPath) -> AnyPath:
         if reasons := bundle.reason_arrays():
             save_file(reasons, building / REASONS)
         manifest = {"id": bundle.id, **content, "files": dict(file_hashes(building))}
-        (building / MANIFEST).write_text(json.dumps(manifest, indent=1) + "\n", encoding="utf-8")
+        (building / MANIFEST).write_text(
+            json.dumps(manifest, indent=1) + "\n", encoding="utf-8"
+        )
         for file in building.rglob("*.safetensors"):
             file.chmod((building / MANIFEST).stat().st_mode)
     return folder
@@ -75,8 +77,12 @@ def read_bundle(kind: type[Kind], path: str | AnyPath) -> Kind:
         manifest = read_manifest(copy, folder, tuple(FAMILIES))
         check_files(copy, folder, manifest["files"])
         arrays = read_arrays(copy, folder, MODEL)
-        golden = read_arrays(copy, folder, GOLDEN) if GOLDEN in manifest["files"] else {}
-        reasons = read_arrays(copy, folder, REASONS) if REASONS in manifest["files"] else {}
+        golden = (
+            read_arrays(copy, folder, GOLDEN) if GOLDEN in manifest["files"] else {}
+        )
+        reasons = (
+            read_arrays(copy, folder, REASONS) if REASONS in manifest["files"] else {}
+        )
     try:
         bundle = _restored(kind, folder, manifest, arrays, golden)
         return _explaining(bundle, reasons)
@@ -90,7 +96,11 @@ def read_bundle(kind: type[Kind], path: str | AnyPath) -> Kind:
 
 
 def _restored(
-    kind: type[Kind], folder: AnyPath, manifest: StoredBundle, arrays: Arrays, golden: Arrays
+    kind: type[Kind],
+    folder: AnyPath,
+    manifest: StoredBundle,
+    arrays: Arrays,
+    golden: Arrays,
 ) -> Kind:
     prefix = BAND.format("")
     encoder_config = EncoderConfig(**manifest["encoder"])
@@ -131,5 +141,7 @@ def _explaining(bundle: Kind, arrays: Arrays) -> Kind:
         bundle,
         background=background_windows(of_background) if of_background else None,
         cases=PastCases.restore(of_cases) if of_cases else None,
-        certainty=Certainty.restore(of_bands, len(bundle.horizons)) if of_bands else None,
+        certainty=Certainty.restore(of_bands, len(bundle.horizons))
+        if of_bands
+        else None,
     )

@@ -71,7 +71,9 @@ def details_of(
         reasons_H: its reasons by horizon.
         scene: the unit.
     """
-    named = [[reason for reason in reasons if reason.about == POINT] for reasons in reasons_H]
+    named = [
+        [reason for reason in reasons if reason.about == POINT] for reasons in reasons_H
+    ]
     points = dict.fromkeys(reason.player for reasons in named for reason in reasons)
     aspect_AH = {}
     for point in points:
@@ -79,9 +81,13 @@ def details_of(
         added_BH = contributions.added_BPH[:, place]
         player = contributions.players[place]
         aspect_AH[point] = bundle.explainer.aspects(window, player, added_BH)[0]
-    strongest = [next((r.player for r in reasons if r.log_odds > 0), None) for reasons in named]
+    strongest = [
+        next((r.player for r in reasons if r.log_odds > 0), None) for reasons in named
+    ]
     day_spans = {
-        point: _spans(bundle, window, scene, point) for point in set(strongest) if point is not None
+        point: _spans(bundle, window, scene, point)
+        for point in set(strongest)
+        if point is not None
     }
     details = []
     for h, reasons in enumerate(named):
@@ -97,7 +103,9 @@ def details_of(
     return details
 
 
-def _spans(bundle: Bundle, window: Windows, scene: Scene, point: str) -> list[list[DaySpan]]:
+def _spans(
+    bundle: Bundle, window: Windows, scene: Scene, point: str
+) -> list[list[DaySpan]]:
     """Return what each week of a point adds, by horizon."""
     end_day = int(window.end_day_B[0])
 
@@ -110,6 +118,8 @@ def _spans(bundle: Bundle, window: Windows, scene: Scene, point: str) -> list[li
         of_horizon = []
         for first, added in zip(first_S, added_S.tolist(), strict=True):
             start = EPOCH + dt.timedelta(days=first)
-            of_horizon.append(DaySpan(start, start + dt.timedelta(days=SPAN_DAYS - 1), added))
+            of_horizon.append(
+                DaySpan(start, start + dt.timedelta(days=SPAN_DAYS - 1), added)
+            )
         spans.append(of_horizon)
     return spans

@@ -59,7 +59,9 @@ def explain_newest(
         windows = newest_windows.windows.take(rows)
         frames = [newest_windows.frames[b] for b in rows.tolist()]
         scenes = [newest_windows.scenes[b] for b in rows] if detailed else None
-        for b, explanation in zip(rows, explain(bundle, windows, frames, scenes), strict=True):
+        for b, explanation in zip(
+            rows, explain(bundle, windows, frames, scenes), strict=True
+        ):
             explanations[b] = explanation
     return explanations
 
@@ -80,10 +82,16 @@ def explain(
     contributions = bundle.contributions(ready)
     reasons = reasons_of(contributions, ready, scales, bundle.recipe.context.names)
     explanations = []
-    seen = prepared(ready, bundle.cases.blocks, lambda: bundle.encoder) if bundle.cases else ready
+    seen = (
+        prepared(ready, bundle.cases.blocks, lambda: bundle.encoder)
+        if bundle.cases
+        else ready
+    )
     for b, reasons_H in enumerate(reasons):
         cases = bundle.cases.nearest(seen, b) if bundle.cases else []
-        of_horizons = tuple(tuple(reasons_of_horizon) for reasons_of_horizon in reasons_H)
+        of_horizons = tuple(
+            tuple(reasons_of_horizon) for reasons_of_horizon in reasons_H
+        )
         details: list[dict[str, PointDetail]] = []
         if scenes:
             row = np.array([b])

@@ -19,9 +19,7 @@ CLIP_STDS = 3.0
 BAND_LEVEL = 0.9
 NORMAL_90 = 1.6448536269514722
 TREND_DAMPING = 0.98
-SMOOTHING = (
-    0.2  # share of the newest day; 0.1 to 0.35 do equally well on the demo's validation units
-)
+SMOOTHING = 0.2  # share of the newest day; 0.1 to 0.35 do equally well on the demo's validation units
 WEEKS = 4
 
 
@@ -45,7 +43,9 @@ class Moments(NamedTuple):
         return np.where(self.std_B1 > 1e-9, self.std_B1, 1.0)
 
 
-def damped_quadratic(x_BL: AnyFloats, horizon: int, moments: Moments | None = None) -> Floats:
+def damped_quadratic(
+    x_BL: AnyFloats, horizon: int, moments: Moments | None = None
+) -> Floats:
     """Forecast days 1…horizon after each window.
 
     A parabola through the last 30 days is drawn towards their mean by exp(−day / (2·horizon)), and
@@ -76,7 +76,8 @@ def _parabola(horizon: int) -> tuple[Floats, Floats]:
     past_S = np.arange(1 - FIT_DAYS, 1)
     day_D = np.arange(1, horizon + 1)
     parabola_SD = (
-        np.linalg.pinv(np.vander(past_S / FIT_DAYS, 3)).T @ np.vander(day_D / FIT_DAYS, 3).T
+        np.linalg.pinv(np.vander(past_S / FIT_DAYS, 3)).T
+        @ np.vander(day_D / FIT_DAYS, 3).T
     )
     return np.asarray(parabola_SD), np.exp(-day_D / (2 * horizon))
 
@@ -122,7 +123,11 @@ def window_spread(x_BL: AnyFloats) -> Floats:
 
 
 def fit_band(
-    actual_BD: Floats, forecast_BD: Floats, spread_B1: Floats, *, level: float = BAND_LEVEL
+    actual_BD: Floats,
+    forecast_BD: Floats,
+    spread_B1: Floats,
+    *,
+    level: float = BAND_LEVEL,
 ) -> Floats:
     """Return the half-width q_D of the band on each day, in window spreads.
 
@@ -157,7 +162,9 @@ def crossing_probability(
     below_BD = ndtr((lower_B[:, None] - forecast_BD) / sigma_BD)
     no_upper_BD = np.isnan(above_BD)
     no_lower_BD = np.isnan(below_BD)
-    either_BD = np.where(no_upper_BD, 0.0, above_BD) + np.where(no_lower_BD, 0.0, below_BD)
+    either_BD = np.where(no_upper_BD, 0.0, above_BD) + np.where(
+        no_lower_BD, 0.0, below_BD
+    )
     daily_BD = np.where(no_upper_BD & no_lower_BD, np.nan, np.minimum(either_BD, 1.0))
     return np.asarray(np.fmax.reduce(daily_BD, axis=1))
 

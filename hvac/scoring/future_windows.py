@@ -43,15 +43,21 @@ class FutureWindows(NamedTuple):
         return x_NL, self.future_BCD[..., :horizon].reshape(-1, horizon)
 
 
-def future_windows(scene: Scene, end_day_B: DayNumbers, recipe: Recipe) -> FutureWindows:
+def future_windows(
+    scene: Scene, end_day_B: DayNumbers, recipe: Recipe
+) -> FutureWindows:
     """Cut the windows of a unit that end on given days, with the days after them."""
     scale = scene.scale
     x_BCL = cut(scene.panel, end_day_B, recipe.windows, scale).x_BCL
     unit_B = np.array(["\x1f".join(scene.panel.unit)] * len(end_day_B))
-    return FutureWindows(x_BCL, future_values(scene.panel, end_day_B, recipe, scale), unit_B)
+    return FutureWindows(
+        x_BCL, future_values(scene.panel, end_day_B, recipe, scale), unit_B
+    )
 
 
-def future_values(panel: Panel, end_day_B: DayNumbers, recipe: Recipe, scale: Scale) -> Floats:
+def future_values(
+    panel: Panel, end_day_B: DayNumbers, recipe: Recipe, scale: Scale
+) -> Floats:
     """Return the normalised values of the days after each window [B, C, D].
 
     They are nan where nothing was observed, and after the record.
@@ -67,7 +73,10 @@ def future_values(panel: Panel, end_day_B: DayNumbers, recipe: Recipe, scale: Sc
 
 
 def fit_bands(
-    windows: FutureWindows, horizons: Sequence[int], method: str, encoder: Callable[[], Encoder]
+    windows: FutureWindows,
+    horizons: Sequence[int],
+    method: str,
+    encoder: Callable[[], Encoder],
 ) -> dict[int, Floats]:
     """Fit the half-widths of the band around a method's forecast for every horizon: [C, D]."""
     points = range(windows.x_BCL.shape[1])
@@ -79,7 +88,11 @@ def fit_bands(
 
 
 def _point_band(
-    windows: FutureWindows, c: int, horizon: int, method: str, encoder: Callable[[], Encoder]
+    windows: FutureWindows,
+    c: int,
+    horizon: int,
+    method: str,
+    encoder: Callable[[], Encoder],
 ) -> Floats:
     x_BL = windows.x_BCL[:, c]
     future_BD = windows.future_BCD[:, c, :horizon]
@@ -88,7 +101,9 @@ def _point_band(
 
 
 def method_errors(
-    windows: FutureWindows, horizons: Sequence[int], encoder: Callable[[], Encoder] | None
+    windows: FutureWindows,
+    horizons: Sequence[int],
+    encoder: Callable[[], Encoder] | None,
 ) -> dict[str, Floats]:
     """Return the scaled error of every series by method, simplest first: [N, H].
 
@@ -100,7 +115,9 @@ def method_errors(
     if encoder is not None:
         x_NL, _ = windows.series(max(horizons))
         every_ND = forecast_by(ENCODER, x_NL, max(horizons), encoder)
-        error_NH[ENCODER] = _errors(windows, horizons, lambda _, horizon: every_ND[:, :horizon])
+        error_NH[ENCODER] = _errors(
+            windows, horizons, lambda _, horizon: every_ND[:, :horizon]
+        )
     return error_NH
 
 
@@ -115,7 +132,9 @@ def _errors(windows: FutureWindows, horizons: Sequence[int], method: Method) -> 
     return np.stack(columns, axis=1)
 
 
-def inside_band(windows: FutureWindows, bundle: Bundle, horizons: Sequence[int]) -> Floats:
+def inside_band(
+    windows: FutureWindows, bundle: Bundle, horizons: Sequence[int]
+) -> Floats:
     """Return the share of the days of each series that lay in the bundle's band: [N, H].
 
     It is nan where no day was observed, or there is no band.
@@ -126,7 +145,9 @@ def inside_band(windows: FutureWindows, bundle: Bundle, horizons: Sequence[int])
         point_N = np.tile(np.arange(windows.x_BCL.shape[1]), len(windows.x_BCL))
         outlook = bundle.forecast_series(x_NL, point_N, horizon)
         seen_ND = np.isfinite(future_ND) & np.isfinite(outlook.low_BCD)
-        inside_ND = seen_ND & (future_ND >= outlook.low_BCD) & (future_ND <= outlook.high_BCD)
+        inside_ND = (
+            seen_ND & (future_ND >= outlook.low_BCD) & (future_ND <= outlook.high_BCD)
+        )
         seen_N = seen_ND.sum(axis=1)
         share_N = inside_ND.sum(axis=1) / np.maximum(seen_N, 1)
         columns.append(np.where(seen_N > 0, share_N, np.nan))

@@ -36,7 +36,15 @@ OWN_FACILITIES = 2  # facilities with a decision of their own that are asked abo
 RISK_TOLERANCE = 1e-6
 SCORE_TOLERANCE = 1e-5  # scores of one model on two machines differ by rounding
 INPUTS = ("x_BCL", "k_BK", "n_BCS", "r_BCS", "d_BCS", "e_BCS", "persistence_B")
-CONTENT = ("family", "config", "recipe", "decision", "encoder", "encoder_sha256", "forecast")
+CONTENT = (
+    "family",
+    "config",
+    "recipe",
+    "decision",
+    "encoder",
+    "encoder_sha256",
+    "forecast",
+)
 
 
 def content_digest(manifest: JsonObject) -> npt.NDArray[np.uint8]:
@@ -67,7 +75,9 @@ def golden_arrays(bundle: Bundle, manifest: JsonObject) -> Arrays:
         score_BH, risk_BH = _answers(bundle, windows)
     except HvacError:
         return {}
-    inputs: Arrays = {name: np.ascontiguousarray(getattr(windows, name)) for name in INPUTS}
+    inputs: Arrays = {
+        name: np.ascontiguousarray(getattr(windows, name)) for name in INPUTS
+    }
     digests = {
         "content": content_digest(manifest).copy(),
         "weights": weights_digest(bundle.arrays()).copy(),
@@ -99,16 +109,24 @@ def check_answers(bundle: Bundle, arrays: Arrays, manifest: JsonObject) -> None:
 def _check_digests(bundle: Bundle, arrays: Arrays, manifest: JsonObject) -> None:
     """Refuse changed arrays before the bundle is asked: damaged trees need not end anywhere."""
     if not np.array_equal(arrays.get("content", ()), content_digest(manifest)):
-        raise BundleError("its manifest is not the one that was saved with its golden windows")
+        raise BundleError(
+            "its manifest is not the one that was saved with its golden windows"
+        )
     if not np.array_equal(arrays.get("weights", ()), weights_digest(bundle.arrays())):
-        raise BundleError("its weights are not those that were saved with its golden windows")
+        raise BundleError(
+            "its weights are not those that were saved with its golden windows"
+        )
 
 
-def _check_kept(bundle: Bundle, arrays: Arrays, score_BH: AnyFloats, risk_BH: AnyFloats) -> None:
+def _check_kept(
+    bundle: Bundle, arrays: Arrays, score_BH: AnyFloats, risk_BH: AnyFloats
+) -> None:
     kept_score_BH = arrays["score_BH"]
     kept_risk_BH = arrays["risk_BH"]
     facility_B = _keys(bundle, len(kept_score_BH)).column("facility_id").to_numpy()
-    same_score = np.allclose(score_BH, kept_score_BH, rtol=SCORE_TOLERANCE, atol=SCORE_TOLERANCE)
+    same_score = np.allclose(
+        score_BH, kept_score_BH, rtol=SCORE_TOLERANCE, atol=SCORE_TOLERANCE
+    )
     decided_BH = bundle.decision.risk(kept_score_BH, facility_B)
     same_decision = np.allclose(decided_BH, kept_risk_BH, rtol=0, atol=RISK_TOLERANCE)
     if not (same_score and same_decision):
@@ -136,7 +154,9 @@ def _answers(bundle: Bundle, windows: Windows) -> tuple[AnyFloats, AnyFloats]:
     score_BH = np.asarray(bundle.model.score(ready), np.float64)
     shape = (len(windows), len(bundle.horizons))
     if score_BH.shape != shape:
-        raise BundleError(f"it gives scores of shape {score_BH.shape}, expected {shape}")
+        raise BundleError(
+            f"it gives scores of shape {score_BH.shape}, expected {shape}"
+        )
     return score_BH, bundle.predict(ready).risk_BH
 
 

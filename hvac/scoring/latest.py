@@ -66,7 +66,13 @@ _KINDS = (
     pa.string(),
 )
 FORECAST = (
-    *("driving_point", "forecast", "forecast_low", "forecast_high", "crossing_probability"),
+    *(
+        "driving_point",
+        "forecast",
+        "forecast_low",
+        "forecast_high",
+        "crossing_probability",
+    ),
     "forecast_method",
 )
 LATEST = pa.schema([*SCHEMA, *zip(EXTRA, _KINDS, strict=True)])
@@ -79,7 +85,9 @@ def newest_risks(bundle: Bundle, windows: Windows) -> Floats:
     ok_B = np.asarray(windows.column("status") == OK)
     risk_BH = np.full((len(windows), len(bundle.horizons)), np.nan)
     if ok_B.any():
-        risk_BH[ok_B] = bundle.predict(windows if ok_B.all() else windows.take(ok_B)).risk_BH
+        risk_BH[ok_B] = bundle.predict(
+            windows if ok_B.all() else windows.take(ok_B)
+        ).risk_BH
     return risk_BH
 
 
@@ -133,7 +141,9 @@ def latest_table(
     columns["reasons"] = _reasons_column(explained, len(bundle.horizons))
     columns |= _sure_columns(newest_windows, risk_BH, bundle)
     for name in EXTRA:
-        rows = rows.append_column(LATEST.field(name), columns[name].cast(LATEST.field(name).type))
+        rows = rows.append_column(
+            LATEST.field(name), columns[name].cast(LATEST.field(name).type)
+        )
     return rows
 
 
@@ -149,7 +159,9 @@ def asked_explanations(
     return explain_newest(bundle, newest_windows, rows_B)
 
 
-def known_sureness(newest_windows: Newest, risk_BH: Floats, bundle: Bundle) -> Sureness | None:
+def known_sureness(
+    newest_windows: Newest, risk_BH: Floats, bundle: Bundle
+) -> Sureness | None:
     """Tell how sure the risks of the windows that can be scored are; None where it is not known."""
     ok_B = newest_windows.ok_B
     if not ok_B.any():
@@ -157,7 +169,9 @@ def known_sureness(newest_windows: Newest, risk_BH: Floats, bundle: Bundle) -> S
     return bundle.sureness(newest_windows.windows.take(ok_B), risk_BH[ok_B])
 
 
-def _sure_columns(newest_windows: Newest, risk_BH: Floats, bundle: Bundle) -> dict[str, pa.Array]:
+def _sure_columns(
+    newest_windows: Newest, risk_BH: Floats, bundle: Bundle
+) -> dict[str, pa.Array]:
     """Return the columns that tell how sure each risk is, null where that is not known."""
     sure = known_sureness(newest_windows, risk_BH, bundle)
     names = ("risk_low", "risk_high", "needs_look", "similar_units")
@@ -187,7 +201,9 @@ def _reasons_column(explained: Sequence[Explanation | None], horizons: int) -> p
     return pa.array(reasons, pa.list_(REASON))
 
 
-def _forecast_columns(driving: DrivingOutlooks, ok_B: Bools, horizons: int) -> dict[str, pa.Array]:
+def _forecast_columns(
+    driving: DrivingOutlooks, ok_B: Bools, horizons: int
+) -> dict[str, pa.Array]:
     """Return the columns of the driving points' forecasts, null where there is none."""
     if not driving.headings:
         return {name: pa.nulls(len(ok_B) * horizons) for name in FORECAST}
@@ -199,12 +215,16 @@ def _forecast_columns(driving: DrivingOutlooks, ok_B: Bools, horizons: int) -> d
         unknown_N = np.isnan(heading.crossing_N)
         crossing = pa.array(heading.crossing_N, mask=unknown_N)
         of_horizons["crossing_probability"].append(crossing.take(_places(ok_B)))
-        of_horizons["driving_point"].append(pa.array(driving.point_N).take(_places(ok_B)))
+        of_horizons["driving_point"].append(
+            pa.array(driving.point_N).take(_places(ok_B))
+        )
         methods = pa.array([driving.method] * len(driving.point_N))
         of_horizons["forecast_method"].append(methods.take(_places(ok_B)))
     row_BH = np.arange(len(ok_B))[:, None] + len(ok_B) * np.arange(horizons)
     order = pa.array(row_BH.ravel())
-    return {name: pa.concat_arrays(parts).take(order) for name, parts in of_horizons.items()}
+    return {
+        name: pa.concat_arrays(parts).take(order) for name, parts in of_horizons.items()
+    }
 
 
 def _places(ok_B: Bools) -> pa.Array:
@@ -216,7 +236,9 @@ def _lists(path_ND: AnyFloats, ok_B: Bools) -> pa.Array:
     """Return a list for each window that can be scored, null for the others."""
     ends = np.concatenate([[0], np.cumsum(ok_B)]) * path_ND.shape[1]
     values = pa.array(path_ND.astype(np.float32).ravel())
-    return pa.ListArray.from_arrays(pa.array(ends, pa.int32()), values, mask=pa.array(~ok_B))
+    return pa.ListArray.from_arrays(
+        pa.array(ends, pa.int32()), values, mask=pa.array(~ok_B)
+    )
 
 
 def past_rows(bundle: Bundle, grids: UnitGrids, days: Sequence[DayNumbers]) -> pa.Table:

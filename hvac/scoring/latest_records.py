@@ -72,7 +72,9 @@ def latest_records(
     return records
 
 
-def _sureness(newest_windows: Newest, risk_BH: Floats, bundle: Bundle) -> list[list[SureColumns]]:
+def _sureness(
+    newest_windows: Newest, risk_BH: Floats, bundle: Bundle
+) -> list[list[SureColumns]]:
     """Return how sure each window's risks are, by horizon; None where that is not known."""
     unknown: SureColumns = {
         "risk_low": None,
@@ -107,6 +109,8 @@ def _forecast_columns(
         "forecast": outlook.value_D.tolist(),
         "forecast_low": outlook.low_D.tolist(),
         "forecast_high": outlook.high_D.tolist(),
-        "crossing_probability": None if np.isnan(outlook.crossing) else outlook.crossing,
+        "crossing_probability": None
+        if np.isnan(outlook.crossing)
+        else outlook.crossing,
         "forecast_method": outlook.method,
     }

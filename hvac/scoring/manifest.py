@@ -7,7 +7,14 @@ import re
 from pathlib import Path
 from typing import Annotated, Any, NotRequired, Self, TypedDict, cast
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 
 from hvac.decision.decision import StoredDecision
 from hvac.errors import BundleError
@@ -140,7 +147,9 @@ class Manifest(Section):
         if not re.fullmatch(
             re.escape(folder_name(self.recipe.class_name)) + "-[0-9a-f]{12}", self.id
         ):
-            raise ValueError(f"id {self.id[:80]!r} is not one of class {self.recipe.class_name!r}")
+            raise ValueError(
+                f"id {self.id[:80]!r} is not one of class {self.recipe.class_name!r}"
+            )
         return self
 
 
@@ -170,10 +179,14 @@ def _check_settings(where: str, value: Json) -> None:
         for place, inner in enumerate(value):
             _check_settings(f"{where}.{place}", inner)
     elif isinstance(value, int) and abs(value) > LARGEST_SETTING:
-        raise ValueError(f"{where}: expected at most {LARGEST_SETTING}, found {str(value)[:40]}")
+        raise ValueError(
+            f"{where}: expected at most {LARGEST_SETTING}, found {str(value)[:40]}"
+        )
 
 
-def read_manifest(copy: Path, folder: AnyPath, families: tuple[str, ...]) -> StoredBundle:
+def read_manifest(
+    copy: Path, folder: AnyPath, families: tuple[str, ...]
+) -> StoredBundle:
     """Read and check the manifest of a local copy; messages name the folder it is a copy of.
 
     Raises:
@@ -213,11 +226,15 @@ def read_mapping(copy: Path, folder: AnyPath, kind: str = "bundle") -> dict[str,
     except FileNotFoundError:
         raise BundleError(f"{folder} is no {kind}: it has no {MANIFEST}") from None
     except OSError as error:
-        raise BundleError(f"{folder / MANIFEST} cannot be read: {error.strerror}") from error
+        raise BundleError(
+            f"{folder / MANIFEST} cannot be read: {error.strerror}"
+        ) from error
     except (ValueError, RecursionError) as error:
         if isinstance(error, BundleError):
             raise
-        raise BundleError(f"{folder / MANIFEST} is damaged: {str(error)[:200]}") from error
+        raise BundleError(
+            f"{folder / MANIFEST} is damaged: {str(error)[:200]}"
+        ) from error
     if not isinstance(manifest, dict):
         raise BundleError(
             f"{folder / MANIFEST} is damaged: expected a mapping, found {type(manifest).__name__}"
@@ -227,7 +244,9 @@ def read_mapping(copy: Path, folder: AnyPath, kind: str = "bundle") -> dict[str,
 
 def _first(error: ValidationError) -> str:
     """Return the first fault: where, what."""
-    first = error.errors(include_url=False, include_input=False, include_context=False)[0]
+    first = error.errors(include_url=False, include_input=False, include_context=False)[
+        0
+    ]
     where = ".".join(str(part) for part in first["loc"])
     text = first["msg"].removeprefix("Value error, ")
     if first["type"] == "missing":

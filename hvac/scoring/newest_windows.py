@@ -76,13 +76,17 @@ class Newest:
         return np.asarray(self.windows.column("status") == OK)
 
 
-def newest(scenes: Sequence[Scene], recipe: Recipe, *, end_day: int | None = None) -> Newest:
+def newest(
+    scenes: Sequence[Scene], recipe: Recipe, *, end_day: int | None = None
+) -> Newest:
     """Cut the windows that end on each unit's last day, or on a given one (at most the last)."""
     last = [scene.panel.last_day for scene in scenes]
     if end_day is not None:
         last = [min(end_day, day) for day in last]
     grids = grids_of(scenes, recipe, last, ring_days(recipe.windows))
-    return newest_of(grids, recipe, lambda rows: [scenes[u].panel for u in rows], scenes)
+    return newest_of(
+        grids, recipe, lambda rows: [scenes[u].panel for u in rows], scenes
+    )
 
 
 def newest_of(

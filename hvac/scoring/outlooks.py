@@ -68,7 +68,9 @@ def driving_points(x_BCL: AnyFloats) -> Ints:
 
 def _outlook(point: str, heading: Heading, n: int, method: str) -> PointOutlook:
     value_D, low_D, high_D = heading.value_ND[n], heading.low_ND[n], heading.high_ND[n]
-    return PointOutlook(point, value_D, low_D, high_D, float(heading.crossing_N[n]), method)
+    return PointOutlook(
+        point, value_D, low_D, high_D, float(heading.crossing_N[n]), method
+    )
 
 
 class SeriesFrame(NamedTuple):
@@ -81,7 +83,11 @@ class SeriesFrame(NamedTuple):
 
 
 def _headings(
-    bundle: Bundle, x_NL: AnyFloats, point_N: Ints, frame: SeriesFrame, horizons: Sequence[int]
+    bundle: Bundle,
+    x_NL: AnyFloats,
+    point_N: Ints,
+    frame: SeriesFrame,
+    horizons: Sequence[int],
 ) -> Iterator[Heading]:
     """Yield for each horizon where N series are heading."""
     moments = Moments.of(x_NL)
@@ -90,7 +96,10 @@ def _headings(
         parts = bundle.forecast_series(x_NL, point_N, horizon, moments)
         value_ND, low_ND, high_ND = (part * spread_N1 + centre_N1 for part in parts)
         crossing_N = crossing_probability(
-            value_ND, (high_ND - low_ND) / 2, lower_B=frame.lower_N, upper_B=frame.upper_N
+            value_ND,
+            (high_ND - low_ND) / 2,
+            lower_B=frame.lower_N,
+            upper_B=frame.upper_N,
         )
         yield Heading(value_ND, low_ND, high_ND, crossing_N)
 
@@ -102,7 +111,9 @@ def outlooks(
     every_C = np.arange(len(x_CL))
     for heading in _headings(bundle, x_CL, every_C, SeriesFrame(*frame[1:]), horizons):
         method = bundle.forecast_method
-        yield [_outlook(point, heading, c, method) for c, point in enumerate(frame.points)]
+        yield [
+            _outlook(point, heading, c, method) for c, point in enumerate(frame.points)
+        ]
 
 
 def driving_outlooks(bundle: Bundle, newest_windows: Newest) -> DrivingOutlooks:
@@ -117,7 +128,10 @@ def driving_outlooks(bundle: Bundle, newest_windows: Newest) -> DrivingOutlooks:
         frames.lower_BC[row_N, point_N],
         frames.upper_BC[row_N, point_N],
     )
-    names = [frames.points_B[b][c] for b, c in zip(row_N.tolist(), point_N.tolist(), strict=True)]
+    names = [
+        frames.points_B[b][c]
+        for b, c in zip(row_N.tolist(), point_N.tolist(), strict=True)
+    ]
     headings = {}
     if len(row_N):
         x_NL = x_NCL[np.arange(len(row_N)), point_N]

@@ -69,24 +69,34 @@ def predict_readings(
     units = _units_of_class(record, bundle.recipe, everyone=pooled or not has_classes)
     panels = {
         panel.unit: panel
-        for panel in record.panels(bundle.recipe.points, bundle.recipe.windows.aggregate)
+        for panel in record.panels(
+            bundle.recipe.points, bundle.recipe.windows.aggregate
+        )
         if panel.unit in units
     }
-    every_scene = _scenes(record, list(panels.values()), bundle.recipe, as_own=not has_classes)
+    every_scene = _scenes(
+        record, list(panels.values()), bundle.recipe, as_own=not has_classes
+    )
     rows = []
     if every_scene:
         for row in latest_rows(every_scene, bundle, explain="alarms").to_pylist():
             reasons = [reason_of(reason) for reason in row["reasons"] or ()]
             rows.append({**row, "why": reasons_line(reasons, "en") or None})
     rows += _rows_without_risk(record, bundle, units, set(panels))
-    rows.sort(key=lambda row: [str(row[name]) for name in COLUMNS[:3]] + [f"{row['horizon']:05d}"])
+    rows.sort(
+        key=lambda row: (
+            [str(row[name]) for name in COLUMNS[:3]] + [f"{row['horizon']:05d}"]
+        )
+    )
     return _frame(rows)
 
 
 def _units_of_class(record: Record, recipe: Recipe, *, everyone: bool) -> set[Unit]:
     """Return the units that a bundle's recipe is for."""
     classes = record.registry.classes
-    return {unit for unit, name in classes.items() if everyone or name == recipe.class_name}
+    return {
+        unit for unit, name in classes.items() if everyone or name == recipe.class_name
+    }
 
 
 def _scenes(

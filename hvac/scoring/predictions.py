@@ -10,7 +10,10 @@ from hvac.decision.thresholds import alarms
 from hvac.features.table import Windows
 
 SCHEMA = pa.schema(
-    [(name, pa.string()) for name in ("facility_id", "equipment_id", "point_id", "class")]
+    [
+        (name, pa.string())
+        for name in ("facility_id", "equipment_id", "point_id", "class")
+    ]
     + [
         ("end_date", pa.date32()),
         ("horizon", pa.int32()),
@@ -63,7 +66,9 @@ def predictions_table(
         label = windows.y_BH.ravel()
     risk = risk_BH.ravel()
     threshold = np.broadcast_to(threshold_BH, risk_BH.shape).ravel()
-    alarm_BH = alarms(np.asarray(risk_BH, np.float64), np.asarray(threshold_BH, np.float64))
+    alarm_BH = alarms(
+        np.asarray(risk_BH, np.float64), np.asarray(threshold_BH, np.float64)
+    )
     columns = {
         **{name: keys[name] for name in keys.column_names},
         "horizon": pa.array(np.tile(np.array(horizons, dtype=np.int32), len(windows))),

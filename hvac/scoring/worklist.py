@@ -26,15 +26,34 @@ HEADERS = {
         "status",
         "days of learning left",
     ),
-    "ja": ("順位", "施設", "設備", "設備種別", "評価日", "遅れ（日）", "状態", "学習の残り日数"),
+    "ja": (
+        "順位",
+        "施設",
+        "設備",
+        "設備種別",
+        "評価日",
+        "遅れ（日）",
+        "状態",
+        "学習の残り日数",
+    ),
 }
 PER_HORIZON = {
     "en": ("risk within {} days", "alarm within {} days"),
     "ja": ("{}日以内に異常が始まる確率", "{}日以内の警報"),
 }
 LAST = {
-    "en": ("point that moved most", "what raises the risk", "observed share", "readings to check"),
-    "ja": ("最も変化した点検項目", "リスクを上げている点", "観測率", "確認すべき測定値"),
+    "en": (
+        "point that moved most",
+        "what raises the risk",
+        "observed share",
+        "readings to check",
+    ),
+    "ja": (
+        "最も変化した点検項目",
+        "リスクを上げている点",
+        "観測率",
+        "確認すべき測定値",
+    ),
 }
 NAMED = {
     "en": (
@@ -48,7 +67,11 @@ NAMED = {
     "ja": ("施設名", "設備名", "設備種別名", "点検項目名", "設置場所", "重要度"),
 }
 DOUBTS = {
-    "en": {"flat": "stands still", "jump": "jumped alone", "sentinel": "a mark for no value"},
+    "en": {
+        "flat": "stands still",
+        "jump": "jumped alone",
+        "sentinel": "a mark for no value",
+    },
     "ja": {
         "flat": "値が動いていない",
         "jump": "この項目だけ急変",
@@ -56,7 +79,11 @@ DOUBTS = {
     },
 }
 STATUS = {
-    "en": {OK: "scored", LEARNING: "learning", "insufficient_data": "insufficient data"},
+    "en": {
+        OK: "scored",
+        LEARNING: "learning",
+        "insufficient_data": "insufficient data",
+    },
     "ja": {OK: "判定済み", LEARNING: "学習中", "insufficient_data": "データ不足"},
 }
 UNSURE = {"en": "needs a look", "ja": "判定保留"}
@@ -133,7 +160,11 @@ def turn(entry: RankedUnit) -> tuple[float, ...]:
     risks = entry["risks"]
     sure = sure_horizons(entry)
     state = 0 if sure else 1 if entry["unsure"] else 2 if risks else 3
-    return (state, min(sure, default=math.inf), *(-risks[horizon] for horizon in sorted(risks)))
+    return (
+        state,
+        min(sure, default=math.inf),
+        *(-risks[horizon] for horizon in sorted(risks)),
+    )
 
 
 def doubts_text(row: Doubted, language: str) -> str:
@@ -146,7 +177,9 @@ def doubts_text(row: Doubted, language: str) -> str:
     """
     names = DOUBTS[language]
     parts = []
-    for doubt in row.get("doubts") or ():  # predictions stored by an earlier version have none
+    for doubt in (
+        row.get("doubts") or ()
+    ):  # predictions stored by an earlier version have none
         kind = names.get(doubt["kind"], doubt["kind"])
         parts.append(f"{doubt['point_id']}: {kind}")
     return "; ".join(parts)
@@ -169,7 +202,9 @@ def is_sure_alarm(entry: RankedUnit, horizon: int) -> bool:
 
 def sure_horizons(entry: RankedUnit) -> list[int]:
     """Return the horizons at which equipment alarms, and the alarm is not withheld."""
-    return [horizon for horizon in sorted(entry["alarms"]) if is_sure_alarm(entry, horizon)]
+    return [
+        horizon for horizon in sorted(entry["alarms"]) if is_sure_alarm(entry, horizon)
+    ]
 
 
 def write_ranking(
@@ -179,7 +214,9 @@ def write_ranking(
     write_text(path, ranking_csv(entries, language, names), newline="")
 
 
-def ranking_csv(entries: Sequence[RankedUnit], language: str, names: Names = NO_NAMES) -> str:
+def ranking_csv(
+    entries: Sequence[RankedUnit], language: str, names: Names = NO_NAMES
+) -> str:
     """Return the text of the ranking's CSV; with names, what they tell stands in the last columns."""
     horizons = sorted({horizon for entry in entries for horizon in entry["risks"]})
     per = [text.format(h) for h in horizons for text in PER_HORIZON[language]]
@@ -210,7 +247,11 @@ def _cells(
     entry: RankedUnit, horizons: Sequence[int], language: str, names: Names
 ) -> list[CellValue]:
     yes, no = YES[language]
-    cells: list[CellValue] = [entry["facility_id"], entry["equipment_id"], entry["class"]]
+    cells: list[CellValue] = [
+        entry["facility_id"],
+        entry["equipment_id"],
+        entry["class"],
+    ]
     cells += [entry["end_date"], entry["days_behind"]]
     cells.append(STATUS[language].get(entry["status"], entry["status"]))
     left = entry["learning_days_left"]
@@ -225,5 +266,7 @@ def _cells(
                 answer = UNSURE[language]
             cells += [f"{100 * risk:.1f}%", answer]
     share = f"{100 * entry['observed_share']:.0f}%"
-    why = reasons_line([reason_of(reason) for reason in entry["reasons"] or ()], language, names)
+    why = reasons_line(
+        [reason_of(reason) for reason in entry["reasons"] or ()], language, names
+    )
     return [*cells, entry["point"] or "", why, share, doubts_text(entry, language)]

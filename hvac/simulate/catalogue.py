@@ -62,7 +62,17 @@ KINDS: dict[str, Kind] = {
         True,
         (20.0, 120.0),
         (
-            Point("filter_differential_pressure", "Pa", 120.0, 6.0, 15.0, 0.0, 30.0, None, 200.0),
+            Point(
+                "filter_differential_pressure",
+                "Pa",
+                120.0,
+                6.0,
+                15.0,
+                0.0,
+                30.0,
+                None,
+                200.0,
+            ),
             Point("supply_air_temp", "degC", 17.0, 0.7, 0.8, -1.5, -1.0, 10.0, 23.0),
             Point("fan_current", "A", 14.0, 0.4, 2.0, 0.1, 2.5, None, 18.5),
             Point("valve_position", "%", 45.0, 4.0, 5.0, 3.0, 35.0, None, 95.0),
@@ -74,7 +84,11 @@ KINDS: dict[str, Kind] = {
                 3.0,
                 (60, 150),
                 "linear",
-                {"filter_differential_pressure": 14.5, "fan_current": -4.5, "valve_position": 2.5},
+                {
+                    "filter_differential_pressure": 14.5,
+                    "fan_current": -4.5,
+                    "valve_position": 2.5,
+                },
             ),
             Mode(
                 "valve_stuck",
@@ -97,7 +111,9 @@ KINDS: dict[str, Kind] = {
                 "linear",
                 {"supply_air_temp": 5.5, "valve_position": 6.5},
             ),
-            Mode("sensor_drift", 1.0, (40, 120), "linear", {"supply_air_temp": -8.0}, 0.8),
+            Mode(
+                "sensor_drift", 1.0, (40, 120), "linear", {"supply_air_temp": -8.0}, 0.8
+            ),
         ),
     ),
     "chiller": Kind(
@@ -105,10 +121,22 @@ KINDS: dict[str, Kind] = {
         False,
         (350.0, 1800.0),
         (
-            Point("chilled_water_supply_temp", "degC", 7.0, 0.25, 0.4, 0.15, 0.4, 5.0, 8.8),
+            Point(
+                "chilled_water_supply_temp", "degC", 7.0, 0.25, 0.4, 0.15, 0.4, 5.0, 8.8
+            ),
             Point("condenser_approach", "K", 2.2, 0.2, 0.3, 0.1, 0.8, None, 4.0),
             Point("compressor_current", "A", 180.0, 6.0, 20.0, 8.0, 50.0, None, 255.0),
-            Point("evaporator_pressure", "kPa", 250.0, 5.0, 10.0, -2.0, -10.0, 218.0, 285.0),
+            Point(
+                "evaporator_pressure",
+                "kPa",
+                250.0,
+                5.0,
+                10.0,
+                -2.0,
+                -10.0,
+                218.0,
+                285.0,
+            ),
             Point("vibration", "mm/s", 2.2, 0.2, 0.4, 0.0, 0.3, None, 4.0),
             Point("cop", "1", 5.0, 0.15, 0.3, -0.3, 0.2, 3.6, None),
         ),
@@ -125,7 +153,11 @@ KINDS: dict[str, Kind] = {
                 2.5,
                 (40, 120),
                 "convex",
-                {"evaporator_pressure": -9.0, "cop": -6.5, "chilled_water_supply_temp": 6.5},
+                {
+                    "evaporator_pressure": -9.0,
+                    "cop": -6.5,
+                    "chilled_water_supply_temp": 6.5,
+                },
             ),
             Mode(
                 "bearing_wear",
@@ -135,7 +167,12 @@ KINDS: dict[str, Kind] = {
                 {"vibration": 11.5, "compressor_current": 3.5},
             ),
             Mode(
-                "sensor_drift", 1.0, (40, 120), "linear", {"chilled_water_supply_temp": -8.0}, 0.8
+                "sensor_drift",
+                1.0,
+                (40, 120),
+                "linear",
+                {"chilled_water_supply_temp": -8.0},
+                0.8,
             ),
         ),
     ),
@@ -172,7 +209,14 @@ KINDS: dict[str, Kind] = {
                 "convex",
                 {"fan_vibration": 11.0, "fan_current": 4.5},
             ),
-            Mode("sensor_drift", 0.8, (40, 120), "linear", {"outlet_water_temp": 7.0}, 0.8),
+            Mode(
+                "sensor_drift",
+                0.8,
+                (40, 120),
+                "linear",
+                {"outlet_water_temp": 7.0},
+                0.8,
+            ),
         ),
     ),
     "fan_coil": Kind(
@@ -212,7 +256,9 @@ KINDS: dict[str, Kind] = {
             Point("vibration", "mm/s", 2.4, 0.22, 0.4, 0.0, 0.3, None, 4.2),
             Point("bearing_temp", "degC", 48.0, 1.5, 2.5, 2.5, 4.0, None, 64.0),
             Point("current", "A", 32.0, 0.8, 3.0, 0.0, 5.0, None, 40.0),
-            Point("discharge_pressure", "kPa", 320.0, 6.0, 15.0, 0.0, -15.0, 275.0, 370.0),
+            Point(
+                "discharge_pressure", "kPa", 320.0, 6.0, 15.0, 0.0, -15.0, 275.0, 370.0
+            ),
             Point("flow_rate", "m3/h", 60.0, 1.5, 5.0, 0.0, 12.0, 45.0, None),
         ),
         (
@@ -270,7 +316,11 @@ KINDS: dict[str, Kind] = {
                 2.5,
                 (60, 150),
                 "linear",
-                {"high_pressure": 9.0, "compressor_current": 5.5, "discharge_temp": 3.5},
+                {
+                    "high_pressure": 9.0,
+                    "compressor_current": 5.5,
+                    "discharge_temp": 3.5,
+                },
             ),
             Mode(
                 "expansion_valve_stuck",
@@ -286,7 +336,9 @@ KINDS: dict[str, Kind] = {
                 "convex",
                 {"compressor_current": 9.0, "discharge_temp": 6.5},
             ),
-            Mode("sensor_drift", 0.8, (40, 120), "linear", {"high_pressure": -8.0}, 0.8),
+            Mode(
+                "sensor_drift", 0.8, (40, 120), "linear", {"high_pressure": -8.0}, 0.8
+            ),
         ),
     ),
 }

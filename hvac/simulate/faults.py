@@ -16,7 +16,9 @@ from hvac.simulate.operation import YEAR
 
 BURN_IN = 365
 VISIT_EVERY = 182  # days between planned visits, about twice a year
-DETECTION = 0.75  # chance that a visit finds a fault of full size; a smaller one in proportion
+DETECTION = (
+    0.75  # chance that a visit finds a fault of full size; a smaller one in proportion
+)
 # Both measured on the default fleet: the share of growing faults that reach a failure, and the mean
 # time from a fault's start to its failure or its repair.
 ENDS_IN_FAILURE = 0.57
@@ -70,7 +72,9 @@ class Life(NamedTuple):
 
     faults: list[Fault]
     happenings: list[Happening]
-    remembers: bool = True  # False: events come from nowhere and leave no trace in the readings
+    remembers: bool = (
+        True  # False: events come from nowhere and leave no trace in the readings
+    )
 
 
 def severity(fault: Fault, days: Ints) -> Floats:
@@ -105,7 +109,9 @@ def fault_starts(failures: float, lemons: float) -> float:
     0.0
     """
     from scipy.optimize import brentq
-    from scipy.stats import gamma  # slow to import; every job reads this module's settings
+    from scipy.stats import (
+        gamma,
+    )  # slow to import; every job reads this module's settings
 
     shape = 1.0 / (lemons**2 + AGE_SPREAD**2 * (1.0 + lemons**2))
     place_Q = (np.arange(64) + 0.5) / 64
@@ -116,7 +122,11 @@ def fault_starts(failures: float, lemons: float) -> float:
         faulty_Q = 1.0 + FAULTY_YEARS * hazard_Q * rate
         return float(np.mean(ENDS_IN_FAILURE * hazard_Q * rate / faulty_Q)) - failures
 
-    return float(brentq(surplus, 0.0, MOST_STARTS)) if surplus(MOST_STARTS) > 0 else MOST_STARTS
+    return (
+        float(brentq(surplus, 0.0, MOST_STARTS))
+        if surplus(MOST_STARTS) > 0
+        else MOST_STARTS
+    )
 
 
 def visits(rng: np.random.Generator, days: int) -> Ints:
@@ -140,7 +150,9 @@ def live(rng: np.random.Generator, machine: Machine, rates: Rates, days: int) ->
         if sudden <= start:
             today = reset = _fail(rng, life, sudden, "sudden")
             continue
-        fault, happening = _grow(rng, machine, start=start, sudden=sudden, planned=planned)
+        fault, happening = _grow(
+            rng, machine, start=start, sudden=sudden, planned=planned
+        )
         life.faults.append(fault)
         if fault.stop >= days:
             return life
@@ -148,7 +160,9 @@ def live(rng: np.random.Generator, machine: Machine, rates: Rates, days: int) ->
             today = reset = _fail(rng, life, fault.stop, happening.mode)
         else:
             replaced = (happening.start, "planned")
-            life.happenings[:] = [i for i in life.happenings if (i.start, i.mode) != replaced]
+            life.happenings[:] = [
+                i for i in life.happenings if (i.start, i.mode) != replaced
+            ]
             life.happenings.append(happening)
             today = reset = happening.end + 1
 
@@ -157,7 +171,9 @@ def _planned_visits(rng: np.random.Generator, planned: Ints) -> list[Happening]:
     return [_visit(day, "planned", rng) for day in planned.tolist() if day >= 0]
 
 
-def live_without_memory(rng: np.random.Generator, failures_per_year: float, days: int) -> Life:
+def live_without_memory(
+    rng: np.random.Generator, failures_per_year: float, days: int
+) -> Life:
     """Simulate one life whose failures are a Poisson process, the same for every unit and day.
 
     Visits follow the calendar; there are no growing faults.
@@ -168,7 +184,9 @@ def live_without_memory(rng: np.random.Generator, failures_per_year: float, days
     return life
 
 
-def _hazard(machine: Machine, rates: Rates, planned: Ints, *, reset: int, days: int) -> Floats:
+def _hazard(
+    machine: Machine, rates: Rates, planned: Ints, *, reset: int, days: int
+) -> Floats:
     """Return the relative chance per day [D], about 1/YEAR on average.
 
     It is frailty × age × time since the last visit × season.
@@ -225,7 +243,9 @@ def _grow(
     fault = fault._replace(stop=stop)
     if stop == visit:
         return fault, _visit(visit, "corrected", rng)
-    return fault, Happening("failure", stop, stop, mode.name if stop == failure else "sudden")
+    return fault, Happening(
+        "failure", stop, stop, mode.name if stop == failure else "sudden"
+    )
 
 
 def _fail(rng: np.random.Generator, life: Life, day: int, mode: str) -> int:

@@ -107,7 +107,11 @@ def simulate_facilities(config: SimulateConfig) -> Iterator[Fleet]:
 
 def _join(fleets: Iterable[Fleet]) -> Fleet:
     readings, events, equipment = zip(*fleets, strict=True)
-    return Fleet(pa.concat_tables(readings), pa.concat_tables(events), pa.concat_tables(equipment))
+    return Fleet(
+        pa.concat_tables(readings),
+        pa.concat_tables(events),
+        pa.concat_tables(equipment),
+    )
 
 
 class _Group(NamedTuple):
@@ -125,7 +129,10 @@ class _Group(NamedTuple):
     @property
     def equipment_ids(self) -> list[str]:
         count = self.config.equipment_per_class
-        return [f"{self.facility_id}-{self.kind.code}-{number + 1:03d}" for number in range(count)]
+        return [
+            f"{self.facility_id}-{self.kind.code}-{number + 1:03d}"
+            for number in range(count)
+        ]
 
     def stream(self, purpose: str) -> np.random.Generator:
         """Return a generator for (seed, facility, class, purpose)."""
@@ -185,7 +192,9 @@ def _lives(group: _Group, age_U: Floats) -> list[Life]:
         return [live_without_memory(rng, config.failures_per_year, days) for _ in age_U]
     rates = Rates(
         sudden=config.failures_per_year * config.sudden_share,
-        growing=fault_starts(config.failures_per_year * (1.0 - config.sudden_share), config.lemons),
+        growing=fault_starts(
+            config.failures_per_year * (1.0 - config.sudden_share), config.lemons
+        ),
         first_day_of_year=config.start.timetuple().tm_yday,
     )
     shape = 1.0 / config.lemons**2
@@ -224,9 +233,14 @@ def _readings(group: _Group, weather: Climate, lives: list[Life]) -> pa.Table:
     """Return the readings of one class in one facility; missing days have no row."""
     config = group.config
     base = settle_value(
-        group.stream("levels"), group.kind, units=config.equipment_per_class, noise=config.noise
+        group.stream("levels"),
+        group.kind,
+        units=config.equipment_per_class,
+        noise=config.noise,
     )
-    x_UPD = operate(group.stream("noise"), group.kind, base, weather, wander=config.wander)
+    x_UPD = operate(
+        group.stream("noise"), group.kind, base, weather, wander=config.wander
+    )
     trouble = Trouble(config.gap_share, config.stuck_per_year, config.outlier_share)
     x_UPD, observed_UPD = observe(
         group.stream("trouble"),
@@ -238,7 +252,9 @@ def _readings(group: _Group, weather: Climate, lives: list[Life]) -> pa.Table:
         fault_size=config.fault_size,
     )
     observed_UPD &= np.arange(config.days) % config.read_every == 0
-    return _table(group, x_UPD, observed_UPD, lower_UP=base.lower_UP, upper_UP=base.upper_UP)
+    return _table(
+        group, x_UPD, observed_UPD, lower_UP=base.lower_UP, upper_UP=base.upper_UP
+    )
 
 
 def _table(
@@ -257,7 +273,9 @@ def _table(
         "facility_id": _words([group.facility_id], np.zeros_like(unit)),
         "equipment_id": _words(group.equipment_ids, unit),
         "point_id": _words([point.name for point in group.kind.points], point),
-        "date": pa.array((day + _first_day(group.config)).astype(np.int32)).cast(pa.date32()),
+        "date": pa.array((day + _first_day(group.config)).astype(np.int32)).cast(
+            pa.date32()
+        ),
         "value": pa.array(x_UPD.ravel()[kept]),
         "lower_limit": pa.array(lower_UP.ravel()[series], from_pandas=True),
         "upper_limit": pa.array(upper_UP.ravel()[series], from_pandas=True),

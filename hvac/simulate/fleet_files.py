@@ -29,4 +29,6 @@ def write_canonical(fleets: Iterable[Fleet], folder: str | AnyPath) -> None:
     register = pa.concat_tables(equipment)
     write_parquet(register, folder / "equipment.parquet")
     names = simulated_names(register)
-    write_csv_for_people([list(names[0]), *(row.values() for row in names)], folder / "names.csv")
+    write_csv_for_people(
+        [list(names[0]), *(row.values() for row in names)], folder / "names.csv"
+    )

@@ -49,7 +49,12 @@ TOWNS: Final = {
     "Fukuoka": "福岡",
     "Naha": "那覇",
 }
-BUILDINGS: Final = {"office": "オフィス", "hospital": "病院", "hotel": "ホテル", "shop": "商業施設"}
+BUILDINGS: Final = {
+    "office": "オフィス",
+    "hospital": "病院",
+    "hotel": "ホテル",
+    "shop": "商業施設",
+}
 UNITS: Final = {"degC": "°C", "m3/h": "m³/h", "1": ""}
 
 
@@ -70,5 +75,7 @@ def simulated_names(equipment: pa.Table) -> list[dict[str, str]]:
 
 def _facilities(equipment: pa.Table) -> list[tuple[str, str, str]]:
     """Return every facility with its town and building, once."""
-    columns = (equipment[name].to_pylist() for name in ("facility_id", "town", "building"))
+    columns = (
+        equipment[name].to_pylist() for name in ("facility_id", "town", "building")
+    )
     return sorted(set(zip(*columns, strict=True)))

@@ -43,14 +43,20 @@ def observe(
     has faults at all (not in a life without memory, whose readings know nothing of the events).
     """
     days = x_UPD.shape[-1]
-    x_UPD = x_UPD + fault_size * _shifts(base, lives, 0.6 + 0.4 * weather.load(base.kind))
-    x_UPD = _stick(x_UPD, _spells(rng, x_UPD.shape, trouble.stuck_per_year / YEAR, (5, 30)))
+    x_UPD = x_UPD + fault_size * _shifts(
+        base, lives, 0.6 + 0.4 * weather.load(base.kind)
+    )
+    x_UPD = _stick(
+        x_UPD, _spells(rng, x_UPD.shape, trouble.stuck_per_year / YEAR, (5, 30))
+    )
     wild_UPD = rng.random(x_UPD.shape) < trouble.outlier_share
     height_UPD = rng.uniform(6, 15, x_UPD.shape)
     size_UPD = height_UPD * rng.choice([-1.0, 1.0], x_UPD.shape)
     x_UPD = x_UPD + wild_UPD * size_UPD * base.noise_UP[..., None]
     lost_UPD = rng.random(x_UPD.shape) < trouble.gap_share / 2
-    silent_U1D = _spells(rng, (len(x_UPD), 1, days), trouble.gap_share / 2 / 10.0, (2, 18))
+    silent_U1D = _spells(
+        rng, (len(x_UPD), 1, days), trouble.gap_share / 2 / 10.0, (2, 18)
+    )
     unreported_UPD = rng.random(x_UPD.shape) > REPORTED_WHEN_BROKEN
     down_UPD = _repair_days(lives, days)[:, None, :] & unreported_UPD
     return record(x_UPD, base.kind), ~(lost_UPD | silent_U1D | down_UPD)
@@ -70,7 +76,9 @@ def _shifts(base: Base, lives: Sequence[Life], shown_D: Floats) -> Floats:
             grown_D = severity(fault, np.arange(begin, stop) + BURN_IN)
             size_D = fault.size * grown_D * shown_D[begin:stop]
             for name, times in fault.mode.shifts.items():
-                shift_UPD[unit, place[name], begin:stop] += times * noise[place[name]] * size_D
+                shift_UPD[unit, place[name], begin:stop] += (
+                    times * noise[place[name]] * size_D
+                )
     return shift_UPD
 
 
@@ -90,7 +98,10 @@ def _repair_days(lives: Sequence[Life], days: int) -> Bools:
 
 
 def _spells(
-    rng: np.random.Generator, shape: tuple[int, ...], chance: float, length: tuple[int, int]
+    rng: np.random.Generator,
+    shape: tuple[int, ...],
+    chance: float,
+    length: tuple[int, int],
 ) -> Bools:
     """Draw spells along the last axis: they start with a chance per day and last some days.
 

@@ -83,7 +83,9 @@ def _occupancy(building: Building, day_D: Times) -> Floats:
     return occupied_D
 
 
-def settle_value(rng: np.random.Generator, kind: Kind, *, units: int, noise: float) -> Base:
+def settle_value(
+    rng: np.random.Generator, kind: Kind, *, units: int, noise: float
+) -> Base:
     """Draw each unit's level, gain and noise.
 
     Limits move with the level, rounded as on a record sheet.
@@ -91,10 +93,16 @@ def settle_value(rng: np.random.Generator, kind: Kind, *, units: int, noise: flo
     shape = (units, len(kind.points))
     shift_UP = rng.standard_normal(shape) * [point.spread for point in kind.points]
     gain_UP = rng.lognormal(-0.02, 0.2, shape)
-    noise_UP = rng.lognormal(-0.03, 0.25, shape) * [noise * point.noise for point in kind.points]
+    noise_UP = rng.lognormal(-0.03, 0.25, shape) * [
+        noise * point.noise for point in kind.points
+    ]
     level_UP = shift_UP + [point.level for point in kind.points]
-    lower_UP = shift_UP + [np.nan if point.lower is None else point.lower for point in kind.points]
-    upper_UP = shift_UP + [np.nan if point.upper is None else point.upper for point in kind.points]
+    lower_UP = shift_UP + [
+        np.nan if point.lower is None else point.lower for point in kind.points
+    ]
+    upper_UP = shift_UP + [
+        np.nan if point.upper is None else point.upper for point in kind.points
+    ]
     for place, point in enumerate(kind.points):
         places = _decimals(point.level) - 1
         lower_UP[:, place] = np.round(lower_UP[:, place], places)
@@ -127,7 +135,9 @@ def operate(
 
 def _memory(rng: np.random.Generator, shape: tuple[int, ...], phi: float) -> Floats:
     """Draw stationary AR(1) noise of unit variance along the last axis."""
-    from scipy.signal import lfilter  # slow to import; every job reads this module's settings
+    from scipy.signal import (
+        lfilter,
+    )  # slow to import; every job reads this module's settings
 
     white = rng.standard_normal(shape) * np.sqrt(1 - phi**2)
     white[..., 0] /= np.sqrt(1 - phi**2)

@@ -75,7 +75,9 @@ class SimulateConfig(Config):
     def _know_the_classes(self) -> Self:
         for name in self.classes:
             if name not in KINDS:
-                raise ValueError(f"unknown class '{name}'; known: {', '.join(sorted(KINDS))}")
+                raise ValueError(
+                    f"unknown class '{name}'; known: {', '.join(sorted(KINDS))}"
+                )
         if len(set(self.classes)) < len(self.classes):
             raise ValueError(f"a class is named twice: {', '.join(self.classes)}")
         return self

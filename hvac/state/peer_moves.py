@@ -53,7 +53,9 @@ def series_of(states: UnitStates, *, by_limits: bool = False) -> Iterator[PeerSe
     limits = (states.lower_UCR, states.upper_UCR) if by_limits else None
     normal_UCR = normalised(states.value_UCR, states.fits, limits)
     peer_UCR = np.where(in_time_UCR, normal_UCR, np.nan).astype(np.float32)
-    for first, peer_CR, ready_C in zip(first_U, peer_UCR, states.fits.ready_UC, strict=True):
+    for first, peer_CR, ready_C in zip(
+        first_U, peer_UCR, states.fits.ready_UC, strict=True
+    ):
         yield PeerSeries(int(first), peer_CR.T, ready_C)
 
 

@@ -59,7 +59,9 @@ def recipe_key(recipe: Recipe) -> str:
     return content_key(recipe.points, rules, ring_days(windows), VERSION)
 
 
-def write_unit_states(path: AnyPath, file: StateFile, recipes: Mapping[str, Recipe]) -> None:
+def write_unit_states(
+    path: AnyPath, file: StateFile, recipes: Mapping[str, Recipe]
+) -> None:
     """Write the states of a partition, whole or not at all."""
     facts: StoredFacts = {
         "version": VERSION,
@@ -67,11 +69,16 @@ def write_unit_states(path: AnyPath, file: StateFile, recipes: Mapping[str, Reci
         "recipes": {name: recipe_key(recipes[name]) for name in file.classes},
         "apart": sorted(map(list, file.apart)),
     }
-    tables = [_table(name, states) for name, states in file.classes.items() if len(states)]
+    tables = [
+        _table(name, states) for name, states in file.classes.items() if len(states)
+    ]
     table = pa.concat_tables(tables) if tables else SCHEMA.empty_table()
     table = table.replace_schema_metadata({FACTS: json.dumps(facts)})
     options = pa.ipc.IpcWriteOptions(compression="lz4")
-    with writing(path) as stream, pa.ipc.new_file(stream, table.schema, options=options) as writer:
+    with (
+        writing(path) as stream,
+        pa.ipc.new_file(stream, table.schema, options=options) as writer,
+    ):
         writer.write_table(table)
 
 
@@ -114,7 +121,10 @@ _RESIDUAL_FIT: Final = {
 }
 SCHEMA: Final = pa.schema(
     [
-        *[(name, pa.string()) for name in ("class", "facility_id", "equipment_id", "point_id")],
+        *[
+            (name, pa.string())
+            for name in ("class", "facility_id", "equipment_id", "point_id")
+        ],
         ("first_day", pa.int32()),
         ("last_day", pa.int32()),
         ("counts", pa.large_list(pa.int64())),
@@ -140,7 +150,10 @@ def _table(class_name: str, states: UnitStates) -> pa.Table:
         "last_day": states.last_day_U,
         "counts": _lists(states.count_UC),
         **{name: _lists(getattr(fits, name)) for name in _FITS},
-        **{f"residual_{name}": _lists(getattr(residual_fit, name)) for name in _RESIDUAL_FIT},
+        **{
+            f"residual_{name}": _lists(getattr(residual_fit, name))
+            for name in _RESIDUAL_FIT
+        },
         "values": _lists(states.value_UCR),
         "known": _lists(states.known_UCR, absent_U=(states.known_UCR == ALWAYS_KNOWN)),
         "lower": _lists(states.lower_UCR, absent_U=np.isnan(states.lower_UCR)),
@@ -160,7 +173,9 @@ def _lists(array_U: AnyArray, absent_U: AnyArray | None = None) -> pa.Array:
     there_U = ~absent_U.reshape(len(absent_U), -1).all(axis=1)
     ends = np.concatenate([[0], np.cumsum(there_U)]).astype(np.int64) * flat_UN.shape[1]
     values = pa.array(flat_UN[there_U].ravel())
-    return pa.LargeListArray.from_arrays(pa.array(ends), values, mask=pa.array(~there_U))
+    return pa.LargeListArray.from_arrays(
+        pa.array(ends), values, mask=pa.array(~there_U)
+    )
 
 
 def _states(rows: pa.Table, recipe: Recipe) -> UnitStates:
@@ -170,7 +185,10 @@ def _states(rows: pa.Table, recipe: Recipe) -> UnitStates:
     points = recipe.width
     ring = (points, ring_days(recipe.windows))
     widths = {"weight_UCC": (points, points)}
-    facility, equipment = rows["facility_id"].to_pylist(), rows["equipment_id"].to_pylist()
+    facility, equipment = (
+        rows["facility_id"].to_pylist(),
+        rows["equipment_id"].to_pylist(),
+    )
     point_U = tuple(rows["point_id"].to_pylist())
     points_U = tuple(recipe.points if point is None else (point,) for point in point_U)
     fits = {name: _array(rows[name], (points,)) for name in _FITS}
@@ -208,4 +226,6 @@ def _array(
 
 def all_units(file: StateFile) -> dict[Unit, str]:
     """Return the class of every unit that has a state."""
-    return {unit: name for name, states in file.classes.items() for unit in states.unit_U}
+    return {
+        unit: name for name, states in file.classes.items() for unit in states.unit_U
+    }

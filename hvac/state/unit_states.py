@@ -84,7 +84,9 @@ class UnitStates:
             point_U=grids.point_U,
             points_U=grids.points_U,
             last_day_U=grids.last_day_U,
-            count_UC=np.stack([scene.panel.observed_TC.sum(axis=0) for scene in scenes]),
+            count_UC=np.stack(
+                [scene.panel.observed_TC.sum(axis=0) for scene in scenes]
+            ),
             value_UCR=grids.value_UCT,
             known_UCR=grids.known_UCT,
             lower_UCR=grids.lower_UCT,
@@ -112,7 +114,9 @@ class UnitStates:
             known_UCR=value_UCR.astype(np.int32),
             lower_UCR=value_UCR,
             upper_UCR=value_UCR,
-            fits=UnitFits(day_U, day_UC, day_UC, number_UC, number_UC, number_UC, day_UC),
+            fits=UnitFits(
+                day_U, day_UC, day_UC, number_UC, number_UC, number_UC, day_UC
+            ),
             residual_fit=ResidualFit(number_UC, weight_UCC, number_UC, day_UC),
         )
 
@@ -131,14 +135,17 @@ class UnitStates:
         ]
         lower_UCR, upper_UCR = self._limits(recipe)
         events = [
-            unit.events.of_point(point) for unit, point in zip(facts, self.point_U, strict=True)
+            unit.events.of_point(point)
+            for unit, point in zip(facts, self.point_U, strict=True)
         ]
         return UnitGrids(
             unit_U=self.unit_U,
             point_U=self.point_U,
             points_U=self.points_U,
             class_U=tuple(unit.class_name for unit in facts),
-            first_day_U=(self.last_day_U - self.value_UCR.shape[2] + 1).astype(np.int32),
+            first_day_U=(self.last_day_U - self.value_UCR.shape[2] + 1).astype(
+                np.int32
+            ),
             built_U=np.array(built_U, dtype=np.int32),
             value_UCT=self.value_UCR,
             known_UCT=self.known_UCR,
@@ -156,7 +163,10 @@ class UnitStates:
         if not recipe.limits:
             return self.lower_UCR, self.upper_UCR
         unknown = (np.nan, np.nan)
-        pairs = [[recipe.limits.get(name, unknown) for name in points] for points in self.points_U]
+        pairs = [
+            [recipe.limits.get(name, unknown) for name in points]
+            for points in self.points_U
+        ]
         low_UC1, high_UC1 = np.moveaxis(np.array(pairs), 2, 0)[..., None]
         days = self.value_UCR.shape[2]
         day_UR = self.last_day_U[:, None] - days + 1 + np.arange(days)
@@ -164,9 +174,16 @@ class UnitStates:
         in_record_UR = day_UR >= self.fits.start_U[:, None]
         ready_UCR = self.fits.ready_UC[:, :, None] <= day_UR[:, None]
         usable_UCR = bare_UCR & ready_UCR & in_record_UR[:, None]
-        centre_UC1, spread_UC1 = self.fits.centre_UC[:, :, None], self.fits.spread_UC[:, :, None]
-        lower_UCR = np.where(usable_UCR, centre_UC1 + low_UC1 * spread_UC1, self.lower_UCR)
-        upper_UCR = np.where(usable_UCR, centre_UC1 + high_UC1 * spread_UC1, self.upper_UCR)
+        centre_UC1, spread_UC1 = (
+            self.fits.centre_UC[:, :, None],
+            self.fits.spread_UC[:, :, None],
+        )
+        lower_UCR = np.where(
+            usable_UCR, centre_UC1 + low_UC1 * spread_UC1, self.lower_UCR
+        )
+        upper_UCR = np.where(
+            usable_UCR, centre_UC1 + high_UC1 * spread_UC1, self.upper_UCR
+        )
         return lower_UCR, upper_UCR
 
     def take(self, rows: AnyArray) -> Self:
@@ -201,13 +218,20 @@ def joined(parts: Sequence[UnitStates]) -> UnitStates:
         known_UCR=np.concatenate([part.known_UCR for part in parts]),
         lower_UCR=np.concatenate([part.lower_UCR for part in parts]),
         upper_UCR=np.concatenate([part.upper_UCR for part in parts]),
-        fits=UnitFits(*map(np.concatenate, zip(*(part.fits for part in parts), strict=True))),
+        fits=UnitFits(
+            *map(np.concatenate, zip(*(part.fits for part in parts), strict=True))
+        ),
         residual_fit=ResidualFit(
-            *map(np.concatenate, zip(*(part.residual_fit for part in parts), strict=True))
+            *map(
+                np.concatenate, zip(*(part.residual_fit for part in parts), strict=True)
+            )
         ),
     )
     keys = [
-        (unit, point or "") for unit, point in zip(together.unit_U, together.point_U, strict=True)
+        (unit, point or "")
+        for unit, point in zip(together.unit_U, together.point_U, strict=True)
     ]
     order = sorted(range(len(keys)), key=keys.__getitem__)
-    return together if order == list(range(len(keys))) else together.take(np.array(order))
+    return (
+        together if order == list(range(len(keys))) else together.take(np.array(order))
+    )

@@ -22,7 +22,12 @@ from hvac.days import EPOCH, NEVER
 from hvac.features.recipe import Recipe
 from hvac.features.residuals import GRACE_DAYS
 from hvac.features.scene import Scene
-from hvac.panel.daily_readings import ALWAYS_KNOWN, DailyReadings, daily_readings, sorted_codes
+from hvac.panel.daily_readings import (
+    ALWAYS_KNOWN,
+    DailyReadings,
+    daily_readings,
+    sorted_codes,
+)
 from hvac.panel.grid import Unit
 from hvac.panel.rhythm import FIRST_DAYS, LEAST_READINGS
 from hvac.panel.windows import BASELINE_DAYS
@@ -59,7 +64,9 @@ def update(states: UnitStates, readings: pa.Table, recipe: Recipe) -> Updated:
     kept_U = np.array([unit not in again for unit in new.units], dtype=np.bool_)
     laid = _lay(states, new.take(kept_U[new.unit_N]))
     kept = [u for u, unit in enumerate(states.unit_U) if unit not in again]
-    return Updated(laid if not again else laid.take(np.array(kept, dtype=np.int64)), again)
+    return Updated(
+        laid if not again else laid.take(np.array(kept, dtype=np.int64)), again
+    )
 
 
 class _New(NamedTuple):
@@ -95,20 +102,36 @@ def _new_readings(states: UnitStates, readings: pa.Table, recipe: Recipe) -> _Ne
     points, point_N = sorted_codes(readings["point_id"])
     code_N = facility_N * len(equipment) + equipment_N
     long = daily_readings(readings, code_N, point_N, recipe.windows.aggregate)
-    of_class_N = np.isin(long.point, [n for n, name in enumerate(points) if name in recipe.points])
+    of_class_N = np.isin(
+        long.point, [n for n, name in enumerate(points) if name in recipe.points]
+    )
     long = DailyReadings(*(column[of_class_N] for column in long))
     codes, unit_N = np.unique(long.unit, return_inverse=True)
     pairs = [divmod(code, len(equipment)) for code in codes.tolist()]
-    units = [Unit(facilities[facility], equipment[machine]) for facility, machine in pairs]
-    place = {pair: u for u, pair in enumerate(zip(states.unit_U, states.point_U, strict=True))}
+    units = [
+        Unit(facilities[facility], equipment[machine]) for facility, machine in pairs
+    ]
+    place = {
+        pair: u
+        for u, pair in enumerate(zip(states.unit_U, states.point_U, strict=True))
+    }
     if recipe.windows.by == "point":
         named = zip(unit_N.tolist(), long.point.tolist(), strict=True)
-        rows = [place.get((units[unit], points[point]), NOWHERE) for unit, point in named]
-        row_N, column_N = np.array(rows, dtype=np.int64), np.zeros(len(rows), dtype=np.int64)
+        rows = [
+            place.get((units[unit], points[point]), NOWHERE) for unit, point in named
+        ]
+        row_N, column_N = (
+            np.array(rows, dtype=np.int64),
+            np.zeros(len(rows), dtype=np.int64),
+        )
     else:
-        row_of_unit = np.array([place.get((unit, None), NOWHERE) for unit in units], dtype=np.int64)
+        row_of_unit = np.array(
+            [place.get((unit, None), NOWHERE) for unit in units], dtype=np.int64
+        )
         column = {name: c for c, name in enumerate(recipe.points)}
-        column_of_point = np.array([column.get(name, NOWHERE) for name in points], dtype=np.int64)
+        column_of_point = np.array(
+            [column.get(name, NOWHERE) for name in points], dtype=np.int64
+        )
         row_N, column_N = row_of_unit[unit_N], column_of_point[long.point]
     return _New(units, unit_N, row_N, column_N, *(long.day, *long[3:]))
 
@@ -122,14 +145,20 @@ def _unfit(states: UnitStates, new: _New) -> Bools:
     late_N = day_N <= last_N
     ring_N = np.clip(day_N - first_N, 0, days - 1)
     taken_N = late_N & np.isfinite(states.value_UCR[*at, ring_N])
-    first_ready_U = np.maximum(fits.ready_UC.min(axis=1), fits.start_U + BASELINE_DAYS - 1)
+    first_ready_U = np.maximum(
+        fits.ready_UC.min(axis=1), fits.start_U + BASELINE_DAYS - 1
+    )
     related_U = np.minimum(first_ready_U, NEVER - GRACE_DAYS) + GRACE_DAYS
     unrelated_N = day_N <= related_U[new.row_N]
     known_on_N = np.maximum(day_N, new.known_N)
     newest_U = _newest(states, new)
-    odd_limit_N = new.limited_N & ((known_on_N <= last_N) | (known_on_N > newest_U[new.row_N]))
+    odd_limit_N = new.limited_N & (
+        (known_on_N <= last_N) | (known_on_N > newest_U[new.row_N])
+    )
     unsettled_N = ~_settled(states, new, late_N)
-    return np.asarray(taken_N | (day_N < first_N) | unsettled_N | unrelated_N | odd_limit_N)
+    return np.asarray(
+        taken_N | (day_N < first_N) | unsettled_N | unrelated_N | odd_limit_N
+    )
 
 
 def _settled(states: UnitStates, new: _New, late_N: Bools) -> Bools:
@@ -145,7 +174,9 @@ def _settled(states: UnitStates, new: _New, late_N: Bools) -> Bools:
     seen_N = np.minimum(fits.seen_UC[at], NEVER - FIRST_DAYS)
     inside_UC = np.isfinite(states.value_UCR).sum(axis=2)
     before_N = (states.count_UC - inside_UC)[at]
-    rhythm_N = (new.day_N >= seen_N + FIRST_DAYS) & (~late_N | (before_N >= LEAST_READINGS))
+    rhythm_N = (new.day_N >= seen_N + FIRST_DAYS) & (
+        ~late_N | (before_N >= LEAST_READINGS)
+    )
     return np.asarray(based_N & rhythm_N)
 
 
@@ -199,7 +230,10 @@ def pending_limits(readings: pa.Table, scenes: Sequence[Scene]) -> set[Unit]:
     )
     if not known.num_rows:
         return set()
-    last_day = {(scene.panel.unit, scene.panel.point_id): scene.panel.last_day for scene in scenes}
+    last_day = {
+        (scene.panel.unit, scene.panel.point_id): scene.panel.last_day
+        for scene in scenes
+    }
     series = known.group_by(["facility_id", "equipment_id", "point_id"])
     pending = set()
     for row in series.aggregate([("known_at", "max")]).to_pylist():
@@ -238,7 +272,9 @@ def _carry(limit_UCR: Floats, shift_U: Ints) -> None:
 
 
 @compiled
-def _limit(limit_UCR: Floats, row_N: Ints, column_N: Ints, from_N: Ints, limit_N: Floats) -> None:
+def _limit(
+    limit_UCR: Floats, row_N: Ints, column_N: Ints, from_N: Ints, limit_N: Floats
+) -> None:
     """Lay limits from the day they are known on."""
     for n in range(len(row_N)):
         if np.isfinite(limit_N[n]):

@@ -60,7 +60,9 @@ class Place:
         return f"{self.origin}{path}{'?' if self.query else ''}{self.query}"
 
     def __fspath__(self) -> str:
-        raise TypeError(f"{self} is no local file: read and write it through hvac.storage")
+        raise TypeError(
+            f"{self} is no local file: read and write it through hvac.storage"
+        )
 
     def __truediv__(self, name: str | os.PathLike[str]) -> Place:
         key = posixpath.normpath(posixpath.join(self.key, os.fspath(name).strip("/")))
@@ -126,10 +128,15 @@ class Place:
     def below(self, *, recursive: bool) -> list[tuple[str, bool]]:
         """List what lies in this folder by one request: relative name, and whether it is a file."""
         with reached(self):
-            selector = pafs.FileSelector(self.inner, recursive=recursive, allow_not_found=True)
+            selector = pafs.FileSelector(
+                self.inner, recursive=recursive, allow_not_found=True
+            )
             entries = self.system.get_file_info(selector)
         start = len(self.inner.strip("/")) + 1
-        return [(item.path.strip("/")[start:], item.type == pafs.FileType.File) for item in entries]
+        return [
+            (item.path.strip("/")[start:], item.type == pafs.FileType.File)
+            for item in entries
+        ]
 
     def open(self, mode: str = "rb", **text: Any) -> Any:
         """Open a file to read, or to write in a block that keeps the file when it ends well."""
@@ -154,7 +161,9 @@ class Place:
     def read_bytes(self) -> bytes:
         """Read all of a file."""
         with reached(self), self.system.open_input_file(self.inner) as file:
-            return bytes(file.read())  # one request; a stream asks for 256 KiB at a time
+            return bytes(
+                file.read()
+            )  # one request; a stream asks for 256 KiB at a time
 
     def read_text(self, encoding: str = "utf-8") -> str:
         """Read all of a text file."""
@@ -196,7 +205,10 @@ def _matches(name: str, patterns: Sequence[str]) -> bool:
 def upload(source: Path, target: Place) -> None:
     """Copy a local file to a place; raise InputError where the store refuses it."""
     try:
-        with source.open("rb") as file, target.system.open_output_stream(target.inner) as sink:
+        with (
+            source.open("rb") as file,
+            target.system.open_output_stream(target.inner) as sink,
+        ):
             shutil.copyfileobj(file, sink, BLOCK)
     except OSError as error:
         raise unwritable(target, error) from error

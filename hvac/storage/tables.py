@@ -15,7 +15,9 @@ from hvac.storage.places import Place
 from hvac.storage.writing import replacing
 
 
-def write_parquet(table: pa.Table, path: AnyPath, *, row_group_size: int | None = None) -> None:
+def write_parquet(
+    table: pa.Table, path: AnyPath, *, row_group_size: int | None = None
+) -> None:
     """Write a table as Parquet, whole or not at all.
 
     Args:
@@ -48,4 +50,6 @@ def parquet_dataset(where: AnyPath | Sequence[AnyPath]) -> pads.Dataset:
         return pads.dataset(where, format="parquet")
     files = [path.inner if isinstance(path, Place) else str(path) for path in where]
     systems = [path.system for path in where if isinstance(path, Place)]
-    return pads.dataset(files, format="parquet", filesystem=systems[0] if systems else None)
+    return pads.dataset(
+        files, format="parquet", filesystem=systems[0] if systems else None
+    )

@@ -103,7 +103,9 @@ def _finite(content: Json) -> Json:
         return {key: _finite(value) for key, value in content.items()}
     if isinstance(content, list | tuple):
         return [_finite(value) for value in content]
-    return None if isinstance(content, float) and not math.isfinite(content) else content
+    return (
+        None if isinstance(content, float) and not math.isfinite(content) else content
+    )
 
 
 def read_mark(path: AnyPath) -> dict[str, Any]:

@@ -63,7 +63,11 @@ def bundle_facts(started: Mapping[str, ray.ObjectRef]) -> ReasonFacts:
     results: list[ReasonFacts] = ray.get(list(started.values()))
     by_class = dict(zip(started, results, strict=True))
     return ReasonFacts(
-        {name: facts.importance for name, facts in by_class.items() if facts.importance},
+        {
+            name: facts.importance
+            for name, facts in by_class.items()
+            if facts.importance
+        },
         {name: facts.sureness for name, facts in by_class.items() if facts.sureness},
     )
 
@@ -76,7 +80,9 @@ def _of_class(
     if not has_reasons(bundle.model.config) or bundle.background is None:
         return ReasonFacts({}, {})
     encoder = loaded_once(lambda: load_encoder(shared.encoder))
-    windows = needed_windows(shared.windows_folder, recipe, bundle.model.config, encoder)
+    windows = needed_windows(
+        shared.windows_folder, recipe, bundle.model.config, encoder
+    )
     windows = windows.split("test")
     if not len(windows):
         return ReasonFacts({}, {})

@@ -65,19 +65,28 @@ def score_bundles(
         held_out: folder of the cross-fitted scores, which stand for windows that are not tested.
     """
     task = ray.remote(num_cpus=1, max_retries=2)(_score_bundle)
-    refs = [task.remote(shared, recipes[name], bundles[name], str(held_out)) for name in recipes]
+    refs = [
+        task.remote(shared, recipes[name], bundles[name], str(held_out))
+        for name in recipes
+    ]
     return dict(zip(recipes, ray.get(refs), strict=True))
 
 
-def _score_bundle(shared: FitSettings, recipe: Recipe, folder: str, held_out: str) -> BundleScores:
+def _score_bundle(
+    shared: FitSettings, recipe: Recipe, folder: str, held_out: str
+) -> BundleScores:
     torch.set_num_threads(1)
     bundle = Bundle.load(folder)
     encoder = loaded_once(lambda: load_encoder(shared.encoder))
-    windows = needed_windows(shared.windows_folder, recipe, bundle.model.config, encoder)
+    windows = needed_windows(
+        shared.windows_folder, recipe, bundle.model.config, encoder
+    )
     split_B = windows.column("split")
     score_BH = np.empty((len(windows), len(bundle.horizons)))
     score_BH[split_B != "test"] = read_held_out(place(held_out), recipe.class_name)
-    score_BH[split_B == "test"] = bundle.predict(windows.take(split_B == "test")).score_BH
+    score_BH[split_B == "test"] = bundle.predict(
+        windows.take(split_B == "test")
+    ).score_BH
     reference_H = equipment_rates(windows.take(split_B == "train"))
     return BundleScores(CandidateScores(score_BH, reference_H), bundle.decision)
 
@@ -111,7 +120,9 @@ def decide_risks(
         calibrators=_known_rates(family, len(horizons)),
         log_odds=family in FAMILIES and FAMILIES[family].log_odds,
     )
-    return {name: _decided(decisions[name], scores[name], windows[name]) for name in scores}
+    return {
+        name: _decided(decisions[name], scores[name], windows[name]) for name in scores
+    }
 
 
 def bundle_risks(
@@ -132,7 +143,9 @@ def _known_rates(family: str, horizons: int) -> tuple[Calibrator, ...] | None:
     return None
 
 
-def _deciding(windows: Windows, score_BH: AnyFloats, recipe: Recipe, without: str | None) -> Scored:
+def _deciding(
+    windows: Windows, score_BH: AnyFloats, recipe: Recipe, without: str | None
+) -> Scored:
     """Return the windows that decide: not tested, on the evaluation grid, of other facilities."""
     use_B = windows.column("split") != "test"
     use_B &= windows.column("facility_id") != without
@@ -140,7 +153,9 @@ def _deciding(windows: Windows, score_BH: AnyFloats, recipe: Recipe, without: st
     return Scored(score_BH, windows).where(use_B)
 
 
-def _decided(decision: Decision, scores: CandidateScores, windows: Windows) -> DecidedRisks:
+def _decided(
+    decision: Decision, scores: CandidateScores, windows: Windows
+) -> DecidedRisks:
     evaluated_B = np.isin(windows.column("split").astype(str), EVALUATED)
     facility_B = windows.column("facility_id")[evaluated_B]
     risk_BH = decision.risk(scores.score_BH[evaluated_B], facility_B)

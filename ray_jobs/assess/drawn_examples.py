@@ -28,7 +28,9 @@ def draw_examples(
     by_key = {_key(windows, row): example_risks(windows, risks, row) for row in rows}
     task = ray.remote(num_cpus=1, max_retries=2)(_bucket_examples)
     shared = ray.put(plan)
-    parts = ray.get([task.remote(shared, bucket, by_key, bundles) for bucket in buckets])
+    parts = ray.get(
+        [task.remote(shared, bucket, by_key, bundles) for bucket in buckets]
+    )
     panels: dict[WindowKey, ForecastPanel] = {}
     for part in parts:
         panels.update(part)
@@ -39,11 +41,19 @@ def _key(windows: EvaluationSet, row: int) -> WindowKey:
     column = windows.windows.column
     facility = column("facility_id")[row]
     equipment = column("equipment_id")[row]
-    return facility, equipment, column("point_id")[row], int(windows.windows.end_day_B[row])
+    return (
+        facility,
+        equipment,
+        column("point_id")[row],
+        int(windows.windows.end_day_B[row]),
+    )
 
 
 def _bucket_examples(
-    plan: BucketPlan, bucket: str, by_key: dict[WindowKey, RisksByHorizon], bundles: dict[str, str]
+    plan: BucketPlan,
+    bucket: str,
+    by_key: dict[WindowKey, RisksByHorizon],
+    bundles: dict[str, str],
 ) -> list[tuple[WindowKey, ForecastPanel]]:
     panels = []
     for scene, recipe in bucket_scenes(plan, bucket):
@@ -51,6 +61,8 @@ def _bucket_examples(
         for key, risks in by_key.items():
             if key[:3] == unit:
                 bundle = Bundle.load(bundles[recipe.class_name])
-                panel = forecast_panel(scene, recipe, bundle, end_day=key[3], risks=risks)
+                panel = forecast_panel(
+                    scene, recipe, bundle, end_day=key[3], risks=risks
+                )
                 panels.append((key, panel))
     return panels

@@ -63,13 +63,20 @@ def evaluation_set(
         ages.append(np.asarray(evaluated.k_BK)[rows, age].astype(np.float64))
 
     def joined(model: str) -> ModelRisks:
-        risk = [risks[name, model].risk_BH[rows] for name, rows in rows_of_class.items()]
-        threshold = [risks[name, model].threshold_BH[rows] for name, rows in rows_of_class.items()]
+        risk = [
+            risks[name, model].risk_BH[rows] for name, rows in rows_of_class.items()
+        ]
+        threshold = [
+            risks[name, model].threshold_BH[rows]
+            for name, rows in rows_of_class.items()
+        ]
         return ModelRisks(np.concatenate(risk), np.concatenate(threshold))
 
     reference = []
     for name, rows in rows_of_class.items():
-        reference.append(np.tile(risks[name, models[0]].reference_H, (int(rows.sum()), 1)))
+        reference.append(
+            np.tile(risks[name, models[0]].reference_H, (int(rows.sum()), 1))
+        )
     return EvaluationSet(
         windows=concat(windows),
         risks={model: joined(model) for model in models},

@@ -65,9 +65,13 @@ def _write_champion(
     write_text(path, yaml.safe_dump(settings, allow_unicode=True, sort_keys=False))
 
 
-def finished_leaderboard(workspace: Workspace, name: str = "families") -> JsonObject | None:
+def finished_leaderboard(
+    workspace: Workspace, name: str = "families"
+) -> JsonObject | None:
     """Read the leaderboard of the windows that lie there now; None where there is none."""
-    return _of_these_windows(workspace, leaderboard_folder(workspace, name) / "leaderboard.json")
+    return _of_these_windows(
+        workspace, leaderboard_folder(workspace, name) / "leaderboard.json"
+    )
 
 
 def finished_facilities(workspace: Workspace) -> JsonObject | None:

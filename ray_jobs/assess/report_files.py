@@ -89,7 +89,9 @@ def draw_figures(
                 language=language,
             ),
             "training_history": figures.training_history(history, language=language),
-            "reliability": figures.reliability(curves, language=language, default=default),
+            "reliability": figures.reliability(
+                curves, language=language, default=default
+            ),
             "pr_curves": figures.pr_curves(curves, language=language, default=default),
             "metric_bars": figures.metric_bars(
                 branch(metrics, "models"), language=language, default=default

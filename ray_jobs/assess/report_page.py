@@ -26,7 +26,9 @@ def write_workspace_report(
 ) -> None:
     """Write the report; `entries` is the ranking of the newest scores, by the same bundles."""
     names = load_names(workspace.panel)
-    content = {**metrics, "now": as_json(now_of(entries, names))} if entries else metrics
+    content = (
+        {**metrics, "now": as_json(now_of(entries, names))} if entries else metrics
+    )
     write_report(
         content,
         _drawn(workspace.figures),

@@ -41,16 +41,24 @@ def run_facts(config: RunConfig, workspace: Workspace, command: str) -> JsonObje
             "family": config.model.family,
             "encoder": _encoder_facts(config, workspace, trained),
             "split": _split_facts(config, featurized),
-            "labels": {"source": config.labels.source, "events": list(config.labels.kinds)},
+            "labels": {
+                "source": config.labels.source,
+                "events": list(config.labels.kinds),
+            },
             "seed": config.seed,
             "by": config.windows.by,
         },
         "panel": workspace.record(IngestRecord).panel_facts(),
-        "windows": {**as_json(window_facts(featurized)), "excluded": featurized.left_out},
+        "windows": {
+            **as_json(window_facts(featurized)),
+            "excluded": featurized.left_out,
+        },
     }
 
 
-def _encoder_facts(config: RunConfig, workspace: Workspace, trained: TrainRecord) -> JsonObject:
+def _encoder_facts(
+    config: RunConfig, workspace: Workspace, trained: TrainRecord
+) -> JsonObject:
     first_bundle = next(iter(trained.bundles.values()))
     encoder = Bundle.load(workspace.bundles / first_bundle).encoder
     return {
@@ -91,7 +99,9 @@ def calibration_facts(
     """Return how scores became probabilities, by horizon: the method of every class."""
     facts: dict[str, CalibrationFacts] = {}
     for horizon in map(str, horizons):
-        by_class = {name: methods[horizon] for name, methods in trained.calibration.items()}
+        by_class = {
+            name: methods[horizon] for name, methods in trained.calibration.items()
+        }
         method = ", ".join(sorted(set(by_class.values())))
         facts[horizon] = {"method": method, "by_class": by_class}
     return facts

@@ -60,7 +60,9 @@ def shown_forecasts(
     for name, recipe in recipes.items():
         method, horizons = LAST_VALUE, recipe.windows.horizons
         if name in tune:
-            error_NH = method_errors(tune[name], horizons, encoder if has_head(config) else None)
+            error_NH = method_errors(
+                tune[name], horizons, encoder if has_head(config) else None
+            )
             method = choose_method(error_NH, tune[name].unit_N)
         parts = [part[name] for part in (tune, cal) if name in part]
         band = fit_bands(_joined(parts), horizons, method, encoder) if parts else {}
@@ -119,7 +121,11 @@ def sample_windows(
 
 
 def _choose_days(
-    config: RunConfig, workspace: Workspace, recipe: Recipe, split: str, days_of_unit: UnitDays
+    config: RunConfig,
+    workspace: Workspace,
+    recipe: Recipe,
+    split: str,
+    days_of_unit: UnitDays,
 ) -> None:
     """Draw windows of one class at random, and add the days they end on to their unit's."""
     windows = read_windows(workspace.windows, recipe, (split,))
@@ -127,7 +133,9 @@ def _choose_days(
     rng = np.random.default_rng(config.seed)
     sample = windows.take(np.sort(rng.choice(len(windows), count, replace=False)))
     ids = (sample.column(name) for name in ("facility_id", "equipment_id", "point_id"))
-    for facility, equipment, point, day in zip(*ids, sample.end_day_B.tolist(), strict=True):
+    for facility, equipment, point, day in zip(
+        *ids, sample.end_day_B.tolist(), strict=True
+    ):
         days_of_unit[facility, equipment, point].append(day)
 
 
@@ -139,9 +147,13 @@ def _bucket_windows(
         days = days_of_unit.get((*scene.panel.unit, scene.panel.point_id))
         if days:
             end_day_B = np.array(days, dtype=np.int32)
-            samples.append((recipe.class_name, future_windows(scene, end_day_B, recipe)))
+            samples.append(
+                (recipe.class_name, future_windows(scene, end_day_B, recipe))
+            )
     return samples
 
 
 def _joined(parts: list[FutureWindows]) -> FutureWindows:
-    return FutureWindows(*(np.concatenate(columns) for columns in zip(*parts, strict=True)))
+    return FutureWindows(
+        *(np.concatenate(columns) for columns in zip(*parts, strict=True))
+    )

@@ -32,7 +32,9 @@ class DetectConfig(Config):
     """Language of the report."""
     seed: Seed = 0
     """Random seed of simulation, training and bootstrap."""
-    series: Annotated[SineConfig | RichConfig, Field(discriminator="pattern")] | None = None
+    series: (
+        Annotated[SineConfig | RichConfig, Field(discriminator="pattern")] | None
+    ) = None
     """How series are simulated; give this or `source`."""
     source: RecordsConfig | None = None
     """Which records are read; give this or `series`."""

@@ -58,7 +58,9 @@ def evaluate_detector(
     return DetectionRecord(summary=summary_text(metrics))
 
 
-def _facts(config: DetectConfig, read: SeriesRecord, trained: DetectorRecord) -> JsonObject:
+def _facts(
+    config: DetectConfig, read: SeriesRecord, trained: DetectorRecord
+) -> JsonObject:
     """Return how the run was made and what its detector is."""
     settings = config.model_dump(mode="json")
     windows, alarms = config.windows, config.alarms

@@ -45,7 +45,9 @@ def fit_on_workers(
         detector_worker, settings, config=config, folder=folder, name=f"detect-{key}"
     )
     windows = augmented(train.windows, model, no_encoder)
-    return Cnn1d.start(windows, model, no_encoder).finish(states[NETWORK]), states[NETWORK]
+    return Cnn1d.start(windows, model, no_encoder).finish(states[NETWORK]), states[
+        NETWORK
+    ]
 
 
 def detector_worker(settings: dict[str, Any]) -> None:
@@ -61,11 +63,14 @@ def detector_worker(settings: dict[str, Any]) -> None:
     folder = place(settings["folder"])
     key = settings["key"]
     train, validation = (
-        _read(folder / f"{name}-{key}.safetensors").windows for name in ("train", "validation")
+        _read(folder / f"{name}-{key}.safetensors").windows
+        for name in ("train", "validation")
     )
     train = augmented(train, config, no_encoder)
     model = Cnn1d.start(train, config, no_encoder)
-    fit_as_worker(model, train, validation, NETWORK, states, settings, after_epoch=settle_tie)
+    fit_as_worker(
+        model, train, validation, NETWORK, states, settings, after_epoch=settle_tie
+    )
 
 
 def _write(examples: Examples, path: AnyPath) -> None:

@@ -88,9 +88,13 @@ class Candidates:
     def __init__(self, config: RunConfig) -> None:
         workspace = workspace_of(config)
         self._folder = workspace.root / "candidates" / basis_of(config)[:12]
-        self.shared = FitSettings(str(workspace.windows), config.encoder, config.decision.folds)
+        self.shared = FitSettings(
+            str(workspace.windows), config.encoder, config.decision.folds
+        )
 
-    def of(self, config: FamilyConfig, recipe: Recipe, without: str | None = None) -> Candidate:
+    def of(
+        self, config: FamilyConfig, recipe: Recipe, without: str | None = None
+    ) -> Candidate:
         """Return a model's candidate for one class."""
         folder = self._folder / folder_name(recipe.class_name)
         if without is not None:
@@ -105,12 +109,16 @@ class Candidates:
         Returns the numbers of `fits` there are and of `fits_made` now.
         """
         by_file = {str(candidate.file): candidate for candidate in candidates}
-        missing = [candidate for candidate in by_file.values() if not candidate.file.exists()]
+        missing = [
+            candidate for candidate in by_file.values() if not candidate.file.exists()
+        ]
         missing.sort(key=lambda candidate: -FAMILIES[candidate.config.family].slowness)
         there = len(by_file) - len(missing)
         log.info("%s: %d fits, %d of them are there already", job, len(by_file), there)
         task = ray.remote(num_cpus=1, max_retries=2)(fit_candidate)
-        finished(job, "fits", [task.remote(self.shared, candidate) for candidate in missing])
+        finished(
+            job, "fits", [task.remote(self.shared, candidate) for candidate in missing]
+        )
         return {"fits": len(by_file), "fits_made": len(missing)}
 
 
@@ -126,7 +134,10 @@ def _code_hash() -> str:
     files = []
     for part in ("features", "models"):
         files += sorted(Path(hvac.__path__[0], part).glob("*.py"))
-    trees = [(file.stem, ast.dump(ast.parse(file.read_text(encoding="utf-8")))) for file in files]
+    trees = [
+        (file.stem, ast.dump(ast.parse(file.read_text(encoding="utf-8"))))
+        for file in files
+    ]
     return content_key(trees)
 
 
@@ -154,7 +165,9 @@ def fit_candidate(shared: FitSettings, candidate: Candidate) -> str:
     return str(candidate.file)
 
 
-def needed_windows(folder: str, recipe: Recipe, config: FamilyConfig, encoder: Encoding) -> Windows:
+def needed_windows(
+    folder: str, recipe: Recipe, config: FamilyConfig, encoder: Encoding
+) -> Windows:
     """Read all windows of one class with everything that a family needs."""
     needs = tuple(dict.fromkeys((*config.reads, *config.needs)))
     windows = read_windows(place(folder), recipe, SPLITS, columns_for(needs))

@@ -25,7 +25,12 @@ from ray_jobs.fit.meanwhile import start_meanwhile
 from ray_jobs.run.progress import finished
 from ray_jobs.run.run_config import RunConfig
 from ray_jobs.run.workspace import Workspace
-from ray_jobs.tables.windows_table import NOT_TESTED, fit_windows, read_windows, table_columns
+from ray_jobs.tables.windows_table import (
+    NOT_TESTED,
+    fit_windows,
+    read_windows,
+    table_columns,
+)
 
 Result = TypeVar("Result")
 PARTS = 2  # tasks that share the blocks of a class, so that all CPUs end at about the same time
@@ -55,7 +60,9 @@ def start_blocks(
     starts = {}
     for name, recipe in recipes.items():
         for part, blocks in enumerate(parts):
-            starts[name, part] = partial(_start_blocks, config, workspace, recipe, blocks)
+            starts[name, part] = partial(
+                _start_blocks, config, workspace, recipe, blocks
+            )
     result, started = start_meanwhile(work, starts, at_once=_idle_cpus(config))
     of_class: dict[str, list[ray.ObjectRef]] = defaultdict(list)
     for (name, part), start in starts.items():
@@ -67,7 +74,9 @@ def _idle_cpus(config: RunConfig) -> int:
     """Return how many CPUs are idle while networks are fitted; 0 where there is no network."""
     if not network_fits(config.model, folds=config.decision.folds):
         return 0
-    return max(int(ray.cluster_resources().get("CPU", 0)) - max(config.train.workers, 1), 0)
+    return max(
+        int(ray.cluster_resources().get("CPU", 0)) - max(config.train.workers, 1), 0
+    )
 
 
 def _start_blocks(
@@ -75,7 +84,9 @@ def _start_blocks(
 ) -> ray.ObjectRef:
     task = ray.remote(num_cpus=1, max_retries=2)(_fit_blocks)
     folds = config.decision.folds
-    return task.remote(workspace.windows, recipe, config.model, config.encoder, folds, blocks)
+    return task.remote(
+        workspace.windows, recipe, config.model, config.encoder, folds, blocks
+    )
 
 
 def _fit_blocks(

@@ -63,7 +63,11 @@ def fit_by_workers(
     def fitted() -> ray_train.Result:
         return TorchTrainer(
             worker,
-            train_loop_config={**settings, "every": config.checkpoint_every, "local": local},
+            train_loop_config={
+                **settings,
+                "every": config.checkpoint_every,
+                "local": local,
+            },
             scaling_config=ScalingConfig(
                 num_workers=config.workers,
                 use_gpu=config.gpu,
@@ -93,7 +97,9 @@ def _led_again(fitted: Callable[[], ray_train.Result], times: int) -> ray_train.
     try:
         return fitted()
     except (ActorDiedError, ControllerError) as error:
-        if not times or not isinstance(getattr(error, "controller_failure", error), RayActorError):
+        if not times or not isinstance(
+            getattr(error, "controller_failure", error), RayActorError
+        ):
             raise
         log.warning(
             "train: a process that leads or joins the workers died: going on from the last"
@@ -159,7 +165,12 @@ def fit_as_worker(
     context = ray_train.get_context()
     number = context.get_world_size()
     checkpoint = reporter(
-        name, states, model.config, every=settings["every"], last=last, local=settings["local"]
+        name,
+        states,
+        model.config,
+        every=settings["every"],
+        last=last,
+        local=settings["local"],
     )
 
     def report(state: FitState) -> None:
@@ -206,8 +217,12 @@ def reporter(
         with tempfile.TemporaryDirectory() as folder:
             if rank == 0:
                 save_states(states, Path(folder))
-            checkpoint = ray_train.Checkpoint.from_directory(folder) if rank == 0 else None
-            ray_train.report({"class": name, "epoch": state.epoch, **row}, checkpoint=checkpoint)
+            checkpoint = (
+                ray_train.Checkpoint.from_directory(folder) if rank == 0 else None
+            )
+            ray_train.report(
+                {"class": name, "epoch": state.epoch, **row}, checkpoint=checkpoint
+            )
 
     return report
 

@@ -36,7 +36,9 @@ def fit_worker(settings: dict[str, Any]) -> None:
     names = [f"{class_name}/{fit.name}" for class_name in recipes for fit in fits]
     for class_name, recipe in recipes.items():
         todo = [
-            fit for fit in fits if not _ended(states.get(f"{class_name}/{fit.name}"), fit.config)
+            fit
+            for fit in fits
+            if not _ended(states.get(f"{class_name}/{fit.name}"), fit.config)
         ]
         windows = fit_windows(folder, recipe, config, encoder) if todo else None
         for fit in todo:
@@ -47,7 +49,9 @@ def fit_worker(settings: dict[str, Any]) -> None:
             train = augmented(train, fit.config, encoder)
             model = FAMILIES[fit.config.family].model.start(train, fit.config, encoder)
             name = f"{class_name}/{fit.name}"
-            fit_as_worker(model, train, tune, name, states, settings, last=name == names[-1])
+            fit_as_worker(
+                model, train, tune, name, states, settings, last=name == names[-1]
+            )
 
 
 def _ended(state: FitState | None, config: TrainingConfig) -> bool:

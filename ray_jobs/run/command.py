@@ -70,7 +70,9 @@ def main(
             result = work(config)
     except (HvacError, RayError, OSError) as error:
         stop_for(error, started)
-    _print_result(started, 0, workspace=str(place(config.workspace)), result=_short_facts(result))
+    _print_result(
+        started, 0, workspace=str(place(config.workspace)), result=_short_facts(result)
+    )
     return result
 
 
@@ -132,7 +134,9 @@ def _print_result(started: float, status: int, **facts: Any) -> None:
 def _short_facts(result: object) -> dict[str, Json]:
     """Return the facts of a result that fit into a line."""
     if isinstance(result, BaseModel):
-        result = result.model_dump(mode="json") | {"skipped": getattr(result, "skipped", False)}
+        result = result.model_dump(mode="json") | {
+            "skipped": getattr(result, "skipped", False)
+        }
     facts = result if isinstance(result, Mapping) else {}
     return {name: value for name, value in facts.items() if _fits(value)}
 
@@ -155,7 +159,11 @@ def root_of(error: BaseException) -> HvacError | None:
     while cause is not None:
         if isinstance(cause, HvacError) and not isinstance(cause, RayError):
             return cause
-        if isinstance(cause, OSError) and not isinstance(cause, RayError) and _is_full(cause):
+        if (
+            isinstance(cause, OSError)
+            and not isinstance(cause, RayError)
+            and _is_full(cause)
+        ):
             where = cause.filename or " ".join(str(cause).split())[:200]
             return HvacError(
                 f"{where}: no room is left: free some, or set another workspace,"

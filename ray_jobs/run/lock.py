@@ -45,7 +45,11 @@ def held(workspace: AnyPath, job: str) -> Iterator[None]:
         _sign(file, job)
         removed = remove_leftovers(workspace)
         if removed:
-            log.info("%s: removed %d unfinished files of a job that was killed", workspace, removed)
+            log.info(
+                "%s: removed %d unfinished files of a job that was killed",
+                workspace,
+                removed,
+            )
         yield
 
 
@@ -72,5 +76,8 @@ def _sign(file: IO[str], job: str) -> None:
     since = dt.datetime.now().astimezone().isoformat(timespec="seconds")
     file.seek(0)
     file.truncate()
-    json.dump({"job": job, "pid": os.getpid(), "host": socket.gethostname(), "since": since}, file)
+    json.dump(
+        {"job": job, "pid": os.getpid(), "host": socket.gethostname(), "since": since},
+        file,
+    )
     file.flush()

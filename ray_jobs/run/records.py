@@ -99,7 +99,9 @@ class FeaturizeRecord(StepRecord):
 
     def counts(self) -> dict[str, dict[str, WindowCounts]]:
         """Return the counts of windows and labels by class and split."""
-        stored: dict[str, dict[str, WindowCounts]] = self.model_dump(include={"windows"})["windows"]
+        stored: dict[str, dict[str, WindowCounts]] = self.model_dump(
+            include={"windows"}
+        )["windows"]
         return stored
 
 

@@ -115,7 +115,9 @@ class CompareConfig(Config):
     """The model with which the others are compared."""
     kinds: Annotated[tuple[str, ...], Distinct] = ()
     """Kinds of events that `ray_jobs.rotate` predicts one by one; figures are means over them."""
-    seeds: Annotated[tuple[Seed, ...], Distinct] = Field(default=(0, 1, 2), min_length=1)
+    seeds: Annotated[tuple[Seed, ...], Distinct] = Field(
+        default=(0, 1, 2), min_length=1
+    )
     """Random seeds; every model is fitted with each."""
     replicates: int = Field(default=2000, ge=100)
     """Bootstrap replicates of every interval."""
@@ -139,7 +141,9 @@ class CompareConfig(Config):
         )
         return (
             {
-                name: {"family": name, **settings} if isinstance(settings, dict) else settings
+                name: {"family": name, **settings}
+                if isinstance(settings, dict)
+                else settings
                 for name, settings in named.items()
             }
             if isinstance(named, dict)

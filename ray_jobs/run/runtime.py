@@ -54,7 +54,9 @@ def ray_session(config: RayConfig) -> Iterator[None]:
     logging.getLogger("ray.data").setLevel(logging.WARNING)
     context = ray.data.DataContext.get_current()
     context.enable_progress_bars = os.isatty(2)
-    context.raise_original_map_exception = True  # else the user's error arrives as text only
+    context.raise_original_map_exception = (
+        True  # else the user's error arrives as text only
+    )
     try:
         yield
     finally:
@@ -84,7 +86,10 @@ def require_ray() -> None:
 
 def _connect(config: RayConfig) -> None:
     address = os.environ.get("RAY_ADDRESS") or config.address
-    options: dict[str, object] = {"log_to_driver": False, "logging_level": logging.WARNING}
+    options: dict[str, object] = {
+        "log_to_driver": False,
+        "logging_level": logging.WARNING,
+    }
     if address == "local":
         options |= {
             "num_cpus": config.num_cpus,

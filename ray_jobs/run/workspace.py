@@ -150,7 +150,11 @@ def _validated(kind: type[Record], mark: JsonObject) -> Record | None:
 
 
 def whole_table(
-    where: AnyPath | Sequence[AnyPath], step: str, *, optional: Sequence[str] = (), **arguments: Any
+    where: AnyPath | Sequence[AnyPath],
+    step: str,
+    *,
+    optional: Sequence[str] = (),
+    **arguments: Any,
 ) -> pa.Table:
     """Read the parts that a step wrote as one table.
 

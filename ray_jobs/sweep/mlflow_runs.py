@@ -39,7 +39,9 @@ def _or_warn(record: Callable[..., None]) -> Callable[..., None]:
         try:
             record(self, *arguments, **info)
         except MlflowException as error:
-            log.warning("MLflow did not record at %s: %s", self.uri, str(error).splitlines()[0])
+            log.warning(
+                "MLflow did not record at %s: %s", self.uri, str(error).splitlines()[0]
+            )
 
     return recorded
 
@@ -69,7 +71,9 @@ class TrialRuns(Callback):  # type: ignore[misc]
         client = self.client
         name = str(trial)
         known = client.get_experiment_by_name(self.experiment)
-        experiment = known.experiment_id if known else client.create_experiment(self.experiment)
+        experiment = (
+            known.experiment_id if known else client.create_experiment(self.experiment)
+        )
         tags = {
             TRIAL: name,
             SWEEP: self.sweep,
@@ -77,7 +81,9 @@ class TrialRuns(Callback):  # type: ignore[misc]
         runs: list[Run] = client.search_runs(
             [experiment], " and ".join(f"tags.{n} = '{v}'" for n, v in tags.items())
         )
-        run = runs[0] if runs else client.create_run(experiment, run_name=name, tags=tags)
+        run = (
+            runs[0] if runs else client.create_run(experiment, run_name=name, tags=tags)
+        )
         client.update_run(run.info.run_id, status="RUNNING")
         self.run_of[name] = run.info.run_id
 
@@ -99,7 +105,9 @@ class TrialRuns(Callback):  # type: ignore[misc]
             if isinstance(v, float) and math.isfinite(v) and not n.startswith("time")
         }
         if run := self.run_of.get(str(trial)):
-            self.client.log_batch(run, metrics=[Metric(n, v, now, step) for n, v in finite.items()])
+            self.client.log_batch(
+                run, metrics=[Metric(n, v, now, step) for n, v in finite.items()]
+            )
 
     @_or_warn
     def on_trial_complete(
@@ -108,7 +116,8 @@ class TrialRuns(Callback):  # type: ignore[misc]
         """Record the settings (PBT changes them on the way) and the end."""
         if run := self.run_of.get(str(trial)):
             self.client.log_batch(
-                run, params=[Param(n, str(v)) for n, v in trial.config["settings"].items()]
+                run,
+                params=[Param(n, str(v)) for n, v in trial.config["settings"].items()],
             )
             self.client.set_terminated(run)
 

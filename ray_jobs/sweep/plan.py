@@ -18,7 +18,9 @@ from ray_jobs.run.workspace import Workspace
 from ray_jobs.tables.trainable import check_trainable
 
 FIXED_FOR_PBT = {"epochs", "patience", "seed", "family", "augment"}
-WITHOUT_EPOCHS = "{} {}, and {} is fitted at once, without epochs: use algorithm: random or optuna"
+WITHOUT_EPOCHS = (
+    "{} {}, and {} is fitted at once, without epochs: use algorithm: random or optuna"
+)
 
 
 class Plan(NamedTuple):
@@ -72,7 +74,10 @@ def workers_of(config: RunConfig) -> int:
 
 
 def _check_packages(search: TuneConfig) -> None:
-    needed = {"optuna": search.algorithm == "optuna", "mlflow": search.mlflow_uri is not None}
+    needed = {
+        "optuna": search.algorithm == "optuna",
+        "mlflow": search.mlflow_uri is not None,
+    }
     for package in (name for name, is_needed in needed.items() if is_needed):
         try:
             importlib.import_module(package)
@@ -92,7 +97,9 @@ def _check_algorithm(config: RunConfig, search: TuneConfig) -> None:
     workers = workers_of(config)
     network = FAMILIES[base.family].network
     if search.algorithm == "asha" and not network:
-        raise ConfigError(WITHOUT_EPOCHS.format("asha", "stops trials between epochs", base.family))
+        raise ConfigError(
+            WITHOUT_EPOCHS.format("asha", "stops trials between epochs", base.family)
+        )
     if (
         search.algorithm == "asha"
         and workers > 1
@@ -139,7 +146,10 @@ def _check_resources(config: RunConfig, search: TuneConfig) -> None:
         return
     there = ray.cluster_resources()
     workers = workers_of(config)
-    amounts = {"CPU": workers * search.cpus_per_trial, "GPU": workers * search.gpus_per_trial}
+    amounts = {
+        "CPU": workers * search.cpus_per_trial,
+        "GPU": workers * search.gpus_per_trial,
+    }
     for name, amount in amounts.items():
         if amount > there.get(name, 0):
             raise HvacError(

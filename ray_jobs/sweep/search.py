@@ -72,7 +72,8 @@ def search(
             max_concurrent_trials=config.concurrent,
             scheduler=_scheduler(config, planned, sweep),
             search_alg=_searcher(config),
-            reuse_actors=workers_of(run) == 1,  # a Ray Train run cannot be left in mid-flight
+            reuse_actors=workers_of(run)
+            == 1,  # a Ray Train run cannot be left in mid-flight
             trial_name_creator=name,
             trial_dirname_creator=name,
         ),
@@ -108,10 +109,14 @@ def restorable(state: AnyPath) -> bool:
     return True
 
 
-def _space(config: TuneConfig, planned: Plan) -> dict[str, Domain] | dict[str, list[Settings]]:
+def _space(
+    config: TuneConfig, planned: Plan
+) -> dict[str, Domain] | dict[str, list[Settings]]:
     if config.algorithm == "optuna":
         return {key: _domain(values) for key, values in config.space.items()}
-    grid: dict[str, list[Settings]] = tune.grid_search([encoded(p) for p in planned.points])
+    grid: dict[str, list[Settings]] = tune.grid_search(
+        [encoded(p) for p in planned.points]
+    )
     return grid
 
 
@@ -121,7 +126,11 @@ def _domain(values: Distribution) -> Domain:
     low, high = values.values
     if values.kind == "int":
         return tune.randint(low, high + 1)
-    return tune.loguniform(low, high) if values.kind == "loguniform" else tune.uniform(low, high)
+    return (
+        tune.loguniform(low, high)
+        if values.kind == "loguniform"
+        else tune.uniform(low, high)
+    )
 
 
 def _options(values: Distribution) -> list[Json]:
@@ -138,7 +147,9 @@ def _searcher(config: TuneConfig) -> Searcher | None:
     return OptunaSearch(metric=config.metric, mode="max", seed=config.seed)
 
 
-def _scheduler(config: TuneConfig, planned: Plan, sweep: AnyPath) -> TrialScheduler | None:
+def _scheduler(
+    config: TuneConfig, planned: Plan, sweep: AnyPath
+) -> TrialScheduler | None:
     if config.algorithm == "asha":
         return Halving(
             sweep,
@@ -153,7 +164,9 @@ def _scheduler(config: TuneConfig, planned: Plan, sweep: AnyPath) -> TrialSchedu
             perturbation_interval=config.grace_epochs,
             hyperparam_mutations={
                 "settings": {
-                    key: _options(values) if values.kind == "choice" else _domain(values)
+                    key: _options(values)
+                    if values.kind == "choice"
+                    else _domain(values)
                     for key, values in config.space.items()
                 }
             },
@@ -167,7 +180,9 @@ def _within(space: Space, config: dict[str, Settings]) -> dict[str, Settings]:
     """Bring settings that PBT has multiplied back into their ranges."""
     return {
         **config,
-        "settings": {key: space[key].nearest(value) for key, value in config["settings"].items()},
+        "settings": {
+            key: space[key].nearest(value) for key, value in config["settings"].items()
+        },
     }
 
 

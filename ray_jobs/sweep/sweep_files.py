@@ -24,7 +24,9 @@ from ray_jobs.sweep.plan import tune_section
 from ray_jobs.sweep.trial_curves import ledger_file, read_ledger
 
 
-def write_results(config: RunConfig, sweep: AnyPath, grid: tune.ResultGrid) -> TuneRecord:
+def write_results(
+    config: RunConfig, sweep: AnyPath, grid: tune.ResultGrid
+) -> TuneRecord:
     """Write all files and return the sweep's record.
 
     Raises:
@@ -71,7 +73,11 @@ def _trial(sweep: AnyPath, result: tune.Result, metric: str) -> Trial:
     )
     return {
         "trial": name,
-        "status": "failed" if why or not rows else "finished" if curves["ended"] else "stopped",
+        "status": "failed"
+        if why or not rows
+        else "finished"
+        if curves["ended"]
+        else "stopped",
         "epochs": int(rows[-1]["epoch"] or 0) if rows else 0,
         "seconds": curves.get("seconds"),
         "value": None if why or not rows else rows[-1][metric],
@@ -89,8 +95,13 @@ def best_run(config: RunConfig, settings: JsonObject) -> dict[str, Json]:
     )
     model = with_settings(config.model, settings)
     run = {**given, "model": model.model_dump(mode="json", by_alias=True)}
-    if RunConfig(**run).keeps_values != config.keeps_values:  # else the table would be made anew
-        run["featurize"] = {**run.get("featurize", {}), "keep_values": config.keeps_values}
+    if (
+        RunConfig(**run).keeps_values != config.keeps_values
+    ):  # else the table would be made anew
+        run["featurize"] = {
+            **run.get("featurize", {}),
+            "keep_values": config.keeps_values,
+        }
     return run
 
 
@@ -101,28 +112,39 @@ def _write_best(config: RunConfig, path: AnyPath, best: Trial, trials: int) -> N
         f" {best['value']:.4f}.\n# Chosen on the tune part only. An honest figure on the test"
         f" part:\n#   python -m ray_jobs.pipeline --config {path}\n"
     )
-    text = yaml.safe_dump(best_run(config, best["settings"]), sort_keys=False, allow_unicode=True)
+    text = yaml.safe_dump(
+        best_run(config, best["settings"]), sort_keys=False, allow_unicode=True
+    )
     write_text(path, head + text)
 
 
 def _write_table(path: AnyPath, trials: list[Trial], search: TuneConfig) -> None:
     """Write one row per trial, for Excel too."""
     measures = list(
-        dict.fromkeys(name for trial in trials for name in (trial["rows"][-1:] or [{}])[0])
+        dict.fromkeys(
+            name for trial in trials for name in (trial["rows"][-1:] or [{}])[0]
+        )
     )
     settings = [f"model.{key}" for key in search.space]
     head = ["trial", "status", "epochs", "seconds", *settings, *measures[1:], "why"]
     rows: list[list[CellValue]] = [[*head]]
     for trial in trials:
         last = trial["rows"][-1] if trial["rows"] else {}
-        row: list[CellValue] = [trial["trial"], trial["status"], trial["epochs"], trial["seconds"]]
+        row: list[CellValue] = [
+            trial["trial"],
+            trial["status"],
+            trial["epochs"],
+            trial["seconds"],
+        ]
         row += [trial["settings"].get(key) for key in search.space]
         row += [last.get(name) for name in measures[1:]]
         rows.append([*row, trial["why"]])
     write_csv_for_people(rows, path)
 
 
-def _sweep(config: RunConfig, sweep: AnyPath, trials: list[Trial], best: Trial) -> Sweep:
+def _sweep(
+    config: RunConfig, sweep: AnyPath, trials: list[Trial], best: Trial
+) -> Sweep:
     search = tune_section(config)
     base = config.model.model_dump(mode="json", by_alias=True)
     return {

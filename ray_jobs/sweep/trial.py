@@ -118,7 +118,10 @@ def follow(
     if not FAMILIES[config.family].network:
         models: Models = fit_others(classes, config, encoder)
         row = fitted_row(models, classes, shared.horizons)
-        yield row | threshold_row(models, classes, shared.horizons, shared.decision), True
+        yield (
+            row | threshold_row(models, classes, shared.horizons, shared.decision),
+            True,
+        )
         return
     for networks in fit_side_by_side(
         classes, config, states, encoder=encoder, workers=workers, **more
@@ -149,7 +152,9 @@ def _report(row: Row, ledger: Ledger, states: States, every: int) -> None:
 
 
 def _reported(row: Mapping[str, float | None]) -> dict[str, float]:
-    return {name: float("nan") if value is None else value for name, value in row.items()}
+    return {
+        name: float("nan") if value is None else value for name, value in row.items()
+    }
 
 
 def keep(states: States, ledger: Ledger, folder: Path) -> None:

@@ -24,7 +24,11 @@ if TYPE_CHECKING:  # a trial draws no pages: matplotlib and scikit-learn take a 
     from hvac.report.sweep_view import ScheduledSettings
 
 LEDGER = "ledger.json"
-TAGS = {"train_loss": "loss/train", "tune_loss": "loss/tune", "tune_pr_auc": "pr_auc/best"}
+TAGS = {
+    "train_loss": "loss/train",
+    "tune_loss": "loss/tune",
+    "tune_pr_auc": "pr_auc/best",
+}
 
 
 class Curves(TypedDict, total=False):
@@ -62,11 +66,21 @@ class Ledger:
     """
 
     def __init__(
-        self, sweep: AnyPath, trial: str, settings: Settings, *, before: Curves | None = None
+        self,
+        sweep: AnyPath,
+        trial: str,
+        settings: Settings,
+        *,
+        before: Curves | None = None,
     ) -> None:
         self.path = ledger_file(sweep, trial)
         before = before or Curves(rows=[], seconds=0.0, schedule=[])
-        self.curves: Curves = {"trial": trial, "settings": settings, **before, "ended": False}
+        self.curves: Curves = {
+            "trial": trial,
+            "settings": settings,
+            **before,
+            "ended": False,
+        }
         if not before["schedule"] or before["schedule"][-1]["settings"] != settings:
             self.curves["schedule"] = [
                 *before["schedule"],
@@ -75,10 +89,13 @@ class Ledger:
         self._clock = time.monotonic() - before["seconds"]
         self._curves = sweep / "tensorboard" / trial
         self._local = (
-            tempfile.TemporaryDirectory(prefix="hvac-") if isinstance(self._curves, Place) else None
+            tempfile.TemporaryDirectory(prefix="hvac-")
+            if isinstance(self._curves, Place)
+            else None
         )
         self._events = SummaryWriter(
-            self._local.name if self._local else str(self._curves), purge_step=self.epoch + 1
+            self._local.name if self._local else str(self._curves),
+            purge_step=self.epoch + 1,
         )
         if not before["rows"]:
             self._describe(settings)
@@ -101,7 +118,9 @@ class Ledger:
         """Write down an epoch; it replaces rows from that epoch on (of a copied fit that had
         ended).
         """
-        kept = {name: value if math.isfinite(value) else None for name, value in row.items()}
+        kept = {
+            name: value if math.isfinite(value) else None for name, value in row.items()
+        }
         self.curves["rows"] = [
             *(old for old in self.curves["rows"] if (old["epoch"] or 0) < row["epoch"]),
             kept,
@@ -145,9 +164,12 @@ class Ledger:
     def _describe(self, settings: Settings) -> None:
         """Write the settings for TensorBoard's HPARAMS page."""
         plain = {
-            key: "none" if value is None else value for key, value in encoded(settings).items()
+            key: "none" if value is None else value
+            for key, value in encoded(settings).items()
         }
-        for summary in hparams(hparam_dict=plain, metric_dict={TAGS["tune_pr_auc"]: 0.0}):
+        for summary in hparams(
+            hparam_dict=plain, metric_dict={TAGS["tune_pr_auc"]: 0.0}
+        ):
             self._events.file_writer.add_summary(summary)
 
 
@@ -156,4 +178,6 @@ def _tag(name: str) -> str:
     group, _, days = name.rpartition("_")
     if not days.isdigit():
         return TAGS[name]
-    return f"pr_auc/best_{days}_days" if group == "tune_pr_auc" else f"{group}/{days}_days"
+    return (
+        f"pr_auc/best_{days}_days" if group == "tune_pr_auc" else f"{group}/{days}_days"
+    )

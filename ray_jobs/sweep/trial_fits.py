@@ -43,23 +43,32 @@ class Parts(NamedTuple):
     cal: Windows
 
 
-def read_classes(folder: AnyPath, needs: Iterable[str], encoder: Encoding) -> dict[str, Parts]:
+def read_classes(
+    folder: AnyPath, needs: Iterable[str], encoder: Encoding
+) -> dict[str, Parts]:
     """Read the windows of every class in the featurized table, with all that is needed."""
     return {
         name: Parts(
-            *(prepared_windows(folder, recipe, split, needs, encoder) for split in Parts._fields)
+            *(
+                prepared_windows(folder, recipe, split, needs, encoder)
+                for split in Parts._fields
+            )
         )
         for name, recipe in load_recipes(folder).items()
     }
 
 
-def check_scorable(classes: Mapping[str, Parts], metric: str, horizons: Sequence[int]) -> None:
+def check_scorable(
+    classes: Mapping[str, Parts], metric: str, horizons: Sequence[int]
+) -> None:
     """Raise HvacError where *tune* cannot score trials: at any horizon, or at the one that `metric`
     names.
     """
     of_constants = []
     for part in classes.values():
-        of_constants.append(known_pr_auc(np.zeros(part.tune.labels[0].shape), part.tune))
+        of_constants.append(
+            known_pr_auc(np.zeros(part.tune.labels[0].shape), part.tune)
+        )
     defined_H = np.isfinite(_mean(of_constants))
     named = [h for h in horizons if metric == f"{METRIC}_{h}"]
     if not (defined_H[list(horizons).index(named[0])] if named else defined_H.any()):
@@ -110,10 +119,13 @@ def fit_side_by_side(
         yield models
 
 
-def fit_others(classes: Mapping[str, Parts], config: FamilyConfig, encoder: Encoding) -> Models:
+def fit_others(
+    classes: Mapping[str, Parts], config: FamilyConfig, encoder: Encoding
+) -> Models:
     """Fit a family without epochs for every class."""
     return {
-        name: fit(part.train, part.tune, config, Fitting(encoder)) for name, part in classes.items()
+        name: fit(part.train, part.tune, config, Fitting(encoder))
+        for name, part in classes.items()
     }
 
 
@@ -130,8 +142,13 @@ def epoch_row(
         [[rows[-1][name] for rows in state.history_H] for state in states.values()]
         for name in ("train_loss", "tune_loss", "tune_pr_auc")
     )
-    best_CH = [_at_best(models[name].network.part_H, state) for name, state in states.items()]
-    cut_CH = [_cut_H(models[name].score(part.tune), part.tune) for name, part in classes.items()]
+    best_CH = [
+        _at_best(models[name].network.part_H, state) for name, state in states.items()
+    ]
+    cut_CH = [
+        _cut_H(models[name].score(part.tune), part.tune)
+        for name, part in classes.items()
+    ]
     return {
         "epoch": max(state.epoch for state in states.values()),
         "train_loss": float(np.nanmean(train_CH)),
@@ -146,14 +163,19 @@ def _at_best(part_H: tuple[int, ...], state: FitState) -> list[float]:
     """Return the PR-AUC of every horizon at the best epoch of the part it belongs to."""
     best_H = [state.best_epoch[part] for part in part_H]
     return [
-        rows[epoch - 1]["tune_pr_auc"] for rows, epoch in zip(state.history_H, best_H, strict=True)
+        rows[epoch - 1]["tune_pr_auc"]
+        for rows, epoch in zip(state.history_H, best_H, strict=True)
     ]
 
 
-def fitted_row(models: Models, classes: Mapping[str, Parts], days: Iterable[int]) -> Row:
+def fitted_row(
+    models: Models, classes: Mapping[str, Parts], days: Iterable[int]
+) -> Row:
     """Return means over classes of families that are fitted at once."""
     score = {name: models[name].score(part.tune) for name, part in classes.items()}
-    pr_auc_H = _mean([known_pr_auc(score[name], part.tune) for name, part in classes.items()])
+    pr_auc_H = _mean(
+        [known_pr_auc(score[name], part.tune) for name, part in classes.items()]
+    )
     cut_H = _mean([_cut_H(score[name], part.tune) for name, part in classes.items()])
     return {
         "epoch": 1,
@@ -164,15 +186,21 @@ def fitted_row(models: Models, classes: Mapping[str, Parts], days: Iterable[int]
 
 
 def threshold_row(
-    models: Models, classes: Mapping[str, Parts], days: tuple[int, ...], config: DecisionConfig
+    models: Models,
+    classes: Mapping[str, Parts],
+    days: tuple[int, ...],
+    config: DecisionConfig,
 ) -> Row:
     """Return cut-offs of the risk by the run's own policy, fitted on *cal*: means over classes."""
     scored = {
-        name: Scored(models[name].score(part.cal), part.cal) for name, part in classes.items()
+        name: Scored(models[name].score(part.cal), part.cal)
+        for name, part in classes.items()
     }
     decisions = fit_decisions(scored, horizons=days, config=config)
     return _named(
-        "threshold", _mean([decision.threshold_H for decision in decisions.values()]), days
+        "threshold",
+        _mean([decision.threshold_H for decision in decisions.values()]),
+        days,
     )
 
 
@@ -181,21 +209,30 @@ def _metric_values(pr_auc_H: AnyFloats, days: Iterable[int]) -> Row:
 
 
 def _named(name: str, value_H: AnyFloats, days: Iterable[int]) -> Row:
-    return {f"{name}_{horizon}": float(value) for horizon, value in zip(days, value_H, strict=True)}
+    return {
+        f"{name}_{horizon}": float(value)
+        for horizon, value in zip(days, value_H, strict=True)
+    }
 
 
 def _mean(values_C: Sequence[ArrayLike]) -> AnyFloats:
     """Return the mean over classes where defined; nan where it is for none."""
     value_CH = np.array(values_C, dtype=np.float64)
     known_H = np.isfinite(value_CH).sum(axis=0)
-    return np.where(known_H > 0, np.nansum(value_CH, axis=0) / np.maximum(known_H, 1), np.nan)
+    return np.where(
+        known_H > 0, np.nansum(value_CH, axis=0) / np.maximum(known_H, 1), np.nan
+    )
 
 
 def _cut_H(score_BH: AnyFloats, windows: Windows) -> list[float]:
     """Return the cut of the uncalibrated sigmoid with the best F1 on these windows; nan without a
     positive.
     """
-    (y_BH, known_BH), units_B, end_day_B = windows.labels, windows.units, windows.end_day_B
+    (y_BH, known_BH), units_B, end_day_B = (
+        windows.labels,
+        windows.units,
+        windows.end_day_B,
+    )
     return [
         (
             choose_threshold(

@@ -23,7 +23,14 @@ from hvac.models.search_space import Settings, decoded, with_settings
 from hvac.storage import place
 from ray_jobs.fit.torch_run import poll_often, storage_of
 from ray_jobs.run.command import root_of
-from ray_jobs.sweep.trial import FAILED, Shared, already_ended, follow, keep, resumed_trial
+from ray_jobs.sweep.trial import (
+    FAILED,
+    Shared,
+    already_ended,
+    follow,
+    keep,
+    resumed_trial,
+)
 from ray_jobs.sweep.trial_curves import Ledger
 from ray_jobs.sweep.trial_fits import read_classes
 
@@ -41,7 +48,9 @@ def run_trial_of_workers(
     poll_often()
     trainer = TorchTrainer(
         fit_share,
-        train_loop_config=TrialLoop(shared=shared, trial=trial, settings=settings, table=table),
+        train_loop_config=TrialLoop(
+            shared=shared, trial=trial, settings=settings, table=table
+        ),
         scaling_config=scaling,
         run_config=RayRunConfig(
             name=trial,
@@ -85,14 +94,18 @@ def fit_share(loop: TrialLoop) -> None:
     )
     states, before = resumed_trial(ray_train.get_checkpoint())
     ledger = (
-        Ledger(shared.sweep, loop["trial"], loop["settings"], before=before) if rank == 0 else None
+        Ledger(shared.sweep, loop["trial"], loop["settings"], before=before)
+        if rank == 0
+        else None
     )
 
     def share(rows: Rows) -> Rows:
         return rows.take(np.arange(rank, len(rows.y_BH), size))
 
     workers = Workers(size, prepare_model, str(get_device()))
-    for row, ended in follow(shared, loop["settings"], classes, states, workers, share=share):
+    for row, ended in follow(
+        shared, loop["settings"], classes, states, workers, share=share
+    ):
         with tempfile.TemporaryDirectory() as folder:
             checkpoint = None
             if ledger is not None:

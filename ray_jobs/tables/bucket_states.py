@@ -15,7 +15,12 @@ from hvac.panel.grid import Unit, panels
 from hvac.panel.joins import units_of
 from hvac.panel.partitions import bucket_folder
 from hvac.panel.registry import Registry
-from hvac.state.state_files import StateFile, all_units, read_unit_states, write_unit_states
+from hvac.state.state_files import (
+    StateFile,
+    all_units,
+    read_unit_states,
+    write_unit_states,
+)
 from hvac.state.unit_states import UnitStates, joined, ring_days
 from hvac.state.updating import pending_limits, update
 from hvac.storage import AnyPath, matching, place, write_json
@@ -54,12 +59,17 @@ def facility_registry(plan: BucketPlan, bucket: str) -> Registry:
         return Registry.load(panel, next(rows)["facility_id"][0].as_py())
 
 
-def bring_up_to_date(plan: BucketPlan, bucket: str, states_folder: str, key: str) -> None:
+def bring_up_to_date(
+    plan: BucketPlan, bucket: str, states_folder: str, key: str
+) -> None:
     """Lay the new readings of a bucket into its states, or make them of its record."""
     recipes, folder = stated(plan.recipes), place(states_folder)
     path = state_file(folder, bucket)
     record = bucket_folder(place(plan.panel_folder), bucket)
-    parts = {part.stem.removeprefix("part-"): part for part in matching(record, "part-*.parquet")}
+    parts = {
+        part.stem.removeprefix("part-"): part
+        for part in matching(record, "part-*.parquet")
+    }
     classes = facility_registry(plan, bucket).classes
     before = read_unit_states(path, recipes)
     if before is None or not _fits(before, parts, classes):
@@ -80,11 +90,15 @@ def bring_up_to_date(plan: BucketPlan, bucket: str, states_folder: str, key: str
             made, pending = _made_anew(record, again, recipe)
             states[name] = joined([updated.states, made])
             apart = (apart - again) | pending
-    write_unit_states(path, StateFile(states, frozenset(parts), frozenset(apart)), recipes)
+    write_unit_states(
+        path, StateFile(states, frozenset(parts), frozenset(apart)), recipes
+    )
     write_json(state_mark(folder, bucket), {"key": key})
 
 
-def _fits(before: StateFile, parts: Collection[str], classes: Mapping[Unit, str]) -> bool:
+def _fits(
+    before: StateFile, parts: Collection[str], classes: Mapping[Unit, str]
+) -> bool:
     """Tell whether states can be brought up to date: no part is gone, no unit of another class."""
     same = all(classes.get(unit) == name for unit, name in all_units(before).items())
     return before.parts <= set(parts) and same
@@ -114,4 +128,6 @@ def read_scenes(
     table = whole_table(record, "ingest", filter=only)
     points = dict.fromkeys(units_of(table), recipe.points)
     unit_panels = panels(table, points, aggregate=recipe.windows.aggregate)
-    return table, [s for panel in unit_panels for s in scenes(panel, recipe, UnitRecord())]
+    return table, [
+        s for panel in unit_panels for s in scenes(panel, recipe, UnitRecord())
+    ]

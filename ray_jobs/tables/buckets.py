@@ -45,7 +45,9 @@ class BucketPlan:
     peers: Mapping[tuple[str, str], PeerFile] = field(default_factory=dict)
 
 
-def make_plan(config: RunConfig, workspace: Workspace, recipes: dict[str, Recipe]) -> BucketPlan:
+def make_plan(
+    config: RunConfig, workspace: Workspace, recipes: dict[str, Recipe]
+) -> BucketPlan:
     """Return the plan of a run."""
     return BucketPlan(
         str(workspace.panel),
@@ -84,7 +86,9 @@ def bucket_panels(
     return (
         list(
             panels(
-                table, {u: points.get(c, ()) for u, c in known.classes.items()}, aggregate=aggregate
+                table,
+                {u: points.get(c, ()) for u, c in known.classes.items()},
+                aggregate=aggregate,
             )
         ),
         known,

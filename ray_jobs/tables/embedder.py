@@ -15,7 +15,9 @@ import ray
 from hvac.features.encoder import EncoderConfig, load_encoder
 
 
-def embed(block: pa.Table, stamp: str, config: EncoderConfig, lookback: int) -> pa.Table:
+def embed(
+    block: pa.Table, stamp: str, config: EncoderConfig, lookback: int
+) -> pa.Table:
     """Embed a block in a task."""
     return _embedder(stamp, config, lookback)(block)
 
@@ -44,9 +46,15 @@ class Embedder:
         if not block.num_rows:
             return block
         values = block["values"].combine_chunks()
-        series_NL = values.flatten().to_numpy(zero_copy_only=False).reshape(-1, 1, self.lookback)
+        series_NL = (
+            values.flatten()
+            .to_numpy(zero_copy_only=False)
+            .reshape(-1, 1, self.lookback)
+        )
         flat = pa.array(self.encoder.embed(series_NL).ravel())
-        offsets = pc.multiply(pc.divide(_offsets(values), self.lookback), self.encoder.dim)
+        offsets = pc.multiply(
+            pc.divide(_offsets(values), self.lookback), self.encoder.dim
+        )
         lists = pa.ListArray.from_arrays(offsets.cast(pa.int32()), flat)
         return block.append_column("embedding", lists)
 

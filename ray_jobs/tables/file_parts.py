@@ -37,7 +37,9 @@ from hvac.storage import (
 )
 
 
-def ingest_file(path: str, source: SourceConfig, key: str, per_facility: int, folder: str) -> None:
+def ingest_file(
+    path: str, source: SourceConfig, key: str, per_facility: int, folder: str
+) -> None:
     """Stream one file through the gate into its part of every bucket; keep its counts and its
     series.
 
@@ -64,14 +66,17 @@ def ingest_file(path: str, source: SourceConfig, key: str, per_facility: int, fo
                 classes.append(result.classes)
                 notes = result.notes
                 table = table.append_column(
-                    "file", pa.array([name] * len(table), pa.string()).dictionary_encode()
+                    "file",
+                    pa.array([name] * len(table), pa.string()).dictionary_encode(),
                 )
             for bucket, rows in by_bucket(table, per_facility):
                 if bucket not in writers:
                     building = parts.enter_context(
                         replacing(bucket_folder(panel, bucket) / f"part-{key}.parquet")
                     )
-                    writers[bucket] = parts.enter_context(pq.ParquetWriter(building, rows.schema))
+                    writers[bucket] = parts.enter_context(
+                        pq.ParquetWriter(building, rows.schema)
+                    )
                 writers[bucket].write_table(rows)
     if _version(path) != before:
         raise InputError(
@@ -83,7 +88,9 @@ def ingest_file(path: str, source: SourceConfig, key: str, per_facility: int, fo
         ("classes", classes),
         ("rejects", rejects),
     ):
-        write_parquet(pa.concat_tables(tables), panel / "files" / f"{key}.{name}.parquet")
+        write_parquet(
+            pa.concat_tables(tables), panel / "files" / f"{key}.{name}.parquet"
+        )
     write_json(
         _facts_file(panel, key),
         {"counts": add_counts(counts), "buckets": sorted(writers), "notes": notes},
@@ -120,7 +127,10 @@ def _facts_file(panel: AnyPath, key: str) -> AnyPath:
 def drop_other_files(panel: AnyPath, keys: Container[str]) -> set[str]:
     """Remove what other files, or a killed run, left; return the keys of whole files."""
     parts = part_keys(panel)
-    marks = {path.stem: read_mark(path).get("buckets") for path in (panel / "files").glob("*.json")}
+    marks = {
+        path.stem: read_mark(path).get("buckets")
+        for path in (panel / "files").glob("*.json")
+    }
     whole = set()
     for key, file_buckets in marks.items():
         if key not in keys or file_buckets is None:
@@ -131,7 +141,9 @@ def drop_other_files(panel: AnyPath, keys: Container[str]) -> set[str]:
         _facts_file(panel, key).unlink(missing_ok=True)
     for bucket, keys_there in parts.items():
         for key in set(keys_there) - whole:
-            (bucket_folder(panel, bucket) / f"part-{key}.parquet").unlink(missing_ok=True)
+            (bucket_folder(panel, bucket) / f"part-{key}.parquet").unlink(
+                missing_ok=True
+            )
     for path in (panel / "files").glob("*.parquet"):
         if path.name.split(".")[0] not in whole:
             path.unlink(missing_ok=True)

@@ -8,7 +8,12 @@ import ray
 
 from hvac.arrays import Floats
 from hvac.features.recipe import Recipe
-from hvac.features.recipes import make_recipes, needs_limits, require_kinds, split_registry
+from hvac.features.recipes import (
+    make_recipes,
+    needs_limits,
+    require_kinds,
+    split_registry,
+)
 from hvac.panel.grid import Panel
 from hvac.panel.limits import fit_limits, sample_values
 from hvac.panel.registry import Registry
@@ -29,7 +34,9 @@ def fit_recipes(
     limits = {}
     if needs_limits(config.labels):
         limits = _fitted_limits(config, registry, splitter, workspace, buckets)
-    return make_recipes(registry, config.windows, config.labels, splitter, limits), splitter
+    return make_recipes(
+        registry, config.windows, config.labels, splitter, limits
+    ), splitter
 
 
 def check_kinds(config: RunConfig, registry: Registry) -> None:
@@ -48,7 +55,9 @@ def _fitted_limits(
 ) -> dict[str, dict[str, tuple[float, float]]]:
     task = ray.remote(num_cpus=1, max_retries=2)(_sample_bucket)
     shared, points = ray.put(splitter), registry.points
-    refs = [task.remote(str(workspace.panel), b, points, config, shared) for b in buckets]
+    refs = [
+        task.remote(str(workspace.panel), b, points, config, shared) for b in buckets
+    ]
     samples: dict[str, list[dict[str, Floats]]] = {name: [] for name in registry.points}
     for part in ray.get(refs):
         for name, sample in part:

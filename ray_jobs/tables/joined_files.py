@@ -55,7 +55,9 @@ def joined_files(panel: AnyPath, keys: Collection[str]) -> JoinedFiles:
         _distinct(pa.concat_tables(others["classes"])),
         _distinct(pa.concat_tables(units)),
     )
-    (folder / "keys.json").unlink(missing_ok=True)  # a run killed from here on joins all anew
+    (folder / "keys.json").unlink(
+        missing_ok=True
+    )  # a run killed from here on joins all anew
     for name, table in joined._asdict().items():
         write_parquet(table, folder / f"{name}.parquet")
     write_json(folder / "keys.json", {"keys": sorted(keys)})
@@ -73,7 +75,10 @@ def _distinct(table: pa.Table) -> pa.Table:
 def _read(folder: AnyPath) -> dict[str, pa.Table]:
     """Read what was joined before; nothing where it is not whole."""
     try:
-        return {name: read_parquet(folder / f"{name}.parquet") for name in JoinedFiles._fields}
+        return {
+            name: read_parquet(folder / f"{name}.parquet")
+            for name in JoinedFiles._fields
+        }
     except (OSError, pa.ArrowException):
         return {}
 
@@ -82,7 +87,9 @@ def _overlapping(files: list[pa.Table]) -> pa.Table:
     """Return the ids of units of which a file has a point that begins before another file's ends."""
     columns = [*POINT_IDS, "first", "last"]
     days = [table.select([*POINT_IDS, "date_min", "date_max"]) for table in files]
-    rows = pa.concat_tables(days).rename_columns(columns).to_pandas(date_as_object=False)
+    rows = (
+        pa.concat_tables(days).rename_columns(columns).to_pandas(date_as_object=False)
+    )
     rows["series"] = rows.groupby(POINT_IDS, sort=False).ngroup()
     rows = rows.sort_values(["series", "first"], kind="stable")
     until = rows.groupby("series", sort=False)["last"].cummax()

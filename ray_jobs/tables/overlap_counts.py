@@ -36,7 +36,11 @@ def count_overlaps(panel: AnyPath, overlapping: pa.Table, each: int) -> dict[str
     for path in matching(panel / "overlaps", "*.json"):
         if path.stem not in keys:
             path.unlink(missing_ok=True)
-    todo = {bucket: key for bucket, key in keys.items() if _counted(panel, bucket)["key"] != key}
+    todo = {
+        bucket: key
+        for bucket, key in keys.items()
+        if _counted(panel, bucket)["key"] != key
+    }
     if todo:
         task = ray.remote(num_cpus=1, max_retries=2)(_count_bucket)
         finished(
@@ -56,7 +60,9 @@ class OverlapCounts(TypedDict):
 
 def _count_bucket(folder: str, bucket: str, key: str) -> None:
     panel = place(folder)
-    counts = count_overlap(whole_table(bucket_folder(panel, bucket), "ingest", columns=COUNTED))
+    counts = count_overlap(
+        whole_table(bucket_folder(panel, bucket), "ingest", columns=COUNTED)
+    )
     write_json(_file(panel, bucket), {"key": key, "counts": counts})
 
 

@@ -50,7 +50,9 @@ from ray_jobs.tables.state_paths import state_file
 
 log = logging.getLogger(__name__)
 VERSION = 1
-MOVED = "moved:"  # before the key of a level of which only the newest days were made again
+MOVED = (
+    "moved:"  # before the key of a level of which only the newest days were made again
+)
 
 
 class States(NamedTuple):
@@ -156,7 +158,9 @@ def _settings(recipe: Recipe) -> tuple[object, ...]:
     return recipe.points, recipe.windows.normalise, recipe.windows.aggregate
 
 
-def _series(panel: str, units: Sequence[Unit], recipe: Recipe, each: int) -> list[PeerSeries]:
+def _series(
+    panel: str, units: Sequence[Unit], recipe: Recipe, each: int
+) -> list[PeerSeries]:
     """Read the whole record of a group's units."""
     series: list[PeerSeries] = []
     members = set(units)
@@ -164,19 +168,28 @@ def _series(panel: str, units: Sequence[Unit], recipe: Recipe, each: int) -> lis
         folder = bucket_folder(place(panel), bucket)
         if folder.exists():
             points = dict.fromkeys(members, recipe.points)
-            only = pads.field("equipment_id").isin([unit.equipment_id for unit in units])
+            only = pads.field("equipment_id").isin(
+                [unit.equipment_id for unit in units]
+            )
             table = whole_table(folder, "ingest", filter=only)
             for unit_panel in panels(
                 table, defaultdict(tuple, points), aggregate=recipe.windows.aggregate
             ):
                 series.append(
-                    peer_series(unit_panel, fit_scale(unit_panel, recipe.windows.normalise))
+                    peer_series(
+                        unit_panel, fit_scale(unit_panel, recipe.windows.normalise)
+                    )
                 )
     return series
 
 
 def _moved_on(
-    path: AnyPath, rules: str, units: Sequence[Unit], recipe: Recipe, each: int, states: States
+    path: AnyPath,
+    rules: str,
+    units: Sequence[Unit],
+    recipe: Recipe,
+    each: int,
+    states: States,
 ) -> PeerLevel | None:
     """Return the level that is there with its newest days made again from the states of its units.
 
@@ -186,12 +199,16 @@ def _moved_on(
         return None
     parts, members = [], set(units)
     for bucket in sorted({bucket_of(unit, each) for unit in units}):
-        file = read_unit_states(state_file(place(states.folder), bucket), states.recipes)
+        file = read_unit_states(
+            state_file(place(states.folder), bucket), states.recipes
+        )
         if file is None or file.apart & members:
             return None
         of_class = file.classes.get(recipe.class_name)
         if of_class is not None and len(of_class):
-            parts.append(of_class.take(np.array([unit in members for unit in of_class.unit_U])))
+            parts.append(
+                of_class.take(np.array([unit in members for unit in of_class.unit_U]))
+            )
     return moved_level(level_from_arrow(read_parquet(path)), parts, recipe)
 
 
@@ -209,7 +226,9 @@ def peer_keys(
     for (_, facility), file in files.items():
         of_facility[folder_name(facility)].add(file.key)
     keys = {bucket: of_facility[bucket.rpartition(".")[0]] for bucket in buckets}
-    return {bucket: sorted(of_bucket) for bucket, of_bucket in keys.items() if of_bucket}
+    return {
+        bucket: sorted(of_bucket) for bucket, of_bucket in keys.items() if of_bucket
+    }
 
 
 def level_of(file: PeerFile | None) -> PeerLevel | None:

@@ -90,7 +90,9 @@ class FleetTurns(NamedTuple):
     def statuses(self) -> dict[str, int]:
         """Count the equipment by the status of its newest window."""
         counted = self.table.group_by("status").aggregate([([], "count_all")])
-        pairs = zip(counted["status"].to_pylist(), counted["count_all"].to_pylist(), strict=True)
+        pairs = zip(
+            counted["status"].to_pylist(), counted["count_all"].to_pylist(), strict=True
+        )
         return dict(sorted(pairs))
 
     @property
@@ -109,7 +111,10 @@ class FleetTurns(NamedTuple):
 def fleet_turns(folder: AnyPath) -> FleetTurns:
     """Read the turns of all buckets."""
     files = matching(folder / "turns", "part-*.parquet")
-    tables = [TURNS.empty_table(), *(parquet_dataset([file]).to_table() for file in files)]
+    tables = [
+        TURNS.empty_table(),
+        *(parquet_dataset([file]).to_table() for file in files),
+    ]
     return FleetTurns(pa.concat_tables(tables))
 
 

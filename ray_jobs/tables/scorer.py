@@ -22,7 +22,14 @@ from hvac.days import EPOCH
 from hvac.scoring.bundle import Bundle
 from hvac.scoring.latest import LATEST, PAST, latest_table, past_rows
 from hvac.scoring.newest_windows import newest_of
-from hvac.storage import AnyPath, matching, parquet_dataset, place, write_json, write_parquet
+from hvac.storage import (
+    AnyPath,
+    matching,
+    parquet_dataset,
+    place,
+    write_json,
+    write_parquet,
+)
 from ray_jobs.run.run_config import ScoreConfig
 from ray_jobs.tables.bucket_states import within_reach
 from ray_jobs.tables.buckets import BucketPlan, fetched
@@ -75,18 +82,26 @@ class Scorer:
 
     def score(self, bucket: str) -> None:
         """Write the newest scores of the bucket's units and their history."""
-        kept = _kept_days(self.folder / "history", bucket) if self.section.trend_days else set()
+        kept = (
+            _kept_days(self.folder / "history", bucket)
+            if self.section.trend_days
+            else set()
+        )
         past, latest = [PAST.empty_table()], [LATEST.empty_table()]
         for group in self._groups(bucket):
             bundle = self.bundles[group.class_name]
             spans = zip(
-                group.grids.fits.start_U.tolist(), group.grids.last_day_U.tolist(), strict=True
+                group.grids.fits.start_U.tolist(),
+                group.grids.last_day_U.tolist(),
+                strict=True,
             )
             days = [_end_days(first, last, self.section, kept) for first, last in spans]
             if self.section.day:
                 past.append(past_rows(bundle, group.grids, days))
                 continue
-            newest_windows = newest_of(group.grids, bundle.recipe, group.panels_of, group.scenes)
+            newest_windows = newest_of(
+                group.grids, bundle.recipe, group.panels_of, group.scenes
+            )
             rows = latest_table(newest_windows, bundle, explain=self.section.reasons)
             latest.append(rows)
             past.append(past_rows(bundle, group.grids, [day_D[:-1] for day_D in days]))
@@ -95,7 +110,8 @@ class Scorer:
         if self.section.day:
             return
         order = [
-            (name, "ascending") for name in ("facility_id", "equipment_id", "point_id", "horizon")
+            (name, "ascending")
+            for name in ("facility_id", "equipment_id", "point_id", "horizon")
         ]
         table = pa.concat_tables(latest).sort_by(order)
         write_newest(table, self.folder, bucket)
@@ -107,11 +123,19 @@ class Scorer:
         near = {name: r for name, r in recipes.items() if within_reach(self.section, r)}
         yield from state_groups(self.plan, bucket, near, self.states)
         far = {name: r for name, r in recipes.items() if name not in near}
-        back = 0 if self.section.day else max(self.section.days - 1, self.section.trend_days)
-        yield from record_groups(self.plan, bucket, far, days_back=back, on=self.section.day)
+        back = (
+            0
+            if self.section.day
+            else max(self.section.days - 1, self.section.trend_days)
+        )
+        yield from record_groups(
+            self.plan, bucket, far, days_back=back, on=self.section.day
+        )
 
 
-def _end_days(first: int, last: int, section: ScoreConfig, kept: Collection[int]) -> DayNumbers:
+def _end_days(
+    first: int, last: int, section: ScoreConfig, kept: Collection[int]
+) -> DayNumbers:
     """Return the end days to score of a unit: the newest ones and those of the trend that are not
     `kept` yet, or the one day of the settings.
     """
@@ -119,7 +143,9 @@ def _end_days(first: int, last: int, section: ScoreConfig, kept: Collection[int]
         day = (section.day - EPOCH).days
         return np.array([day] if first <= day <= last else [], dtype=np.int32)
     newest = max(first, last - section.days + 1)
-    weekly = [day for day in range(last - section.trend_days, newest) if day % TREND_STEP == 0]
+    weekly = [
+        day for day in range(last - section.trend_days, newest) if day % TREND_STEP == 0
+    ]
     trend = [day for day in weekly if day >= first and day not in kept]
     return np.array([*trend, *range(newest, last + 1)], dtype=np.int32)
 
@@ -127,7 +153,9 @@ def _end_days(first: int, last: int, section: ScoreConfig, kept: Collection[int]
 def _kept_days(history: AnyPath, bucket: str) -> set[int]:
     """Return the days of which a bucket's scores are kept."""
     facility, _, number = bucket.rpartition(".")
-    parts = matching(history / f"facility_id={facility}", f"end_date=*/part-{number}.parquet")
+    parts = matching(
+        history / f"facility_id={facility}", f"end_date=*/part-{number}.parquet"
+    )
     dates = [part.parent.name.removeprefix("end_date=") for part in parts]
     return {(dt.date.fromisoformat(date) - EPOCH).days for date in dates}
 
@@ -139,12 +167,21 @@ def _write_history(rows: pa.Table, folder: AnyPath, bucket: str) -> None:
     facility, _, number = bucket.rpartition(".")
     for day in pc.unique(rows["end_date"]).to_pylist():
         part = rows.filter(pc.equal(rows["end_date"], day))
-        path = folder / f"facility_id={facility}" / f"end_date={day}" / f"part-{number}.parquet"
-        before = parquet_dataset([path]).to_table() if path.exists() else PAST.empty_table()
+        path = (
+            folder
+            / f"facility_id={facility}"
+            / f"end_date={day}"
+            / f"part-{number}.parquet"
+        )
+        before = (
+            parquet_dataset([path]).to_table() if path.exists() else PAST.empty_table()
+        )
         others = before.filter(
             pc.invert(pc.is_in(before["equipment_id"], pc.unique(part["equipment_id"])))
         )
-        order = [(name, "ascending") for name in ("equipment_id", "point_id", "horizon")]
+        order = [
+            (name, "ascending") for name in ("equipment_id", "point_id", "horizon")
+        ]
         now = pa.concat_tables([others, part]).sort_by(order)
         if not _same(now, before):
             write_parquet(now, path)
@@ -157,7 +194,9 @@ def _same(now: pa.Table, before: pa.Table) -> bool:
     """
     if not now.drop_columns(["risk"]).equals(before.drop_columns(["risk"])):
         return False
-    one, other = (table["risk"].to_numpy(zero_copy_only=False) for table in (now, before))
+    one, other = (
+        table["risk"].to_numpy(zero_copy_only=False) for table in (now, before)
+    )
     return np.allclose(one, other, rtol=0, atol=SAME_RISK, equal_nan=True)
 
 

@@ -22,7 +22,9 @@ def state_mark(folder: AnyPath, bucket: str) -> AnyPath:
     return folder / f"{bucket}.json"
 
 
-def state_keys(buckets: Mapping[str, str], recipes: Mapping[str, Recipe]) -> dict[str, str]:
+def state_keys(
+    buckets: Mapping[str, str], recipes: Mapping[str, Recipe]
+) -> dict[str, str]:
     """Return what the states of every bucket depend on.
 
     Args:

@@ -38,7 +38,9 @@ def check_trainable(
     _check_asked(config, workspace, featurized.asked)
     _check_encoder(config, workspace, featurized.encoder)
     counts = featurized.counts()
-    _raise_first(empty_parts(counts, t1=featurized.borders.t1, t2=featurized.borders.t2))
+    _raise_first(
+        empty_parts(counts, t1=featurized.borders.t1, t2=featurized.borders.t2)
+    )
     for name, recipe in recipes.items():
         _raise_first(unlearnable(name, counts.get(name)))
         there = table_columns(workspace.windows, recipe)
@@ -62,7 +64,9 @@ def _check_asked(
     config: RunConfig, workspace: Workspace, asked: Mapping[str, JsonObject] | None
 ) -> None:
     if asked is None:
-        raise HvacError(f"{workspace.windows} was made by an older version: run featurize again")
+        raise HvacError(
+            f"{workspace.windows} was made by an older version: run featurize again"
+        )
     for name, before in asked.items():
         for key, now in getattr(config, name).model_dump(mode="json").items():
             if key in before and before[key] != now:
@@ -72,7 +76,9 @@ def _check_asked(
                 )
 
 
-def _check_encoder(config: RunConfig, workspace: Workspace, made_by: dict[str, str]) -> None:
+def _check_encoder(
+    config: RunConfig, workspace: Workspace, made_by: dict[str, str]
+) -> None:
     configured = encoder_stamp(config.encoder)
     if configured != made_by:
         one, other = (

@@ -69,7 +69,9 @@ def state_groups(
             assert states is not None, "an empty class has no rows"
             part = states.take(np.arange(start, min(start + TOGETHER, len(states))))
             facts = [_facts(unit, known, plan) for unit in part.unit_U]
-            yield UnitGroup(name, part.grids(recipe, facts), _Record(record, part, recipe))
+            yield UnitGroup(
+                name, part.grids(recipe, facts), _Record(record, part, recipe)
+            )
     yield from record_groups(plan, bucket, recipes, only=file.apart)
 
 
@@ -102,7 +104,9 @@ class _Record:
     def __call__(self, rows: Sequence[int]) -> list[Panel]:
         units = {self.states.unit_U[u] for u in rows}
         _, made = read_scenes(self.folder, units, self.recipe)
-        found = {(scene.panel.unit, scene.panel.point_id): scene.panel for scene in made}
+        found = {
+            (scene.panel.unit, scene.panel.point_id): scene.panel for scene in made
+        }
         return [found[self.states.unit_U[u], self.states.point_U[u]] for u in rows]
 
 

@@ -20,16 +20,24 @@ COUNTED = (*KEY_SCHEMA.names, "observed", "labels", "known")
 
 
 def read_windows(
-    folder: AnyPath, recipe: Recipe, splits: tuple[str, ...], columns: tuple[str, ...] = ()
+    folder: AnyPath,
+    recipe: Recipe,
+    splits: tuple[str, ...],
+    columns: tuple[str, ...] = (),
 ) -> Windows:
     """Read windows of one class and some splits, in a fixed order (by unit, point and end date)."""
     names = [*KEY_SCHEMA.names, "observed", *columns, "labels", "known"]
     only = pads.field("split").isin(list(splits))
     table = whole_table(
-        _parts(folder, recipe), "featurize", columns=names, optional=WEIGHTS, filter=only
+        _parts(folder, recipe),
+        "featurize",
+        columns=names,
+        optional=WEIGHTS,
+        filter=only,
     )
     order = [
-        (name, "ascending") for name in ("facility_id", "equipment_id", "point_id", "end_date")
+        (name, "ascending")
+        for name in ("facility_id", "equipment_id", "point_id", "end_date")
     ]
     return from_arrow(table.sort_by(order), points=recipe.width)
 
@@ -38,14 +46,18 @@ def prepared_windows(
     folder: AnyPath, recipe: Recipe, split: str, needs: Iterable[str], encoder: Encoding
 ) -> Windows:
     """Read windows of one class and split with all that a family needs."""
-    return prepared(read_windows(folder, recipe, (split,), columns_for(needs)), needs, encoder)
+    return prepared(
+        read_windows(folder, recipe, (split,), columns_for(needs)), needs, encoder
+    )
 
 
 def fit_windows(
     folder: AnyPath, recipe: Recipe, config: FamilyConfig, encoder: Encoding
 ) -> Windows:
     """Read all windows of one class that a family may learn from: everything but the test part."""
-    windows = read_windows(folder, recipe, NOT_TESTED, columns_for((*config.reads, *config.needs)))
+    windows = read_windows(
+        folder, recipe, NOT_TESTED, columns_for((*config.reads, *config.needs))
+    )
     return prepared(windows, (*config.reads, *config.needs), encoder)
 
 

@@ -62,7 +62,9 @@ def _reasons(
             now=reason.now,
             usual=reason.usual,
             over_peers=reason.over_peers,
-            text=ReasonText(en=reason_sentence(reason, "en"), ja=reason_sentence(reason, "ja")),
+            text=ReasonText(
+                en=reason_sentence(reason, "en"), ja=reason_sentence(reason, "ja")
+            ),
             aspects=_aspects(details.get(reason.player)),
             days=_days(details.get(reason.player)),
         )

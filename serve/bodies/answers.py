@@ -10,9 +10,13 @@ from pydantic import BaseModel, Field
 FACILITY = "id of the facility"
 EQUIPMENT = "id of the equipment, unique within its facility"
 HORIZON = "days ahead"
-CROSSING = "highest daily probability (0 to 1) of being outside its limits; null: no limit"
+CROSSING = (
+    "highest daily probability (0 to 1) of being outside its limits; null: no limit"
+)
 METHOD = "how it is forecast; last_value: no method was better on validation units"
-Aspect = Literal["level", "trend", "spread", "shape", "pattern", "excursions", "peers", "residuals"]
+Aspect = Literal[
+    "level", "trend", "spread", "shape", "pattern", "excursions", "peers", "residuals"
+]
 
 
 class ReasonText(BaseModel):
@@ -34,7 +38,9 @@ class ReasonDays(BaseModel):
 
     first: dt.date = Field(description="first day of the week")
     last: dt.date = Field(description="last day of the week")
-    log_odds: float = Field(description="how much the log-odds would fall at the usual level")
+    log_odds: float = Field(
+        description="how much the log-odds would fall at the usual level"
+    )
 
 
 class RiskReason(BaseModel):
@@ -49,9 +55,13 @@ class RiskReason(BaseModel):
     )
     log_odds: float = Field(description="what it adds to the log-odds of the risk")
     since: dt.date | None = Field(description="day on which the point's level changed")
-    now: float | None = Field(description="mean of the last 14 days, in the point's unit")
+    now: float | None = Field(
+        description="mean of the last 14 days, in the point's unit"
+    )
     usual: float | None = Field(description="usual level, in the point's unit")
-    over_peers: float | None = Field(description="how far above its peers, in the point's unit")
+    over_peers: float | None = Field(
+        description="how far above its peers, in the point's unit"
+    )
     text: ReasonText = Field(description="the reason as a sentence")
     aspects: list[ReasonAspect] | None = Field(
         default=None, description="with detail=true, of a point: its aspects"
@@ -69,7 +79,9 @@ class SimilarCase(BaseModel):
     """
 
     facility_id: str | None = Field(description=f"{FACILITY}; null: another facility")
-    equipment_id: str | None = Field(description=f"{EQUIPMENT}; null: of another facility")
+    equipment_id: str | None = Field(
+        description=f"{EQUIPMENT}; null: of another facility"
+    )
     end_date: dt.date = Field(description="last day of the past window")
     anomaly_within_days: int | None = Field(
         description="shortest horizon (days) within which an anomaly began; null: none in the longest"
@@ -82,7 +94,9 @@ class PointForecast(BaseModel):
     90 % band.
     """
 
-    point_id: str = Field(description="the point that has moved furthest from its baseline")
+    point_id: str = Field(
+        description="the point that has moved furthest from its baseline"
+    )
     value: float = Field(description="forecast value, in the point's own physical unit")
     low: float | None = Field(
         description="lower end of the 90 % band, in the point's unit; null: unknown"
@@ -148,7 +162,8 @@ class UnitPrediction(BaseModel):
         description="the point, where points are scored alone; null: the whole equipment"
     )
     equipment_class: str = Field(
-        serialization_alias="class", description="class of the equipment, as in the register"
+        serialization_alias="class",
+        description="class of the equipment, as in the register",
     )
     end_date: dt.date = Field(description="last of the 90 days that were looked at")
     status: Literal["ok", "learning", "insufficient_data"] = Field(
@@ -177,9 +192,12 @@ class UnitPrediction(BaseModel):
     )
     model: str = Field(description="kind of model, as `model.family` of a run file")
     bundle_id: str = Field(description="id of the bundle that gave the risks")
-    horizons: list[HorizonRisk] = Field(description="one entry per horizon, the shortest first")
+    horizons: list[HorizonRisk] = Field(
+        description="one entry per horizon, the shortest first"
+    )
     past_cases: list[SimilarCase] | None = Field(
-        default=None, description="with explain=true: what became of machines that looked alike"
+        default=None,
+        description="with explain=true: what became of machines that looked alike",
     )
 
 
@@ -196,7 +214,9 @@ class DailyForecast(BaseModel):
 
     point_id: str = Field(description="the point")
     horizon: int = Field(description=HORIZON)
-    values: list[float] = Field(description="one value per day, in the point's own physical unit")
+    values: list[float] = Field(
+        description="one value per day, in the point's own physical unit"
+    )
     low: list[float | None] = Field(
         description="lower end of the 90 % band per day, in the point's unit; null: unknown"
     )
@@ -212,9 +232,13 @@ class Forecasts(BaseModel):
 
     facility_id: str = Field(description=FACILITY)
     equipment_id: str = Field(description=EQUIPMENT)
-    end_date: dt.date = Field(description="last day of the record; forecasts begin on the next")
+    end_date: dt.date = Field(
+        description="last day of the record; forecasts begin on the next"
+    )
     status: str = Field(description="ok, learning or insufficient_data")
-    forecasts: list[DailyForecast] = Field(description="one entry per point and horizon")
+    forecasts: list[DailyForecast] = Field(
+        description="one entry per point and horizon"
+    )
 
 
 class UnknownPoint(BaseModel):
@@ -227,7 +251,8 @@ class UnknownPoint(BaseModel):
     point_id: str = Field(description="the point that no bundle looks at")
     readings: int = Field(description="number of its readings in this push")
     nearest: str | None = Field(
-        default=None, description="the point of the bundle that it may be; null: none is near"
+        default=None,
+        description="the point of the bundle that it may be; null: none is near",
     )
 
 
@@ -254,10 +279,12 @@ class Stored(BaseModel):
     )
 
     predictions: list[UnitPrediction] | None = Field(
-        default=None, description="the new risks, with wait=true; null: they were not waited for"
+        default=None,
+        description="the new risks, with wait=true; null: they were not waited for",
     )
     set_aside: list[UnscoredUnit] = Field(
-        default=[], description="with wait=true: equipment that cannot be scored, and why"
+        default=[],
+        description="with wait=true: equipment that cannot be scored, and why",
     )
 
 
@@ -271,9 +298,15 @@ class AlarmEvent(BaseModel):
     change: Literal["present", "began", "ended"] = Field(
         description="present: it was there when you began to listen"
     )
-    end_date: dt.date = Field(description="last of the days that the risk was made from")
-    risk: float | None = Field(description="probability (0 to 1) that an anomaly begins")
-    threshold: float = Field(description="probability (0 to 1) from which a risk is an alarm")
+    end_date: dt.date = Field(
+        description="last of the days that the risk was made from"
+    )
+    risk: float | None = Field(
+        description="probability (0 to 1) that an anomaly begins"
+    )
+    threshold: float = Field(
+        description="probability (0 to 1) from which a risk is an alarm"
+    )
     needs_look: bool | None = Field(
         description="true: not sure enough to be told as an alarm; null: not known"
     )

@@ -29,7 +29,9 @@ def body_reading_rows(readings: Sequence[Reading]) -> list[Row]:
     the last.
     """
     return list(
-        {row[:2]: row for row in map(_reading_row, readings) if row[2] is not None}.values()
+        {
+            row[:2]: row for row in map(_reading_row, readings) if row[2] is not None
+        }.values()
     )
 
 
@@ -52,17 +54,25 @@ def given_readings(body: AskedUnit) -> pa.Table:
     if body.window:
         return _of_window(body.window)
     rows = body_reading_rows(body.readings or ())
-    return compact(canonical(body.unit, list(zip(*rows, strict=True)) if rows else [[]] * 6))
+    return compact(
+        canonical(body.unit, list(zip(*rows, strict=True)) if rows else [[]] * 6)
+    )
 
 
 def _of_window(window: Window) -> pa.Table:
-    series = [np.array(points_values, dtype=np.float64) for points_values in window.values.values()]
+    series = [
+        np.array(points_values, dtype=np.float64)
+        for points_values in window.values.values()
+    ]
     value_N = np.concatenate(series)
     number_N = np.arange(len(series), dtype=np.int32)
     point_N = np.repeat(number_N, [*map(len, series)])
     last = (window.end_date - EPOCH).days
     day_N = np.concatenate(
-        [np.arange(last - len(values) + 1, last + 1, dtype=np.int32) for values in series]
+        [
+            np.arange(last - len(values) + 1, last + 1, dtype=np.int32)
+            for values in series
+        ]
     )
     seen_N = ~np.isnan(value_N)
     points = pa.DictionaryArray.from_arrays(
@@ -95,5 +105,7 @@ def merged(stored: pa.Table, given: pa.Table) -> pa.Table:
 
 def _keys(table: pa.Table) -> Iterator[tuple[str, int]]:
     return zip(
-        table["point_id"].to_pylist(), table["date"].cast(pa.int32()).to_pylist(), strict=True
+        table["point_id"].to_pylist(),
+        table["date"].cast(pa.int32()).to_pylist(),
+        strict=True,
     )

@@ -56,8 +56,12 @@ def read_bulk_windows(content: bytes, kind: str, limits: Limits) -> pa.Table:
     check_kind(kind)
     allowed = unfolded_bytes(len(content), limits)
     try:
-        table = (_read_parquet if kind == PARQUET else _read_stream)(content, limits, allowed)
-        table.validate(full=True)  # offsets that point outside would crash whoever follows them
+        table = (_read_parquet if kind == PARQUET else _read_stream)(
+            content, limits, allowed
+        )
+        table.validate(
+            full=True
+        )  # offsets that point outside would crash whoever follows them
         _check_numbers(table, allowed)
         return _checked(table)
     except HvacError:
@@ -92,7 +96,9 @@ def _read_parquet(content: bytes, limits: Limits, allowed: int) -> pa.Table:
         raise _too_much(allowed)
     batches = []
     size = 0
-    for batch in file.iter_batches(batch_size=BATCH_ROWS, columns=names, use_threads=False):
+    for batch in file.iter_batches(
+        batch_size=BATCH_ROWS, columns=names, use_threads=False
+    ):
         size += batch.nbytes
         if size > allowed:
             raise _too_much(allowed)
@@ -122,7 +128,9 @@ def _read_stream(content: bytes, limits: Limits, allowed: int) -> pa.Table:
     for message in pa.ipc.MessageReader.open_stream(content):
         if message.type == "schema":
             continue
-        batch = _Batch(message.metadata.to_pybytes(), dictionary=message.type != "record batch")
+        batch = _Batch(
+            message.metadata.to_pybytes(), dictionary=message.type != "record batch"
+        )
         if batch.is_compressed:
             raise InputError(
                 "compressed Arrow batches are not read: write the stream without compression"
@@ -148,7 +156,9 @@ class _Batch:
     def __init__(self, metadata: bytes, *, dictionary: bool) -> None:
         self._metadata = metadata
         header = self._table(self._field(self._offset(0), 2))
-        self._batch = self._table(self._field(header, DICTIONARY_DATA)) if dictionary else header
+        self._batch = (
+            self._table(self._field(header, DICTIONARY_DATA)) if dictionary else header
+        )
 
     @property
     def is_compressed(self) -> bool:
@@ -186,10 +196,14 @@ def _columns(schema: pa.Schema) -> list[str]:
     """
     for name in COLUMNS:
         if schema.names.count(name) > 1:
-            raise InputError(f"the table has the column {name} {schema.names.count(name)} times")
+            raise InputError(
+                f"the table has the column {name} {schema.names.count(name)} times"
+            )
     lacking = [name for name in NEEDED if name not in schema.names]
     if lacking:
-        raise InputError(f"the table lacks the column {lacking[0]}: expected {', '.join(NEEDED)}")
+        raise InputError(
+            f"the table lacks the column {lacking[0]}: expected {', '.join(NEEDED)}"
+        )
     for field in schema:
         if field.name in LISTS:
             _check_list(field.name, field.type)
@@ -204,7 +218,9 @@ def _is_plain(kind: pa.DataType) -> bool:
     """Tell whether values are numbers, texts, days, or lists of these."""
     inner = kind.value_type if _is_list(kind) else kind
     odd = (pa.types.is_nested, pa.types.is_dictionary, pa.types.is_run_end_encoded)
-    return not any(test(inner) for test in odd) and not isinstance(inner, pa.BaseExtensionType)
+    return not any(test(inner) for test in odd) and not isinstance(
+        inner, pa.BaseExtensionType
+    )
 
 
 def _check_numbers(table: pa.Table, allowed: int) -> None:
@@ -217,7 +233,9 @@ def _check_numbers(table: pa.Table, allowed: int) -> None:
 
 def _check_rows(rows: int, limits: Limits) -> None:
     if rows > limits.windows:
-        raise TooMuch(f"{rows} windows in one request; at most {limits.windows} are allowed")
+        raise TooMuch(
+            f"{rows} windows in one request; at most {limits.windows} are allowed"
+        )
 
 
 def _checked(table: pa.Table) -> pa.Table:
@@ -226,7 +244,9 @@ def _checked(table: pa.Table) -> pa.Table:
         raise InputError("the table has no row")
     for name in NEEDED:
         if table[name].null_count:
-            raise InputError(f"{name} must not be null (found {table[name].null_count} nulls)")
+            raise InputError(
+                f"{name} must not be null (found {table[name].null_count} nulls)"
+            )
     for name in TEXTS:
         if name in table.column_names:
             table = _with_ids(table, name)
@@ -272,7 +292,9 @@ def _texts(column: pa.ChunkedArray) -> Iterator[pa.Array]:
         ):
             yield texts
         elif pa.types.is_nested(texts.type) or pa.types.is_string_view(texts.type):
-            raise InputError(f"expected a text in every row, found {str(texts.type)[:80]}")
+            raise InputError(
+                f"expected a text in every row, found {str(texts.type)[:80]}"
+            )
 
 
 def _is_binary(kind: pa.DataType) -> bool:
@@ -291,12 +313,16 @@ def _cast(table: pa.Table, name: str, kind: pa.DataType, words: str) -> pa.Table
         place = table.column_names.index(name)
         return table.set_column(place, name, table[name].cast(kind))
     except pa.ArrowException as error:
-        raise InputError(f"{name}: expected {words}, found {table[name].type}") from error
+        raise InputError(
+            f"{name}: expected {words}, found {table[name].type}"
+        ) from error
 
 
 def _is_list(kind: pa.DataType) -> bool:
     return bool(
-        pa.types.is_list(kind) or pa.types.is_large_list(kind) or pa.types.is_fixed_size_list(kind)
+        pa.types.is_list(kind)
+        or pa.types.is_large_list(kind)
+        or pa.types.is_fixed_size_list(kind)
     )
 
 
@@ -304,4 +330,6 @@ def _check_list(name: str, kind: pa.DataType) -> None:
     if not _is_list(kind) or not (
         pa.types.is_floating(kind.value_type) or pa.types.is_integer(kind.value_type)
     ):
-        raise InputError(f"{name}: expected a list of numbers per row, found {str(kind)[:200]}")
+        raise InputError(
+            f"{name}: expected a list of numbers per row, found {str(kind)[:200]}"
+        )

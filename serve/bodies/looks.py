@@ -20,12 +20,16 @@ class FacilityCounts(BaseModel):
 
     facility_id: str = Field(description=FACILITY)
     equipment: int = Field(description="number of pieces of equipment")
-    in_alarm: int = Field(description="number of pieces with a sure alarm at any horizon")
+    in_alarm: int = Field(
+        description="number of pieces with a sure alarm at any horizon"
+    )
     alarms: dict[str, int] = Field(
         description="number of pieces with a sure alarm, by horizon (days)"
     )
     not_scored: int = Field(description="number of pieces without a risk")
-    end_date: dt.date | None = Field(description="newest day scored; null: nothing is scored")
+    end_date: dt.date | None = Field(
+        description="newest day scored; null: nothing is scored"
+    )
 
 
 class FacilitiesAnswer(BaseModel):
@@ -42,7 +46,9 @@ class RankedEquipment(BaseModel):
     equipment_id: str = Field(description=EQUIPMENT)
     equipment_class: str = Field(serialization_alias="class", description=CLASS)
     end_date: dt.date = Field(description=LAST_DAY)
-    days_behind: int = Field(description="days that its record ends before the newest of all")
+    days_behind: int = Field(
+        description="days that its record ends before the newest of all"
+    )
     status: str = Field(description="ok, learning or insufficient_data")
     learning_days_left: int | None = Field(
         description="observed days until its first risk; null: it is not learning"
@@ -59,7 +65,9 @@ class RankedEquipment(BaseModel):
     thresholds: dict[int, float] = Field(
         description="probability (0 to 1) from which a risk is an alarm, by horizon (days)"
     )
-    alarms: dict[int, bool] = Field(description="whether there is an alarm, by horizon (days)")
+    alarms: dict[int, bool] = Field(
+        description="whether there is an alarm, by horizon (days)"
+    )
     needs_look: list[int] = Field(
         description="horizons (days) at which an alarm is withheld, or silence cannot be trusted"
     )
@@ -69,7 +77,9 @@ class RankedAnswer(BaseModel):
     """The ranking of a facility, the highest risk first."""
 
     facility_id: str = Field(description=FACILITY)
-    ranking: list[RankedEquipment] = Field(description="one entry per piece of equipment")
+    ranking: list[RankedEquipment] = Field(
+        description="one entry per piece of equipment"
+    )
 
 
 class DisplayName(BaseModel):
@@ -82,7 +92,9 @@ class DisplayName(BaseModel):
     ja: str = Field(description="its Japanese name")
     unit: str = Field(description="of a point: its physical unit")
     location: str = Field(description="where it stands")
-    criticality: str = Field(description="how much depends on it, in the plant's own words")
+    criticality: str = Field(
+        description="how much depends on it, in the plant's own words"
+    )
 
 
 class NamesAnswer(BaseModel):
@@ -96,7 +108,9 @@ class KnownReading(BaseModel):
 
     point_id: str = Field(description="the point")
     date: dt.date = Field(description="calendar day of the reading")
-    value: float | None = Field(description="in the point's own physical unit; null: unknown")
+    value: float | None = Field(
+        description="in the point's own physical unit; null: unknown"
+    )
     lower_limit: float | None = Field(
         description="lowest value in order, in the unit of value; null: no limit"
     )
@@ -111,7 +125,9 @@ class KnownEvent(BaseModel):
     kind: str = Field(description="what happened: failure, maintenance, …")
     start: dt.date | None = Field(description="first day")
     end: dt.date | None = Field(description="last day; null: it goes on")
-    point_id: str | None = Field(description="the point it is about; null or empty: all")
+    point_id: str | None = Field(
+        description="the point it is about; null or empty: all"
+    )
 
 
 class PastAlarm(BaseModel):
@@ -131,7 +147,9 @@ class EquipmentAnswer(BaseModel):
     facility_id: str = Field(description=FACILITY)
     equipment_id: str = Field(description=EQUIPMENT)
     equipment_class: str = Field(serialization_alias="class", description=CLASS)
-    install_date: dt.date | None = Field(description="day of installation; null: unknown")
+    install_date: dt.date | None = Field(
+        description="day of installation; null: unknown"
+    )
     set_aside: str | None = Field(description="why it cannot be scored; null: it can")
     predictions: list[UnitPrediction] = Field(description="newest predictions")
     readings: list[KnownReading] = Field(description="readings of the last 90 days")
@@ -143,7 +161,9 @@ class BundleAnswer(BaseModel):
     """What a bundle is for."""
 
     bundle_id: str = Field(description=BUNDLE_ID)
-    equipment_class: str = Field(alias="class", description=f"{CLASS}; `all`: every class")
+    equipment_class: str = Field(
+        alias="class", description=f"{CLASS}; `all`: every class"
+    )
     family: str = Field(description="kind of model, as `model.family` of a run file")
     by: Literal["equipment", "point"] = Field(
         description="whether equipment is scored whole, or each of its points alone"
@@ -183,5 +203,9 @@ class PromotionAnswer(BaseModel):
     """Which bundle serves now, where, and which one did before."""
 
     promoted: BundleAnswer = Field(description="the bundle that serves now")
-    facility_id: str | None = Field(description="the facility it serves; null: the whole fleet")
-    before: str | None = Field(description="id of the bundle that served before; null: none")
+    facility_id: str | None = Field(
+        description="the facility it serves; null: the whole fleet"
+    )
+    before: str | None = Field(
+        description="id of the bundle that served before; null: none"
+    )

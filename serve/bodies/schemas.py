@@ -26,7 +26,9 @@ def _day(given: Any) -> Any:
     if isinstance(given, dt.date) and not isinstance(given, dt.datetime):
         return given
     if not isinstance(given, str) or not DAY.fullmatch(given):
-        raise ValueError(f"expected a date such as 2024-03-01, found {str(given)[:40]!r}")
+        raise ValueError(
+            f"expected a date such as 2024-03-01, found {str(given)[:40]!r}"
+        )
     return given
 
 
@@ -36,7 +38,9 @@ Day = Annotated[
     Field(ge=EPOCH, description="calendar day, e.g. 2024-03-01; not in the future"),
 ]
 FacilityId = Annotated[Id, Field(description="id of the facility")]
-EquipmentId = Annotated[Id, Field(description="id of the equipment, unique within its facility")]
+EquipmentId = Annotated[
+    Id, Field(description="id of the equipment, unique within its facility")
+]
 PointId = Annotated[Id, Field(description="id of the point (sensor or checked item)")]
 Value = Annotated[
     float,
@@ -51,7 +55,9 @@ Value = Annotated[
 Whole = Annotated[int, Field(strict=True, ge=1, le=365)]
 
 
-UNKNOWN_FIELD = "unknown_field"  # the kind of a fault: a field that no body of this kind has
+UNKNOWN_FIELD = (
+    "unknown_field"  # the kind of a fault: a field that no body of this kind has
+)
 MOST_KEYS = 32  # of one object: with more, all that is wrong would fill gigabytes
 MOST_POINTS = 512
 Item = TypeVar("Item")
@@ -81,11 +87,17 @@ class Body(BaseModel):
             return given
         if len(given) > MOST_KEYS:
             names = ", ".join(known)
-            raise ValueError(f"expected no other fields than {names}, found {len(given)} fields")
+            raise ValueError(
+                f"expected no other fields than {names}, found {len(given)} fields"
+            )
         wrong = next(name for name in given if name not in known)
         near = nearest(str(wrong), known)
-        hint = f"did you mean {near!r}?" if near else f"known fields: {', '.join(known)}"
-        raise PydanticCustomError(UNKNOWN_FIELD, "{hint}", {"field": str(wrong)[:64], "hint": hint})
+        hint = (
+            f"did you mean {near!r}?" if near else f"known fields: {', '.join(known)}"
+        )
+        raise PydanticCustomError(
+            UNKNOWN_FIELD, "{hint}", {"field": str(wrong)[:64], "hint": hint}
+        )
 
 
 @cache
@@ -141,9 +153,15 @@ class Event(Body):
     """Something that happened to the equipment: a failure, a maintenance, …"""
 
     kind: Id = Field(description="what happened: failure, maintenance, replacement, …")
-    start: Day = Field(description="first calendar day, e.g. 2024-03-01; not in the future")
-    end: Day | None = Field(default=None, description="last calendar day; default: the first")
-    point_id: Id | None = Field(default=None, description="the point it is about; default: all")
+    start: Day = Field(
+        description="first calendar day, e.g. 2024-03-01; not in the future"
+    )
+    end: Day | None = Field(
+        default=None, description="last calendar day; default: the first"
+    )
+    point_id: Id | None = Field(
+        default=None, description="the point it is about; default: all"
+    )
 
     @model_validator(mode="after")
     def _possible(self) -> Self:
@@ -158,7 +176,9 @@ class Window(Body):
     was measured.
     """
 
-    end_date: Day = Field(description="calendar day of the last value; not in the future")
+    end_date: Day = Field(
+        description="calendar day of the last value; not in the future"
+    )
     values: Annotated[
         dict[Id, Annotated[Items[Value | None], Field(min_length=1, max_length=3660)]],
         BeforeValidator(_few_points),
@@ -200,7 +220,9 @@ class AskedUnit(UnitId):
     readings: Items[Reading] | None = Field(
         default=None, description="readings that join the stored ones for this answer"
     )
-    window: Window | None = Field(default=None, description="a ready window in place of readings")
+    window: Window | None = Field(
+        default=None, description="a ready window in place of readings"
+    )
     events: Items[Event] = Field(
         default=[], max_length=10_000, description="events that join the stored ones"
     )
@@ -208,7 +230,8 @@ class AskedUnit(UnitId):
         default=None, description="day of installation; default: the stored one"
     )
     end_date: Day | None = Field(
-        default=None, description="last day of the 90 that are looked at; default: the newest"
+        default=None,
+        description="last day of the 90 that are looked at; default: the newest",
     )
 
     @model_validator(mode="after")
@@ -241,7 +264,12 @@ PREDICT_EXAMPLE: dict[str, Any] = {
             "equipment_id": "F001-PUMP-001",
             "class": "pump",
             "readings": [
-                {"point_id": "vibration", "date": "2024-03-30", "value": 2.41, "upper_limit": 4.5}
+                {
+                    "point_id": "vibration",
+                    "date": "2024-03-30",
+                    "value": 2.41,
+                    "upper_limit": 4.5,
+                }
             ],
         }
     ]
@@ -251,8 +279,12 @@ PREDICT_EXAMPLE: dict[str, Any] = {
 class PredictBody(Body):
     """Equipment to be scored."""
 
-    model_config = ConfigDict(extra="forbid", json_schema_extra={"example": PREDICT_EXAMPLE})
-    units: Items[AskedUnit] = Field(min_length=1, description="the equipment to be scored")
+    model_config = ConfigDict(
+        extra="forbid", json_schema_extra={"example": PREDICT_EXAMPLE}
+    )
+    units: Items[AskedUnit] = Field(
+        min_length=1, description="the equipment to be scored"
+    )
 
 
 class ForecastBody(AskedUnit):
@@ -273,7 +305,9 @@ class PushedUnit(UnitId):
         default=None, alias="class", description="needed where the equipment is new"
     )
     install_date: Day | None = Field(default=None, description="day of installation")
-    readings: Items[Reading] = Field(default=[], description="new or corrected readings")
+    readings: Items[Reading] = Field(
+        default=[], description="new or corrected readings"
+    )
     events: Items[Event] = Field(
         default=[], max_length=10_000, description="new or corrected events"
     )
@@ -290,7 +324,8 @@ class PushBody(Body):
     """
 
     units: Items[PushedUnit] = Field(
-        min_length=1, description="the equipment whose readings and events are to be kept"
+        min_length=1,
+        description="the equipment whose readings and events are to be kept",
     )
     only_known_points: bool = Field(
         default=False,
@@ -311,7 +346,9 @@ class PushBody(Body):
 
 
 def _one_unit(unit: Unit, parts: list[PushedUnit]) -> None:
-    sentence_start = f"{unit.facility_id} {unit.equipment_id} is named {len(parts)} times"
+    sentence_start = (
+        f"{unit.facility_id} {unit.equipment_id} is named {len(parts)} times"
+    )
     for name in ("equipment_class", "install_date"):
         values = {getattr(part, name) for part in parts} - {None}
         if len(values) > 1:

@@ -123,7 +123,9 @@ class Child:
             raise ERRORS.get(head["error"], InputError)(head["sentence"])
         return pa.ipc.open_stream(pa.py_buffer(table)).read_all()
 
-    def _exchange(self, content: bytes, kind: str, limits: Limits) -> tuple[AnswerHead, bytes]:
+    def _exchange(
+        self, content: bytes, kind: str, limits: Limits
+    ) -> tuple[AnswerHead, bytes]:
         to_child = self._process.stdin
         from_child = self._process.stdout
         assert to_child is not None
@@ -176,9 +178,7 @@ def _answer(answers: BinaryIO, content: bytes, kind: str, limits: Limits) -> Non
                 writer.write_table(table)
             stream = sink.getvalue()
     except MemoryError:
-        sentence = (
-            f"the table unfolds to more than the {allowed} bytes allowed for a body of this size"
-        )
+        sentence = f"the table unfolds to more than the {allowed} bytes allowed for a body of this size"
         _send(answers, {"error": "TooMuch", "sentence": sentence}, b"")
     except HvacError as error:
         _send(answers, {"error": type(error).__name__, "sentence": str(error)}, b"")

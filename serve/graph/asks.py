@@ -36,7 +36,9 @@ def compact(readings: pa.Table) -> pa.Table:
     points as codes.
     """
     filled = [
-        name for name in readings.column_names[3:] if readings[name].null_count < readings.num_rows
+        name
+        for name in readings.column_names[3:]
+        if readings[name].null_count < readings.num_rows
     ]
     return readings.select(filled).add_column(
         0, "point_id", readings["point_id"].dictionary_encode()

@@ -75,19 +75,29 @@ def prepare(shelf: Shelf, asks: Sequence[Ask]) -> list[Group]:
 
 
 def _group(
-    shelf: Shelf, asks: list[Ask], numbers: list[int], bundle_id: str, end_day: int | None
+    shelf: Shelf,
+    asks: list[Ask],
+    numbers: list[int],
+    bundle_id: str,
+    end_day: int | None,
 ) -> Group:
     bundle = shelf(bundle_id)
     numbered_scenes = [
         (number, scene)
         for ask, number in zip(asks, numbers, strict=True)
-        for scene in _scenes(ask, bundle.recipe, _level(shelf.peers, ask, bundle.recipe))
+        for scene in _scenes(
+            ask, bundle.recipe, _level(shelf.peers, ask, bundle.recipe)
+        )
     ]
-    latest = newest([scene for _, scene in numbered_scenes], bundle.recipe, end_day=end_day)
+    latest = newest(
+        [scene for _, scene in numbered_scenes], bundle.recipe, end_day=end_day
+    )
     ready = prepared(latest.windows, bundle.needs, lambda: bundle.encoder)
     latest = replace(latest, windows=ready)
     return Group(
-        bundle_id=bundle_id, latest=latest, ask_B=tuple(number for number, _ in numbered_scenes)
+        bundle_id=bundle_id,
+        latest=latest,
+        ask_B=tuple(number for number, _ in numbered_scenes),
     )
 
 
@@ -100,7 +110,9 @@ def _level(peers: PeerLevels | None, ask: Ask, recipe: Recipe) -> PeerLevel | No
 
 
 def _scenes(ask: Ask, recipe: Recipe, level: PeerLevel | None) -> list[Scene]:
-    panel = unit_panel(ask.readings, ask.unit, recipe.points, aggregate=recipe.windows.aggregate)
+    panel = unit_panel(
+        ask.readings, ask.unit, recipe.points, aggregate=recipe.windows.aggregate
+    )
     unit_scenes = [] if panel is None else scenes(panel, recipe, _record(ask, level))
     if panel is None or not unit_scenes:
         points = sorted(set(ask.readings["point_id"].to_pylist()))
@@ -121,7 +133,10 @@ def _scenes(ask: Ask, recipe: Recipe, level: PeerLevel | None) -> list[Scene]:
 
 def _record(ask: Ask, level: PeerLevel | None) -> UnitRecord:
     return UnitRecord(
-        events=events_of(ask), install_day=ask.install_day, class_name=ask.class_name, peers=level
+        events=events_of(ask),
+        install_day=ask.install_day,
+        class_name=ask.class_name,
+        peers=level,
     )
 
 
@@ -165,7 +180,9 @@ def assemble(
 def rows_in_order(groups: Iterable[Rows]) -> Rows:
     """Return the rows of all groups in the order of the asks, then of points and horizons."""
     rows = [row for group in groups for row in group]
-    return sorted(rows, key=lambda row: (row["ask"], row["point_id"] or "", row["horizon"]))
+    return sorted(
+        rows, key=lambda row: (row["ask"], row["point_id"] or "", row["horizon"])
+    )
 
 
 def shared_out(rows: Iterable[LatestRow], sizes: Sequence[int]) -> list[Rows]:
@@ -185,7 +202,9 @@ def shared_out(rows: Iterable[LatestRow], sizes: Sequence[int]) -> list[Rows]:
     return rows_of_requests
 
 
-def explanations(shelf: Shelf, asks: Sequence[Ask], detailed: bool) -> list[ExplainedRow]:
+def explanations(
+    shelf: Shelf, asks: Sequence[Ask], detailed: bool
+) -> list[ExplainedRow]:
     """Return why each window that can be scored has its risks: reasons by horizon, past cases.
 
     Each has the number of its ask in `ask`, and its point where points are scored alone; where
@@ -206,16 +225,24 @@ def explanations(shelf: Shelf, asks: Sequence[Ask], detailed: bool) -> list[Expl
                 row: ExplainedRow = {
                     "ask": group.ask_B[b],
                     "point_id": points[b],
-                    "reasons": dict(zip(bundle.horizons, explanation.reasons_H, strict=True)),
+                    "reasons": dict(
+                        zip(bundle.horizons, explanation.reasons_H, strict=True)
+                    ),
                     "cases": explanation.cases,
-                    "details": dict(zip(bundle.horizons, explanation.details_H, strict=False)),
-                    "usual": usual_levels(scene, bundle.recipe, end_days[b]) if detailed else {},
+                    "details": dict(
+                        zip(bundle.horizons, explanation.details_H, strict=False)
+                    ),
+                    "usual": usual_levels(scene, bundle.recipe, end_days[b])
+                    if detailed
+                    else {},
                 }
                 rows.append(row)
     return rows
 
 
-def all_outlooks(bundle: Bundle, latest: Newest, horizons: Sequence[int]) -> list[list[OutlookRow]]:
+def all_outlooks(
+    bundle: Bundle, latest: Newest, horizons: Sequence[int]
+) -> list[list[OutlookRow]]:
     """Forecast every point of every window, in physical units, for each horizon. Windows that
     cannot be scored get [].
     """
@@ -246,7 +273,9 @@ def _outlook_row(horizon: int, outlook: PointOutlook) -> OutlookRow:
 def slim(windows: Windows, bundle: Bundle) -> Windows:
     """Keep only what the bundle's family looks at, as the windows travel to the next stage."""
     needed = {NEEDS[need] for need in bundle.needs}
-    dropped: dict[str, None] = {name: None for name in NEEDS.values() if name not in needed}
+    dropped: dict[str, None] = {
+        name: None for name in NEEDS.values() if name not in needed
+    }
     keys = windows.keys.select(["facility_id", "status"])
     return replace(windows, keys=keys, **dropped)  # type: ignore[arg-type]  # names of arrays only
 

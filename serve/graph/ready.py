@@ -35,16 +35,16 @@ def ready_windows(bundle: Bundle, table: pa.Table) -> Windows:
     width = bundle.recipe.width
     lookback = bundle.recipe.windows.lookback
     named = f"class {bundle.recipe.class_name}"
-    expected = (
-        f"expected {width} points × {lookback} days = {width * lookback} values per row of {named}"
-    )
+    expected = f"expected {width} points × {lookback} days = {width * lookback} values per row of {named}"
     _check_lengths("values", table["values"], width * lookback, expected)
     values = matrix(table["values"])
     x_BCL = values.astype(np.float32).reshape(len(table), width, lookback)
     broken_B = ~np.isfinite(x_BCL).all(axis=(1, 2))
     if broken_B.any():
         row = int(np.flatnonzero(broken_B)[0])
-        raise InputError(f"{expected}, found values that are not finite numbers in row {row}")
+        raise InputError(
+            f"{expected}, found values that are not finite numbers in row {row}"
+        )
     summaries = _summaries(table, x_BCL)
     windows = Windows(
         keys=_ready_keys(table, bundle),
@@ -64,7 +64,9 @@ def ready_windows(bundle: Bundle, table: pa.Table) -> Windows:
 def _context(table: pa.Table, length: int) -> Float32s:
     if "context" not in table.column_names:
         return np.full((len(table), length), np.nan, np.float32)
-    _check_lengths("context", table["context"], length, f"expected {length} context values per row")
+    _check_lengths(
+        "context", table["context"], length, f"expected {length} context values per row"
+    )
     return np.asarray(matrix(table["context"]), np.float32)
 
 
@@ -88,9 +90,7 @@ def _summaries(table: pa.Table, x_BCL: Float32s) -> dict[str, Float32s]:
 
 def _summary(name: str, column: pa.ChunkedArray, shape: tuple[int, ...]) -> Float32s:
     _, points, per_point = shape
-    expected = (
-        f"expected {points} points × {per_point} summaries = {points * per_point} values per row"
-    )
+    expected = f"expected {points} points × {per_point} summaries = {points * per_point} values per row"
     _check_lengths(name, column, points * per_point, expected)
     with np.errstate(over="ignore"):
         values = np.asarray(matrix(column), np.float32)
@@ -102,10 +102,12 @@ def _summary(name: str, column: pa.ChunkedArray, shape: tuple[int, ...]) -> Floa
     return values.reshape(shape)
 
 
-def _check_lengths(name: str, column: pa.ChunkedArray, length: int, expected: str) -> None:
-    wrong_B = pc.fill_null(pc.not_equal(pc.list_value_length(column), length), True).to_numpy(
-        zero_copy_only=False
-    )
+def _check_lengths(
+    name: str, column: pa.ChunkedArray, length: int, expected: str
+) -> None:
+    wrong_B = pc.fill_null(
+        pc.not_equal(pc.list_value_length(column), length), True
+    ).to_numpy(zero_copy_only=False)
     if wrong_B.any():
         row = int(np.flatnonzero(wrong_B)[0])
         given = pc.list_value_length(column)[row].as_py() or 0
@@ -137,4 +139,6 @@ def ready_rows(bundle: Bundle, windows: Windows, risk_BH: Floats) -> pa.Table:
     """Return the predictions table of ready windows: a row per window and horizon."""
     threshold_BH = bundle.decision.threshold_BH(windows.column("facility_id"))
     names = {"model": bundle.family, "bundle_id": bundle.name}
-    return predictions_table(windows, risk_BH, threshold_BH, horizons=bundle.horizons, **names)
+    return predictions_table(
+        windows, risk_BH, threshold_BH, horizons=bundle.horizons, **names
+    )

@@ -25,7 +25,9 @@ def warm(folder: AnyPath) -> None:
     for manifest in matching(folder, "[!.]*/manifest.json"):
         try:
             return try_out(Bundle.load(manifest.parent))
-        except BundleError as error:  # it may serve nobody: the others must not wait for it
+        except (
+            BundleError
+        ) as error:  # it may serve nobody: the others must not wait for it
             log.warning("%s", error)
     return None
 
@@ -35,7 +37,9 @@ def try_out(bundle: Bundle) -> None:
     anything that the bundle needs is damaged.
     """
     bundle.check()
-    if bundle.background is not None:  # makes the game and its compiled functions ready, too
+    if (
+        bundle.background is not None
+    ):  # makes the game and its compiled functions ready, too
         bundle.explainer.contributions(bundle.background.take(np.array([0])))
 
 
@@ -46,7 +50,9 @@ class Shelf:
     `peers` gives the level that a unit is compared with; without it no unit has one.
     """
 
-    def __init__(self, folder: AnyPath, size: int, peers: PeerLevels | None = None) -> None:
+    def __init__(
+        self, folder: AnyPath, size: int, peers: PeerLevels | None = None
+    ) -> None:
         self.folder = folder
         self.size = size
         self.peers = peers
@@ -59,7 +65,9 @@ class Shelf:
         """
         with self._lock:
             if bundle_id not in self._bundles:
-                self._bundles[bundle_id] = Bundle.load(bundle_path(self.folder, bundle_id))
+                self._bundles[bundle_id] = Bundle.load(
+                    bundle_path(self.folder, bundle_id)
+                )
                 while len(self._bundles) > self.size:
                     self._bundles.popitem(last=False)
             self._bundles.move_to_end(bundle_id)
@@ -76,7 +84,10 @@ def bundle_path(folder: AnyPath, bundle_id: str) -> AnyPath:
     there.
     """
     try:
-        if bundle_id == Path(bundle_id).name and (folder / bundle_id / "manifest.json").is_file():
+        if (
+            bundle_id == Path(bundle_id).name
+            and (folder / bundle_id / "manifest.json").is_file()
+        ):
             return folder / bundle_id
     except (OSError, ValueError):  # a name no folder can have
         pass
@@ -86,7 +97,9 @@ def bundle_path(folder: AnyPath, bundle_id: str) -> AnyPath:
 def about(bundle: Bundle) -> BundleFacts:
     """Describe a bundle: class, family, points, days, thresholds and kinds of events."""
     thresholds = dict(
-        zip(map(str, bundle.horizons), bundle.decision.threshold_H.tolist(), strict=True)
+        zip(
+            map(str, bundle.horizons), bundle.decision.threshold_H.tolist(), strict=True
+        )
     )
     return {
         "bundle_id": bundle.name,

@@ -36,7 +36,9 @@ class Stages(Protocol):
     async def forecast(self, ask: Ask, horizons: Sequence[int]) -> list[OutlookRow]:
         """Return every point's forecast for each horizon."""
 
-    async def explain(self, asks: Sequence[Ask], *, detailed: bool = False) -> list[ExplainedRow]:
+    async def explain(
+        self, asks: Sequence[Ask], *, detailed: bool = False
+    ) -> list[ExplainedRow]:
         """Return reasons by horizon and past cases of every window, with its `ask` and point.
 
         Where `detailed`, what is behind the reasons too.
@@ -71,7 +73,11 @@ class Rounds(Generic[Item, Result]):
     """
 
     def __init__(
-        self, work: Callable[[list[Item]], Sequence[Result | Exception]], stage: str, *, most: int
+        self,
+        work: Callable[[list[Item]], Sequence[Result | Exception]],
+        stage: str,
+        *,
+        most: int,
     ) -> None:
         self._work = work
         self._stage = stage
@@ -89,7 +95,9 @@ class Rounds(Generic[Item, Result]):
 
     async def alone(self, work: Callable[[*Given], Other], *given: *Given) -> Other:
         """Run other work on the same thread."""
-        return await asyncio.get_running_loop().run_in_executor(self._thread, work, *given)
+        return await asyncio.get_running_loop().run_in_executor(
+            self._thread, work, *given
+        )
 
     def _round(self, loop: asyncio.AbstractEventLoop) -> None:
         """Work on all that waits; nothing is left where the round before took it."""
@@ -101,7 +109,9 @@ class Rounds(Generic[Item, Result]):
         service_metrics.BATCH_SIZE.labels(self._stage).observe(len(taken))
         try:
             results = self._work([item for item, _ in taken])
-        except Exception as error:  # of whatever kind: nobody of this round is left waiting
+        except (
+            Exception
+        ) as error:  # of whatever kind: nobody of this round is left waiting
             results = [error] * len(taken)
         loop.call_soon_threadsafe(_settle, [answer for _, answer in taken], results)
 
@@ -136,7 +146,9 @@ def each_alone(
         return one_by_one(lambda item: work([item])[0], many)
 
 
-def one_by_one(work: Callable[[Item], Result], many: Iterable[Item]) -> list[Result | Exception]:
+def one_by_one(
+    work: Callable[[Item], Result], many: Iterable[Item]
+) -> list[Result | Exception]:
     """Apply *work* to each item; an exception becomes that item's result.
 
     >>> one_by_one(lambda each: 1 / each, [2, 0])
@@ -157,7 +169,12 @@ class LocalStages:
     """
 
     def __init__(
-        self, folder: AnyPath, size: int, batch: int = 16, *, peers: AnyPath | None = None
+        self,
+        folder: AnyPath,
+        size: int,
+        batch: int = 16,
+        *,
+        peers: AnyPath | None = None,
     ) -> None:
         import torch
 
@@ -203,19 +220,27 @@ class LocalStages:
 
         return await self._rounds.alone(work)
 
-    async def explain(self, asks: Sequence[Ask], *, detailed: bool = False) -> list[ExplainedRow]:
-        return await self._rounds.alone(self.core.explanations, self.shelf, asks, detailed)
+    async def explain(
+        self, asks: Sequence[Ask], *, detailed: bool = False
+    ) -> list[ExplainedRow]:
+        return await self._rounds.alone(
+            self.core.explanations, self.shelf, asks, detailed
+        )
 
     async def bulk(self, part: Part) -> pa.Table:
 
         def work() -> pa.Table:
             bundle = self.shelf(part[0])
             windows = self.core.ready_windows(bundle, part[1])
-            return self.core.ready_rows(bundle, windows, bundle.predict(windows).risk_BH)
+            return self.core.ready_rows(
+                bundle, windows, bundle.predict(windows).risk_BH
+            )
 
         return await self._rounds.alone(work)
 
     async def about(self, bundle_id: str, *, fresh: bool = False) -> BundleFacts:
         return await self._rounds.alone(
-            self.core.about_fresh if fresh else self.core.about_one, self.shelf, bundle_id
+            self.core.about_fresh if fresh else self.core.about_one,
+            self.shelf,
+            bundle_id,
         )

@@ -59,8 +59,12 @@ ProblemSet = {
     code: {"model": Problem}
     for code in (400, 401, 403, 404, 405, 408, 413, 415, 421, 422, 429, 503, 504)
 }
-FacilityId = Annotated[SentId, InPath(description="facility; a slash in it is sent as %2F")]
-EquipmentId = Annotated[SentId, InPath(description="equipment; percent-encoded like the facility")]
+FacilityId = Annotated[
+    SentId, InPath(description="facility; a slash in it is sent as %2F")
+]
+EquipmentId = Annotated[
+    SentId, InPath(description="equipment; percent-encoded like the facility")
+]
 BundleId = Annotated[SentId, InPath(description="bundle")]
 Language = Annotated[
     Literal["en", "ja"] | None,
@@ -71,14 +75,20 @@ Form = Annotated[
     Query(alias="format", description="json, or csv: a file that opens in Excel"),
 ]
 Explain = Annotated[
-    bool, Query(description="add to every horizon its reasons, and the past cases that were alike")
+    bool,
+    Query(
+        description="add to every horizon its reasons, and the past cases that were alike"
+    ),
 ]
 Detail = Annotated[
-    bool, Query(description="add which aspects and weeks of a point count; includes explain")
+    bool,
+    Query(description="add which aspects and weeks of a point count; includes explain"),
 ]
 
 
-Wait = Annotated[bool, Query(description="answer when the equipment is scored, with its new risks")]
+Wait = Annotated[
+    bool, Query(description="answer when the equipment is scored, with its new risks")
+]
 EVENTS = "text/event-stream"
 EVENTS_ANSWER = {
     "type": "string",
@@ -91,7 +101,8 @@ BULK_BODY = {
     "required": True,
     "description": "one row per window; the columns are told above",
     "content": {
-        kind: {"schema": {"type": "string", "format": "binary"}} for kind in (ARROW, PARQUET)
+        kind: {"schema": {"type": "string", "format": "binary"}}
+        for kind in (ARROW, PARQUET)
     },
 }
 BULK_ANSWER = {
@@ -133,7 +144,10 @@ def _predicting(service: Service, door: Door) -> APIRouter:
 
     @routes.post("/predict", response_model=Predictions)
     async def predict(
-        body: PredictBody, caller: Caller = read, explain: Explain = False, detail: Detail = False
+        body: PredictBody,
+        caller: Caller = read,
+        explain: Explain = False,
+        detail: Detail = False,
     ) -> Response:
         """Predict how likely an anomaly begins within 30, 60 and 90 days, for one or many pieces of
         equipment; `explain=true` adds the reasons and similar past cases, `detail=true` also which
@@ -142,7 +156,9 @@ def _predicting(service: Service, door: Door) -> APIRouter:
         door.check(caller, *(unit.facility_id for unit in body.units))
         rows = await service.predict(body.units, explain=explain, detail=detail)
         answer = Predictions(predictions=unit_predictions(rows))
-        return Response(answer.model_dump_json(by_alias=True), media_type="application/json")
+        return Response(
+            answer.model_dump_json(by_alias=True), media_type="application/json"
+        )
 
     @routes.post(
         "/predict/bulk",
@@ -164,7 +180,9 @@ def _predicting(service: Service, door: Door) -> APIRouter:
         table = await service.within(
             unfold.unfold_windows(await request.body(), kind, service.config.limits)
         )
-        return Response(stream(await service.bulk(table, caller.sees)), media_type=ARROW)
+        return Response(
+            stream(await service.bulk(table, caller.sees)), media_type=ARROW
+        )
 
     @routes.post("/forecast", response_model=Forecasts)
     async def forecast(body: ForecastBody, caller: Caller = read) -> Forecasts:
@@ -180,7 +198,9 @@ def _predicting(service: Service, door: Door) -> APIRouter:
         )
 
     @routes.post("/readings", response_model=Stored, status_code=202)
-    async def readings(body: PushBody, caller: Caller = push, wait: Wait = False) -> Stored:
+    async def readings(
+        body: PushBody, caller: Caller = push, wait: Wait = False
+    ) -> Stored:
         """Keep readings and events. Sending them twice is the same as once; the equipment is scored
         again at once, and `wait=true` answers with the new risks.
         """
@@ -235,7 +255,9 @@ def _looking(service: Service, door: Door) -> APIRouter:
         """List the equipment of a facility, the highest risk first; `format=csv` opens in Excel."""
         door.check(caller, facility_id)
         entries = await asyncio.to_thread(service.ranking, facility_id)
-        if not entries and not await asyncio.to_thread(service.store.units, facility_id):
+        if not entries and not await asyncio.to_thread(
+            service.store.units, facility_id
+        ):
             raise door.unknown(facility_id)
         if form == "csv":
             return csv_response(
@@ -243,10 +265,14 @@ def _looking(service: Service, door: Door) -> APIRouter:
             )
         return RankedAnswer(
             facility_id=facility_id,
-            ranking=[ranked_equipment(rank, entry) for rank, entry in enumerate(entries, 1)],
+            ranking=[
+                ranked_equipment(rank, entry) for rank, entry in enumerate(entries, 1)
+            ],
         )
 
-    @routes.get("/equipment/{facility_id}/{equipment_id:path}", response_model=EquipmentAnswer)
+    @routes.get(
+        "/equipment/{facility_id}/{equipment_id:path}", response_model=EquipmentAnswer
+    )
     async def equipment(
         facility_id: FacilityId, equipment_id: EquipmentId, caller: Caller = read
     ) -> EquipmentAnswer:
@@ -268,7 +294,9 @@ def _looking(service: Service, door: Door) -> APIRouter:
             predictions=unit_predictions(rows),
             readings=last_days(table, 90),
             events=[
-                KnownEvent(kind=e[2], start=date_of(e[3]), end=end_of(e[4]), point_id=e[5])
+                KnownEvent(
+                    kind=e[2], start=date_of(e[3]), end=end_of(e[4]), point_id=e[5]
+                )
                 for e in events
             ],
             alarms=[

@@ -30,9 +30,13 @@ def stream(table: pa.Table) -> bytes:
 
 def csv_response(text: str, name: str) -> Response:
     """Return a CSV file as a download."""
-    plain = "".join(letter if letter.isascii() and letter.isalnum() else "_" for letter in name)
+    plain = "".join(
+        letter if letter.isascii() and letter.isalnum() else "_" for letter in name
+    )
     headers = {"Content-Disposition": f'attachment; filename="ranking_{plain}.csv"'}
-    return Response(text.encode(), media_type="text/csv; charset=utf-8", headers=headers)
+    return Response(
+        text.encode(), media_type="text/csv; charset=utf-8", headers=headers
+    )
 
 
 def daily_forecast(outlook: OutlookRow) -> DailyForecast:
@@ -79,7 +83,12 @@ def names_answer(names: Names, sees: Callable[[str], bool]) -> NamesAnswer:
     for (of, given, facility_id), name in names.name_of.items():
         place = given if of == "facility" else facility_id
         if not place or sees(place):
-            about = {"of": of, "id": given, "facility_id": facility_id, **name._asdict()}
+            about = {
+                "of": of,
+                "id": given,
+                "facility_id": facility_id,
+                **name._asdict(),
+            }
             entries.append(DisplayName(**about))
     return NamesAnswer(names=entries)
 

@@ -113,7 +113,11 @@ def type_text(schema: Node) -> list[TypePart]:
     if "enum" in schema:
         return [TypePart(" or ".join(map(str, schema["enum"])))]
     if schema.get("type") == "array":
-        return [TypePart("list of "), *type_text(schema.get("items", {})), *_limits(schema)]
+        return [
+            TypePart("list of "),
+            *type_text(schema.get("items", {})),
+            *_limits(schema),
+        ]
     if isinstance(schema.get("additionalProperties"), Mapping):
         return [TypePart("by name: "), *type_text(schema["additionalProperties"])]
     return [TypePart(_simple(schema)), *_limits(schema)]

@@ -24,7 +24,9 @@ BOTTOM = 26
 TREND_WIDTH = 96
 TREND_HEIGHT = 28
 Points = Sequence[tuple[int, float]]
-Week = tuple[int, int, str]  # first and last day, and how much it counts: `clear` or `strong`
+Week = tuple[
+    int, int, str
+]  # first and last day, and how much it counts: `clear` or `strong`
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,7 +52,15 @@ def draw_chart(drawing: Drawing) -> str:
     """Draw a chart as an SVG element with a name; "" where no value is finite."""
     days = [day for day, _ in (*drawing.measured, *drawing.forecast)]
     days += [day for day, _, _ in drawing.band]
-    values = [v for _, v in (*drawing.measured, *drawing.forecast, *drawing.lower, *drawing.upper)]
+    values = [
+        v
+        for _, v in (
+            *drawing.measured,
+            *drawing.forecast,
+            *drawing.lower,
+            *drawing.upper,
+        )
+    ]
     values += [v for _, low, high in drawing.band for v in (low, high)]
     values += [v for _, v in drawing.peers]
     values = [value for value in values if math.isfinite(value)]
@@ -176,7 +186,9 @@ def _ticks(low: float, high: float) -> list[float]:
     return [n * step for n in range(first, math.floor(high / step) + 1)]
 
 
-def _band(frame: _Frame, band: Sequence[tuple[int, float, float]], name: str) -> list[str]:
+def _band(
+    frame: _Frame, band: Sequence[tuple[int, float, float]], name: str
+) -> list[str]:
     upper = [(day, high) for day, _, high in band]
     lower = [(day, low) for day, low, _ in reversed(band)]
     return [f'<polygon class="{name}" points="{_path(frame, [*upper, *lower])}"/>']

@@ -38,7 +38,10 @@ def _table(file: str) -> Checks:
     path = place(file) if file else OWN
     try:
         stored = yaml.safe_load(path.read_text(encoding="utf-8"))
-        return {str(name).casefold(): tuple(map(_check, checks)) for name, checks in stored.items()}
+        return {
+            str(name).casefold(): tuple(map(_check, checks))
+            for name, checks in stored.items()
+        }
     except (OSError, yaml.YAMLError, AttributeError, KeyError, TypeError) as error:
         raise ConfigError(
             f"checks: {path} is no table of checks ({error}): expected a class with a list of"

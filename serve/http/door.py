@@ -47,12 +47,16 @@ class Door:
         path = scope["path"]
         method = scope["method"]
         key = given_key(headers, browser=method in ("GET", "HEAD"))
-        caller = (await asyncio.to_thread(self._callers)).get(hash_key(key)) if key else None
+        caller = (
+            (await asyncio.to_thread(self._callers)).get(hash_key(key)) if key else None
+        )
         if caller is None and path in OPEN:
             return None
         if caller is None:
             raise NoKey(
-                "this API key is not known" if key else "an API key is needed: send it as X-API-Key"
+                "this API key is not known"
+                if key
+                else "an API key is needed: send it as X-API-Key"
             )
         return _allowed(caller, needed_role(method, path))
 
@@ -99,7 +103,9 @@ class Door:
     def check_fleet(self, caller: Caller) -> None:
         """Raise Forbidden where the key is one facility's."""
         if caller.facility_id != FLEET:
-            raise Forbidden("this API key is one facility's; a key of the whole fleet is needed")
+            raise Forbidden(
+                "this API key is one facility's; a key of the whole fleet is needed"
+            )
 
     def unknown(self, facility_id: str) -> Unknown:
         """Return the error for a facility that does not exist, or not for this caller."""

@@ -49,7 +49,9 @@ def equipment_charts(
     weeks = why.get("weeks", {}) if why else {}
     usual = why.get("usual", {}) if why else {}
     first = why.get("points", []) if why else []
-    order = sorted(readings, key=lambda point: first.index(point) if point in first else len(first))
+    order = sorted(
+        readings, key=lambda point: first.index(point) if point in first else len(first)
+    )
     charts = []
     for point in order:
         rows_of = readings[point]
@@ -154,7 +156,9 @@ def _chart(
             value=short_number(forecast[-1][1]),
             date=EPOCH + dt.timedelta(days=forecast[-1][0]),
         )
-    marks = [(e[3], words.name("kind", e[2])) for e in events if e[5] in (None, "", point)]
+    marks = [
+        (e[3], words.name("kind", e[2])) for e in events if e[5] in (None, "", point)
+    ]
     return draw_chart(
         Drawing(
             title=title,

@@ -104,11 +104,17 @@ def equipment_view(service: Service, unit: Unit, words: PageWords) -> EquipmentV
     """Return what the page of one equipment shows. Raise Unknown where it is not stored."""
     stored, table, events = service.record(unit)
     rows = service.rows(*unit)
-    best = max(rows, key=lambda row: (row["status"] == "ok", row["risk"] or 0.0), default=None)
+    best = max(
+        rows, key=lambda row: (row["status"] == "ok", row["risk"] or 0.0), default=None
+    )
     point_rows = [row for row in rows if best and row["point_id"] == best["point_id"]]
     readings = _by_point(table)
     history = service.store.recent(0, *unit)
-    entry = [e for e in service.ranking(unit.facility_id) if e["equipment_id"] == unit.equipment_id]
+    entry = [
+        e
+        for e in service.ranking(unit.facility_id)
+        if e["equipment_id"] == unit.equipment_id
+    ]
     alarm_days = _alarm_days(history)
     own = words.names.name("equipment", *reversed(unit))
     return {
@@ -119,14 +125,19 @@ def equipment_view(service: Service, unit: Unit, words: PageWords) -> EquipmentV
             "criticality": own.criticality,
         },
         "class_name": stored.class_name,
-        "installed": None if stored.install_day is None else EPOCH + days(stored.install_day),
-        "set_aside": translated(service.store.aside(unit).get(unit, ""), words.language) or None,
+        "installed": None
+        if stored.install_day is None
+        else EPOCH + days(stored.install_day),
+        "set_aside": translated(service.store.aside(unit).get(unit, ""), words.language)
+        or None,
         "best": best,
         "rows": point_rows,
         "look": any(row.get("needs_look") for row in point_rows),
         "behind": entry[0]["days_behind"] if entry else 0,
         "grade": (
-            grade(best["observed_share"], best["status"], best.get("doubts")) if best else None
+            grade(best["observed_share"], best["status"], best.get("doubts"))
+            if best
+            else None
         ),
         "doubts": doubts_text(best, words.language) if best else "",
         "outlook": _outlook(point_rows),
@@ -151,7 +162,10 @@ def _alarm_days(
     for past in history:
         if past.alarm:
             of_day.setdefault(past.end_day, []).append((past.horizon, past.risk))
-    return [(EPOCH + days(day), alarms) for day, alarms in sorted(of_day.items(), reverse=True)]
+    return [
+        (EPOCH + days(day), alarms)
+        for day, alarms in sorted(of_day.items(), reverse=True)
+    ]
 
 
 def _risk_chart(history: Sequence[PastRisk], rows: Rows, words: PageWords) -> Markup:
@@ -201,7 +215,9 @@ async def reasons_view(
         explained = await service.explain(AskedUnit(**unit._asdict()))
     except HvacError as error:
         return {"missing": translated(service.plain(error), words.language)}
-    window = next((row for row in explained if row["point_id"] == shown["point_id"]), None)
+    window = next(
+        (row for row in explained if row["point_id"] == shown["point_id"]), None
+    )
     if window is None:
         return None
     in_favour: list[ReasonLine] = []
@@ -230,7 +246,9 @@ async def reasons_view(
     }
 
 
-def _reason_text(reason: Reason, detail: PointDetail | None, words: PageWords) -> ReasonLine:
+def _reason_text(
+    reason: Reason, detail: PointDetail | None, words: PageWords
+) -> ReasonLine:
     aspects = main_aspects(detail, reason.log_odds) if detail else []
     return ReasonLine(
         reason_sentence(reason, words.language, words.names),

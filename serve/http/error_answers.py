@@ -57,7 +57,9 @@ def answer_to(request: Request, error: Exception, language: str) -> Response:
     content = json.dumps({"error": sentence}, ensure_ascii=False).replace(
         "<", "\\u003c"
     )  # nobody takes it for a page
-    return Response(content, status_code=status, headers=headers, media_type="application/json")
+    return Response(
+        content, status_code=status, headers=headers, media_type="application/json"
+    )
 
 
 def _answer_parts(error: Exception) -> tuple[int, str, dict[str, str]]:
@@ -100,7 +102,9 @@ def _sentence(error: RequestValidationError) -> str:
     faults = error.errors()
     first = faults[0]
     where = (
-        ".".join(str(part) for part in first["loc"] if part not in ("body", "query", "path"))
+        ".".join(
+            str(part) for part in first["loc"] if part not in ("body", "query", "path")
+        )
         or "body"
     )
     where = "".join(letter if letter.isprintable() else "?" for letter in where)
@@ -109,5 +113,7 @@ def _sentence(error: RequestValidationError) -> str:
     if first["type"] == UNKNOWN_FIELD:
         return f"unknown field {first['ctx']['field']!r} in {where[:200]}: {message[:300]}{more}"
     if first["type"] == "model_attributes_type" and where == "body":
-        message = "expected a JSON object (with the header content-type: application/json)"
+        message = (
+            "expected a JSON object (with the header content-type: application/json)"
+        )
     return f"{where[:200]}: {message[:300]}{more}".encode(errors="replace").decode()

@@ -70,24 +70,34 @@ class Guard:
             if answer.status is not None:
                 raise  # half an answer is out: the connection must break
             request = Request(scope)
-            await answer_to(request, error, self.config.language)(scope, receive, answer)
+            await answer_to(request, error, self.config.language)(
+                scope, receive, answer
+            )
         finally:
             route = _route(scope)
             service_metrics.REQUESTS.labels(route, str(answer.status or 499)).inc()
-            service_metrics.REQUEST_SECONDS.labels(route).observe(time.perf_counter() - started)
+            service_metrics.REQUEST_SECONDS.labels(route).observe(
+                time.perf_counter() - started
+            )
 
     async def _handle(self, scope: Scope, receive: Receive, answer: Answer) -> None:
         headers = _headers(scope)
         if not self.door.keys and scope["path"] != ALIVE:
-            check_host(headers.get("host", []), headers.get("origin", []), self.config.hosts)
+            check_host(
+                headers.get("host", []), headers.get("origin", []), self.config.hosts
+            )
         first = {name: values[0] for name, values in headers.items()}
         caller = await self.door.enter(scope, first)
         scope["state"] = {**scope.get("state", {}), "caller": caller}
-        limit = self.limits.bulk_bytes if scope["path"] == BULK else self.limits.body_bytes
+        limit = (
+            self.limits.bulk_bytes if scope["path"] == BULK else self.limits.body_bytes
+        )
         _check_headers(first, limit)
         if scope["method"] == "POST":
             self._check_free()
-            receive = await self.bodies.read(receive, limit, caller.name if caller else "")
+            receive = await self.bodies.read(
+                receive, limit, caller.name if caller else ""
+            )
             self._check_free()
         if scope["path"] == STREAM:  # it stays open, and works on nothing
             await self.app(scope, receive, answer)
@@ -102,7 +112,9 @@ class Guard:
 
     def _check_free(self) -> None:
         if self.in_flight >= self.limits.in_flight:
-            sentence = f"{self.in_flight} requests are being worked on already; try again soon"
+            sentence = (
+                f"{self.in_flight} requests are being worked on already; try again soon"
+            )
             raise Busy(sentence, retry_after=self.limits.retry_after_s)
 
 
@@ -118,7 +130,10 @@ class Answer:
         """Pass one message on."""
         if message["type"] == "http.response.start":
             self.status = message["status"]
-            extra = [(name.lower().encode(), value.encode()) for name, value in HEADERS.items()]
+            extra = [
+                (name.lower().encode(), value.encode())
+                for name, value in HEADERS.items()
+            ]
             message = {**message, "headers": [*message.get("headers", []), *extra]}
         elif self._head and message["type"] == "http.response.body":
             message = {**message, "body": b""}
@@ -175,7 +190,9 @@ class Bodies:
             each_load.count += count
             each_load.held += held
 
-    async def _collect(self, receive: Receive, limit: int, parts: list[bytes], load: Load) -> None:
+    async def _collect(
+        self, receive: Receive, limit: int, parts: list[bytes], load: Load
+    ) -> None:
         size = 0
         more = True
         while more:
@@ -193,7 +210,8 @@ class Bodies:
                 or load.held > BODIES_EACH * self.limits.bulk_bytes
             ):
                 raise Busy(
-                    "too many large bodies are on their way already; try again soon", retry_after=1
+                    "too many large bodies are on their way already; try again soon",
+                    retry_after=1,
                 )
             more = message.get("more_body", False)
 

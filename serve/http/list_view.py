@@ -36,7 +36,9 @@ class Asked(NamedTuple):
         """
         asked = {**self._asdict(), **changed}
         usual = Asked()._asdict()
-        return urlencode({name: value for name, value in asked.items() if value != usual[name]})
+        return urlencode(
+            {name: value for name, value in asked.items() if value != usual[name]}
+        )
 
 
 class ListRow(NamedTuple):
@@ -98,7 +100,11 @@ def chosen_rows(
     entries: Sequence[RankedUnit], trends: Mapping[Unit, Trend], asked: Asked
 ) -> list[ListRow]:
     """Return the rows that fit, in the order that is asked for, with their ranks in that order."""
-    ordered = sorted(entries, key=lambda entry: _turn(entry, asked.by)) if asked.by else entries
+    ordered = (
+        sorted(entries, key=lambda entry: _turn(entry, asked.by))
+        if asked.by
+        else entries
+    )
     rows = []
     for rank, entry in enumerate(ordered, 1):
         trend = trends.get(unit_of(entry))
@@ -108,7 +114,9 @@ def chosen_rows(
     return rows
 
 
-def alarm_counts(entries: Sequence[RankedUnit], trends: Mapping[Unit, Trend]) -> AlarmCounts:
+def alarm_counts(
+    entries: Sequence[RankedUnit], trends: Mapping[Unit, Trend]
+) -> AlarmCounts:
     """Count the alarms of equipment, and those that are new."""
     horizons = horizons_of(entries)
     alarmed = [entry for entry in entries if sure_horizons(entry)]

@@ -54,7 +54,9 @@ def make_pages(service: Service, door: Door) -> APIRouter:
     @routes.get("/static/app.css")
     async def css() -> Response:
         text = (FOLDER / "app.css").read_text(encoding="utf-8")
-        return Response(text, media_type="text/css", headers={"Cache-Control": "max-age=3600"})
+        return Response(
+            text, media_type="text/css", headers={"Cache-Control": "max-age=3600"}
+        )
 
     return routes
 
@@ -87,7 +89,9 @@ def _add_lists(routes: APIRouter, service: Service, door: Door) -> None:
         )
 
     @routes.get("/equipment")
-    async def everything(request: Request, asked: AskedList, caller: Caller = read) -> HTMLResponse:
+    async def everything(
+        request: Request, asked: AskedList, caller: Caller = read
+    ) -> HTMLResponse:
         view = list_view(None, *await seen_by(caller), asked)
         return render(request, "ranking.html.j2", default=default, **view)
 
@@ -100,7 +104,9 @@ def _add_lists(routes: APIRouter, service: Service, door: Door) -> None:
     ) -> HTMLResponse:
         door.check(caller, facility_id)
         entries, trends = await seen_by(caller, facility_id)
-        if not entries and not await asyncio.to_thread(service.store.units, facility_id):
+        if not entries and not await asyncio.to_thread(
+            service.store.units, facility_id
+        ):
             raise door.unknown(facility_id)
         view = list_view(facility_id, entries, trends, asked)
         return render(request, "ranking.html.j2", default=default, **view)
@@ -116,10 +122,14 @@ def _add_lists(routes: APIRouter, service: Service, door: Door) -> None:
             door.check(caller, facility_id)
         rows = chosen_rows(*await seen_by(caller, facility_id), asked)
         text = ranking_csv(
-            [row.entry for row in rows], language_of(request, default), request.app.state.names
+            [row.entry for row in rows],
+            language_of(request, default),
+            request.app.state.names,
         )
         headers = {"Content-Disposition": 'attachment; filename="ranking.csv"'}
-        return Response(text.encode(), media_type="text/csv; charset=utf-8", headers=headers)
+        return Response(
+            text.encode(), media_type="text/csv; charset=utf-8", headers=headers
+        )
 
 
 def _add_equipment(routes: APIRouter, service: Service, door: Door) -> None:
@@ -129,12 +139,24 @@ def _add_equipment(routes: APIRouter, service: Service, door: Door) -> None:
 
     @routes.get("/equipment/{facility_id}/{equipment_id:path}")
     async def equipment(
-        request: Request, facility_id: SentId, equipment_id: SentId, caller: Caller = read
+        request: Request,
+        facility_id: SentId,
+        equipment_id: SentId,
+        caller: Caller = read,
     ) -> HTMLResponse:
         door.check(caller, facility_id)
         words = page_words(request, default)
         unit = Unit(facility_id, equipment_id)
         view = await asyncio.to_thread(equipment_view, service, unit, words)
         why = await reasons_view(service, unit, view["rows"], words)
-        charts = equipment_charts(view["readings"], view["rows"], view["logged"], words, why)
-        return render(request, "equipment.html.j2", default=default, **view, why=why, charts=charts)
+        charts = equipment_charts(
+            view["readings"], view["rows"], view["logged"], words, why
+        )
+        return render(
+            request,
+            "equipment.html.j2",
+            default=default,
+            **view,
+            why=why,
+            charts=charts,
+        )

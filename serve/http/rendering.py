@@ -45,7 +45,13 @@ def render(
     switch = str(request.url.include_query_params(lang=words.other).query)
     here = f"/{request.scope['path'].lstrip('/')}"  # never //another.host
     same: dict[str, Any] = {"simulated": request.app.state.simulated}
-    same |= {"t": words, "here": here, "query": switch, "percent": percent, "number": short_number}
+    same |= {
+        "t": words,
+        "here": here,
+        "query": switch,
+        "percent": percent,
+        "number": short_number,
+    }
     response = HTMLResponse(
         _templates().get_template(name).render(**same, **more), status_code=status
     )
@@ -84,13 +90,17 @@ def percent(risk: float, beside: float | None = None) -> str:
     >>> percent(0.316, 0.318), percent(0.318, 0.316)
     ('31.6', '31.8')
     """
-    if beside is not None and risk != beside and f"{100 * risk:.0f}" == f"{100 * beside:.0f}":
+    if (
+        beside is not None
+        and risk != beside
+        and f"{100 * risk:.0f}" == f"{100 * beside:.0f}"
+    ):
         return f"{100 * risk:.1f}"
     return "<1" if risk < 0.005 else ">99" if risk > 0.995 else f"{100 * risk:.0f}"
 
 
 def wants_page(request: Request) -> bool:
     """Tell whether a browser asks for a page."""
-    return "text/html" in request.headers.get("accept", "") and not request.url.path.startswith(
-        "/v1/"
-    )
+    return "text/html" in request.headers.get(
+        "accept", ""
+    ) and not request.url.path.startswith("/v1/")

@@ -33,7 +33,9 @@ from hvac.private import keep_private
 from serve.memory.redact import without_secrets
 
 SERVERS = ("postgresql://", "postgres://")
-KEPT_OPEN = 5  # connections of a process; more are open only while more threads need one
+KEPT_OPEN = (
+    5  # connections of a process; more are open only while more threads need one
+)
 Row = tuple[Any, ...]
 SqlValue = str | int | float | None
 """A value of a column."""
@@ -91,7 +93,9 @@ class Database:
             yield
         except SQLAlchemyError as error:
             self.close()
-            reason = str(error.orig) if isinstance(error, StatementError) else str(error)
+            reason = (
+                str(error.orig) if isinstance(error, StatementError) else str(error)
+            )
             text = f"the store {self.url} cannot do this now: {reason}"
             sentence = without_secrets(text, self.url)
             is_secret = without_secrets(str(error), self.url) != str(error)
@@ -108,14 +112,18 @@ def execute_many(
         connection.execute(statement, values)
 
 
-def insert_rows(connection: Connection, table: Table, rows: Sequence[Sequence[SqlValue]]) -> None:
+def insert_rows(
+    connection: Connection, table: Table, rows: Sequence[Sequence[SqlValue]]
+) -> None:
     """Insert new rows that hold a value for every column, in the table's order."""
     if rows:
         text = _insert_text(table, connection.dialect)
         connection.exec_driver_sql(text, list(map(tuple, rows)))
 
 
-def upsert_rows(connection: Connection, table: Table, rows: Sequence[Sequence[SqlValue]]) -> None:
+def upsert_rows(
+    connection: Connection, table: Table, rows: Sequence[Sequence[SqlValue]]
+) -> None:
     """Insert rows, or put them in the place of those with the same key.
 
     The rows hold a value for every column, in the table's order. They are given to the driver as
@@ -128,7 +136,11 @@ def upsert_rows(connection: Connection, table: Table, rows: Sequence[Sequence[Sq
 
 def insert_or(table: Table, dialect: Dialect) -> sqlite.Insert | postgresql.Insert:
     """Return an insert that can say what to do where there is such a row already."""
-    return postgresql.insert(table) if dialect.name == "postgresql" else sqlite.insert(table)
+    return (
+        postgresql.insert(table)
+        if dialect.name == "postgresql"
+        else sqlite.insert(table)
+    )
 
 
 @lru_cache(maxsize=64)
@@ -141,7 +153,9 @@ def _upsert_text(table: Table, dialect: Dialect) -> str:
     statement = insert_or(table, dialect)
     others = [column.key for column in table.columns if not column.primary_key]
     newer = {name: statement.excluded[name] for name in others}
-    upsert = statement.on_conflict_do_update(index_elements=list(table.primary_key), set_=newer)
+    upsert = statement.on_conflict_do_update(
+        index_elements=list(table.primary_key), set_=newer
+    )
     return _text(upsert, table, dialect)
 
 
@@ -172,15 +186,21 @@ def _postgres_engine(url: str) -> Engine:
             hide_parameters=True,
         )
     except ImportError as error:
-        reason = "store: PostgreSQL needs psycopg: pip install 'hvac-foresight[postgres]'"
+        reason = (
+            "store: PostgreSQL needs psycopg: pip install 'hvac-foresight[postgres]'"
+        )
         raise StoreError(reason) from error
 
 
 def _connect_sqlite(path: str) -> sqlite3.Connection:
     _keep_private(path)
-    connection = sqlite3.connect(path, timeout=30.0, isolation_level=None, check_same_thread=False)
+    connection = sqlite3.connect(
+        path, timeout=30.0, isolation_level=None, check_same_thread=False
+    )
     connection.execute("PRAGMA journal_mode=WAL")
-    connection.execute("PRAGMA synchronous=FULL")  # an answered push survives a power cut
+    connection.execute(
+        "PRAGMA synchronous=FULL"
+    )  # an answered push survives a power cut
     return connection
 
 

@@ -45,7 +45,9 @@ def _started(number: int) -> str:
     if not PROCESSES.exists():
         return "unknown" if _runs(number) else GONE
     try:
-        text = (PROCESSES / str(number) / "stat").read_text(encoding="utf-8", errors="replace")
+        text = (PROCESSES / str(number) / "stat").read_text(
+            encoding="utf-8", errors="replace"
+        )
     except OSError:
         return GONE
     return text.rpartition(")")[2].split()[19]

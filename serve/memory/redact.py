@@ -40,4 +40,9 @@ def _secrets(url: str) -> set[str]:
     secrets = {match["value"].strip("'") for match in SETTING.finditer(url)}
     secrets |= {match["login"].partition(":")[2] for match in LOGIN.finditer(url)}
     secrets |= {part for secret in secrets for part in re.split(r"[@/?#:]", secret)}
-    return {form for secret in secrets for form in (secret, unquote(secret)) if len(form) > 2}
+    return {
+        form
+        for secret in secrets
+        for form in (secret, unquote(secret))
+        if len(form) > 2
+    }

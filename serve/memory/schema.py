@@ -21,7 +21,9 @@ UNKNOWN = "unknown"
 BEFORE_ALEMBIC = (EMPTY, "1", "2")  # what the first migration makes or takes over
 REVISIONS = select(table(VERSION_TABLE, column("version_num")).c.version_num)
 NUMBER_NOTE = select(NOTES.c.value).where(NOTES.c.name == "schema")
-ONE_AT_A_TIME = select(func.pg_advisory_xact_lock(7401))  # replicas on several nodes start together
+ONE_AT_A_TIME = select(
+    func.pg_advisory_xact_lock(7401)
+)  # replicas on several nodes start together
 ALEMBIC_LOCK = threading.Lock()  # Alembic keeps its state in variables of the module
 
 
@@ -50,7 +52,9 @@ def _upgrade(connection: Connection, name: str) -> None:
     newest = script.get_current_head()
     if number not in known:
         reason = f"has schema {number}, and this version reads {newest}"
-        raise ConfigError(f"{name} {reason}: use the version that wrote it, or another store")
+        raise ConfigError(
+            f"{name} {reason}: use the version that wrote it, or another store"
+        )
     if not is_versioned or number != newest:
         with ALEMBIC_LOCK:
             command.upgrade(config, "head")

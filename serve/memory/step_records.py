@@ -80,5 +80,7 @@ def read_user_config(given: object) -> UserConfig:
 
 
 def _first(error: ValidationError) -> str:
-    first = error.errors(include_url=False, include_input=False, include_context=False)[0]
+    first = error.errors(include_url=False, include_input=False, include_context=False)[
+        0
+    ]
     return f"{'.'.join(map(str, first['loc'])) or 'all of it'}: {first['msg']}"[:300]

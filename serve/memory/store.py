@@ -19,7 +19,14 @@ from serve.memory.store_claims import ClaimStore
 from serve.memory.store_notices import NoticeStore
 from serve.memory.store_part import ALL, FLEET, Claim
 from serve.memory.store_predictions import PredictionStore
-from serve.memory.store_units import EVENT, READING, UnitRow, UnitStore, canonical, reading_rows
+from serve.memory.store_units import (
+    EVENT,
+    READING,
+    UnitRow,
+    UnitStore,
+    canonical,
+    reading_rows,
+)
 
 __all__ = [
     "ALL",

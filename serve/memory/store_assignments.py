@@ -13,7 +13,9 @@ from serve.memory.store_claims import wait_where
 from serve.memory.store_part import ALL, FLEET, StorePart
 from serve.memory.store_tables import API_KEYS, ASSIGNMENTS, NOTES, UNITS
 
-ASSIGNED = select(ASSIGNMENTS.c.facility_id, ASSIGNMENTS.c.class_name, ASSIGNMENTS.c.bundle_id)
+ASSIGNED = select(
+    ASSIGNMENTS.c.facility_id, ASSIGNMENTS.c.class_name, ASSIGNMENTS.c.bundle_id
+)
 NOTE = select(NOTES.c.value).where(NOTES.c.name == bindparam("note"))
 KEYS = select(API_KEYS).order_by(API_KEYS.c.name)
 
@@ -98,7 +100,9 @@ class AssignmentStore(StorePart):
             StoreError: the database cannot be reached or written.
         """
         with self._database.write() as connection:
-            return connection.execute(delete(API_KEYS).where(API_KEYS.c.name == name)).rowcount
+            return connection.execute(
+                delete(API_KEYS).where(API_KEYS.c.name == name)
+            ).rowcount
 
 
 def serving(
@@ -111,7 +115,12 @@ def serving(
     >>> serving({("", "pump"): "pump-1", ("F2", "pump"): "pump-2"}, "F1", "pump")
     'pump-1'
     """
-    keys = ((facility_id, class_name), (facility_id, ALL), (FLEET, class_name), (FLEET, ALL))
+    keys = (
+        (facility_id, class_name),
+        (facility_id, ALL),
+        (FLEET, class_name),
+        (FLEET, ALL),
+    )
     return next((assigned[key] for key in keys if key in assigned), None)
 
 

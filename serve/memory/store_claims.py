@@ -36,7 +36,9 @@ LEASE = (
     .where(of_unit(WAITING))
     .values(leased=bindparam("at", type_=DOUBLE_PRECISION), holder=bindparam("by"))
 )
-DONE = delete(WAITING).where(of_unit(WAITING), WAITING.c.version <= bindparam("scored_version"))
+DONE = delete(WAITING).where(
+    of_unit(WAITING), WAITING.c.version <= bindparam("scored_version")
+)
 HOLDERS = select(WAITING.c.holder).where(WAITING.c.leased > 0).distinct()
 OLDEST = (
     select(WAITING.c.facility_id, WAITING.c.equipment_id, WAITING.c.version)
@@ -132,7 +134,9 @@ class ClaimStore(StorePart):
 def wait(connection: Connection, units: Sequence[tuple[str, str]]) -> None:
     """Let equipment wait to be scored again, in its present version."""
     now = time.time()
-    values: list[dict[str, SqlValue]] = [{"now": now, **unit_values(unit)} for unit in units]
+    values: list[dict[str, SqlValue]] = [
+        {"now": now, **unit_values(unit)} for unit in units
+    ]
     execute_many(connection, _wait_of_unit(connection.dialect), values)
 
 
@@ -144,9 +148,13 @@ def _wait_of_unit(dialect: Dialect) -> Executable:
 def wait_where(dialect: Dialect, condition: ColumnElement[bool]) -> Executable:
     """Return a statement that lets units of a condition wait, since the time `now`."""
     statement = insert_or(WAITING, dialect)
-    statement = statement.from_select(WAITING.columns.keys(), _units_now().where(condition))
+    statement = statement.from_select(
+        WAITING.columns.keys(), _units_now().where(condition)
+    )
     newer = {"version": statement.excluded.version, "since": statement.excluded.since}
-    return statement.on_conflict_do_update(index_elements=list(WAITING.primary_key), set_=newer)
+    return statement.on_conflict_do_update(
+        index_elements=list(WAITING.primary_key), set_=newer
+    )
 
 
 def _units_now() -> Select[Any]:
@@ -166,12 +174,16 @@ def done(connection: Connection, claims: Sequence[Claim]) -> None:
 
 def free(connection: Connection, claims: Sequence[Claim]) -> None:
     """Let nobody hold the equipment of claims."""
-    execute_many(connection, LEASE, [{**NOBODY, **unit_values(unit)} for unit, _ in claims])
+    execute_many(
+        connection, LEASE, [{**NOBODY, **unit_values(unit)} for unit, _ in claims]
+    )
 
 
 def _lease(connection: Connection, claims: Sequence[Claim], now: float) -> None:
     held: dict[str, SqlValue] = {"at": now, "by": this_process()}
-    execute_many(connection, LEASE, [{**held, **unit_values(unit)} for unit, _ in claims])
+    execute_many(
+        connection, LEASE, [{**held, **unit_values(unit)} for unit, _ in claims]
+    )
 
 
 def _is_free(now: float, gone: Sequence[str]) -> ColumnElement[bool]:
@@ -180,4 +192,6 @@ def _is_free(now: float, gone: Sequence[str]) -> ColumnElement[bool]:
     A lease from the future is one of a clock that was put back.
     """
     leased = WAITING.c.leased
-    return or_(leased < now - LEASE_S, leased > now + LEASE_S, WAITING.c.holder.in_(gone))
+    return or_(
+        leased < now - LEASE_S, leased > now + LEASE_S, WAITING.c.holder.in_(gone)
+    )

@@ -33,7 +33,8 @@ from serve.memory.store_tables import EPISODES, NOTICES, PREDICTIONS
 
 LEASE_S = 300.0  # longer than any server may take for a notification
 _IS_NOTICE = and_(
-    NOTICES.c.episode == bindparam("its_episode"), NOTICES.c.target == bindparam("its_target")
+    NOTICES.c.episode == bindparam("its_episode"),
+    NOTICES.c.target == bindparam("its_target"),
 )
 LEASE = (
     update(NOTICES)
@@ -89,10 +90,16 @@ class NoticeStore(StorePart):
             StoreError: the database cannot be reached or read.
         """
         units = (PREDICTIONS.c.facility_id, PREDICTIONS.c.equipment_id)
-        marks = (func.max(PREDICTIONS.c.end_day), func.count(), func.sum(PREDICTIONS.c.risk))
+        marks = (
+            func.max(PREDICTIONS.c.end_day),
+            func.count(),
+            func.sum(PREDICTIONS.c.risk),
+        )
         statement = select(*units, *marks).where(*_alarm(within_days)).group_by(*units)
         return {
-            Unit(row[0], row[1]): AlarmMark(int(row[2]), int(row[3]), float(row[4] or 0.0))
+            Unit(row[0], row[1]): AlarmMark(
+                int(row[2]), int(row[3]), float(row[4] or 0.0)
+            )
             for row in self._database.rows(statement)
         }
 
@@ -104,7 +111,9 @@ class NoticeStore(StorePart):
         """
         return {Unit(row[0], row[1]) for row in self._database.rows(OPEN)}
 
-    def open_episode(self, unit: Unit, episode: str, body: str, targets: Sequence[str]) -> bool:
+    def open_episode(
+        self, unit: Unit, episode: str, body: str, targets: Sequence[str]
+    ) -> bool:
         """Note that equipment is in alarm, and let a notification wait for every target.
 
         Returns:
@@ -136,7 +145,9 @@ class NoticeStore(StorePart):
         with self._database.write() as connection:
             connection.execute(delete(EPISODES).where(scored, ~in_alarm))
 
-    def claim_notices(self, targets: Collection[str], together: Collection[str]) -> list[Notice]:
+    def claim_notices(
+        self, targets: Collection[str], together: Collection[str]
+    ) -> list[Notice]:
         """Return notifications that are due, for one of the targets; nobody else gets them.
 
         They are held for five minutes, or until this process is gone. There is one, but for
@@ -148,17 +159,29 @@ class NoticeStore(StorePart):
         now = time.time()
         with self._database.write() as connection:
             gone = [holder for holder in connection.scalars(HOLDERS) if is_gone(holder)]
-            due = (NOTICES.c.due <= now, NOTICES.c.target.in_(targets), _is_free(now, gone))
+            due = (
+                NOTICES.c.due <= now,
+                NOTICES.c.target.in_(targets),
+                _is_free(now, gone),
+            )
             columns = [NOTICES.c[name] for name in Notice._fields]
-            oldest = select(*columns).where(*due).order_by(NOTICES.c.due, NOTICES.c.since)
-            rows = connection.execute(oldest.limit(50).with_for_update(skip_locked=True)).all()
+            oldest = (
+                select(*columns).where(*due).order_by(NOTICES.c.due, NOTICES.c.since)
+            )
+            rows = connection.execute(
+                oldest.limit(50).with_for_update(skip_locked=True)
+            ).all()
             notices = [Notice(*row) for row in rows]
             if notices and notices[0].target in together:
-                notices = [notice for notice in notices if notice.target == notices[0].target]
+                notices = [
+                    notice for notice in notices if notice.target == notices[0].target
+                ]
             else:
                 notices = notices[:1]
             for notice in notices:
-                connection.execute(LEASE, {"at": now, "by": this_process(), **notice.key})
+                connection.execute(
+                    LEASE, {"at": now, "by": this_process(), **notice.key}
+                )
         return notices
 
     def forget_notices(self, notices: Sequence[Notice]) -> None:
@@ -205,4 +228,6 @@ def _predictions_of_episode() -> Select[Any]:
 def _is_free(now: float, gone: Sequence[str]) -> ColumnElement[bool]:
     """Return the condition that nobody holds a notification."""
     leased = NOTICES.c.leased
-    return or_(leased < now - LEASE_S, leased > now + LEASE_S, NOTICES.c.holder.in_(gone))
+    return or_(
+        leased < now - LEASE_S, leased > now + LEASE_S, NOTICES.c.holder.in_(gone)
+    )

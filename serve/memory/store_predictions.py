@@ -33,7 +33,9 @@ NOT_ASIDE = delete(SET_ASIDE).where(of_unit(SET_ASIDE))
 ASIDE = select(SET_ASIDE).order_by(SET_ASIDE.c.facility_id, SET_ASIDE.c.equipment_id)
 ASIDE_UNIT = select(SET_ASIDE).where(of_unit(SET_ASIDE))
 BODIES = select(PREDICTIONS.c.body).order_by(*PREDICTIONS.primary_key)
-ALARMS = select(*PREDICTIONS.primary_key, PREDICTIONS.c.body).where(PREDICTIONS.c.alarm == 1)
+ALARMS = select(*PREDICTIONS.primary_key, PREDICTIONS.c.body).where(
+    PREDICTIONS.c.alarm == 1
+)
 _PAST = HISTORY.columns
 RECENT = select(
     HISTORY.c.facility_id,
@@ -99,7 +101,9 @@ class PredictionStore(StorePart):
             _lock(connection, [unit for unit, _ in claims])
             late = _scored_later(connection, claims)
             _replace(connection, [row for row in rows if row[:2] not in late])
-            in_time = [(unit, version) for unit, version in claims if tuple(unit) not in late]
+            in_time = [
+                (unit, version) for unit, version in claims if tuple(unit) not in late
+            ]
             _remember_scored(connection, in_time)
             done(connection, claims)
 
@@ -120,11 +124,23 @@ class PredictionStore(StorePart):
         with self._database.write() as connection:
             _lock(connection, sorted(last_days))
             days = {(row[0], row[1]): row[2] for row in connection.execute(LAST_DAYS)}
-            now = {(row[0], row[1]): int(row[2]) for row in connection.execute(VERSIONS)}
-            same = {unit for unit in last_days if unit in now and now[unit] == versions.get(unit)}
-            taken = {unit for unit in same if days.get(unit, last_days[unit]) <= last_days[unit]}
+            now = {
+                (row[0], row[1]): int(row[2]) for row in connection.execute(VERSIONS)
+            }
+            same = {
+                unit
+                for unit in last_days
+                if unit in now and now[unit] == versions.get(unit)
+            }
+            taken = {
+                unit
+                for unit in same
+                if days.get(unit, last_days[unit]) <= last_days[unit]
+            }
             _replace(connection, [row for row in rows if row[:2] in taken])
-            _remember_scored(connection, [(Unit(*unit), versions[unit]) for unit in taken])
+            _remember_scored(
+                connection, [(Unit(*unit), versions[unit]) for unit in taken]
+            )
 
     def set_aside(self, claim: Claim, reason: str) -> None:
         """Let equipment that cannot be scored wait no longer until it changes.
@@ -181,7 +197,10 @@ class PredictionStore(StorePart):
         return {AlarmKey(*row[:4]): row[4] for row in self._database.rows(ALARMS)}
 
     def recent(
-        self, since_day: int, facility_id: str | None = None, equipment_id: str | None = None
+        self,
+        since_day: int,
+        facility_id: str | None = None,
+        equipment_id: str | None = None,
     ) -> list[PastRisk]:
         """Return every prediction since a day that was ever the newest, oldest first.
 
@@ -227,7 +246,9 @@ def _lock(connection: Connection, units: Sequence[tuple[str, str]]) -> None:
         execute_many(connection, LOCK, [unit_values(unit) for unit in sorted(units)])
 
 
-def _scored_later(connection: Connection, claims: Sequence[Claim]) -> set[tuple[str, str]]:
+def _scored_later(
+    connection: Connection, claims: Sequence[Claim]
+) -> set[tuple[str, str]]:
     """Return the units of claims of which a later version has been scored."""
     later = set()
     for unit, version in claims:
@@ -269,6 +290,12 @@ def _prediction(row: LatestRow) -> Row:
     reasons = row.get("reasons")
     if reasons is not None:
         body["reasons"] = [plain_reason(reason_of(reason)) for reason in reasons]
-    keys = (row["facility_id"], row["equipment_id"], row["point_id"] or "", row["horizon"], end_day)
+    keys = (
+        row["facility_id"],
+        row["equipment_id"],
+        row["point_id"] or "",
+        row["horizon"],
+        end_day,
+    )
     judged = (row["status"], row["risk"], int(bool(row["alarm"])), row["bundle_id"])
     return (*keys, *judged, json.dumps(body))

@@ -21,7 +21,9 @@ from sqlalchemy import (
 )
 
 METADATA = MetaData()
-VERSION_TABLE = "store_schema"  # Alembic's; of a name of its own, as a database may be shared
+VERSION_TABLE = (
+    "store_schema"  # Alembic's; of a name of its own, as a database may be shared
+)
 
 
 def _unit_key() -> tuple[Column[str], Column[str]]:
@@ -67,8 +69,12 @@ WAITING = Table(
     Column("leased", DOUBLE_PRECISION, nullable=False),
     Column("holder", Text, nullable=False),
 )
-SCORED = Table("scored", METADATA, *_unit_key(), Column("version", BigInteger, nullable=False))
-SET_ASIDE = Table("set_aside", METADATA, *_unit_key(), Column("reason", Text, nullable=False))
+SCORED = Table(
+    "scored", METADATA, *_unit_key(), Column("version", BigInteger, nullable=False)
+)
+SET_ASIDE = Table(
+    "set_aside", METADATA, *_unit_key(), Column("reason", Text, nullable=False)
+)
 PREDICTIONS = Table(
     "predictions",
     METADATA,

@@ -15,7 +15,14 @@ from hvac.readings.gate import CANONICAL
 from serve.memory.database import Row, SqlValue, execute_many, insert_or, upsert_rows
 from serve.memory.store_claims import wait
 from serve.memory.store_part import StorePart
-from serve.memory.store_tables import EVENTS, NOTES, READINGS, UNITS, of_unit, unit_values
+from serve.memory.store_tables import (
+    EVENTS,
+    NOTES,
+    READINGS,
+    UNITS,
+    of_unit,
+    unit_values,
+)
 
 READING = tuple(READINGS.columns.keys())
 EVENT = tuple(EVENTS.columns.keys())
@@ -103,10 +110,14 @@ class UnitStore(StorePart):
         with self._database.write() as connection:
             _upsert_units(connection, rows)
             upsert_rows(connection, READINGS, readings)
-            upsert_rows(connection, EVENTS, [(*row[:5], row[5] or "") for row in events])
+            upsert_rows(
+                connection, EVENTS, [(*row[:5], row[5] or "") for row in events]
+            )
             if stale:
                 wait(connection, [row[:2] for row in rows])
-                upsert_rows(connection, NOTES, [(_pushed(*row[:2]), "") for row in rows])
+                upsert_rows(
+                    connection, NOTES, [(_pushed(*row[:2]), "") for row in rows]
+                )
 
     def load_readings(self, rows: Sequence[Sequence[SqlValue]]) -> None:
         """Upsert rows of `READING` of known equipment, and raise the version of its record.
@@ -118,7 +129,9 @@ class UnitStore(StorePart):
         """
         units = sorted({(str(row[0]), str(row[1])) for row in rows})
         with self._database.write() as connection:
-            execute_many(connection, NEXT_VERSION, [unit_values(unit) for unit in units])
+            execute_many(
+                connection, NEXT_VERSION, [unit_values(unit) for unit in units]
+            )
             upsert_rows(connection, READINGS, rows)
 
     def pushed(self) -> set[tuple[str, str]]:
@@ -129,7 +142,9 @@ class UnitStore(StorePart):
         Raises:
             StoreError: the database cannot be reached or read.
         """
-        names = [row[0].removeprefix(PUSHED) for row in self._database.rows(PUSHED_NOTES)]
+        names = [
+            row[0].removeprefix(PUSHED) for row in self._database.rows(PUSHED_NOTES)
+        ]
         return {tuple(json.loads(name)) for name in names}
 
     def mark_stale(self, units: Collection[tuple[str, str]]) -> None:
@@ -139,7 +154,9 @@ class UnitStore(StorePart):
             StoreError: the database cannot be reached or written; nothing was changed.
         """
         with self._database.write() as connection:
-            execute_many(connection, NEXT_VERSION, [unit_values(unit) for unit in sorted(units)])
+            execute_many(
+                connection, NEXT_VERSION, [unit_values(unit) for unit in sorted(units)]
+            )
             wait(connection, sorted(units))
 
     def readings(self, unit: Unit) -> pa.Table:
@@ -149,7 +166,9 @@ class UnitStore(StorePart):
             StoreError: the database cannot be reached or read.
         """
         rows = self._database.rows(READINGS_OF_UNIT, unit_values(unit))
-        return canonical(unit, list(zip(*rows, strict=True)) if rows else [[] for _ in READING[2:]])
+        return canonical(
+            unit, list(zip(*rows, strict=True)) if rows else [[] for _ in READING[2:]]
+        )
 
     def events(self, unit: Unit) -> list[Row]:
         """Return the events of one piece of equipment, oldest first, as rows of `EVENT`.
@@ -175,13 +194,19 @@ def canonical(unit: Unit, columns: Sequence[Sequence[SqlValue]]) -> pa.Table:
 def reading_rows(table: pa.Table) -> list[Row]:
     """Return rows of `READING` from CANONICAL readings."""
     days = {name: table[name].cast(pa.int32()) for name in ("date", "known_at")}
-    columns = [table[name].to_pylist() for name in ("facility_id", "equipment_id", "point_id")]
+    columns = [
+        table[name].to_pylist() for name in ("facility_id", "equipment_id", "point_id")
+    ]
     columns += [days["date"].to_pylist()]
-    columns += [table[name].to_pylist() for name in ("value", "lower_limit", "upper_limit")]
+    columns += [
+        table[name].to_pylist() for name in ("value", "lower_limit", "upper_limit")
+    ]
     return list(zip(*columns, days["known_at"].to_pylist(), strict=True))
 
 
-def _rows_of_units(units: Iterable[Row], others: Iterable[Sequence[SqlValue]]) -> list[Row]:
+def _rows_of_units(
+    units: Iterable[Row], others: Iterable[Sequence[SqlValue]]
+) -> list[Row]:
     """Return a row for each unit that is given, or that other rows are of."""
     given = {(row[0], row[1]): row for row in units}
     touched = {(row[0], row[1]) for row in others}
@@ -200,11 +225,15 @@ def _upsert_of_units(dialect: Dialect) -> Executable:
     statement = insert_or(UNITS, dialect)
     given = statement.excluded
     newer = {
-        "class_name": case((given.class_name == "", UNITS.c.class_name), else_=given.class_name),
+        "class_name": case(
+            (given.class_name == "", UNITS.c.class_name), else_=given.class_name
+        ),
         "install_day": func.coalesce(given.install_day, UNITS.c.install_day),
         "version": UNITS.c.version + 1,
     }
-    return statement.on_conflict_do_update(index_elements=list(UNITS.primary_key), set_=newer)
+    return statement.on_conflict_do_update(
+        index_elements=list(UNITS.primary_key), set_=newer
+    )
 
 
 def _pushed(facility_id: str, equipment_id: str) -> str:

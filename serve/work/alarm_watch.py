@@ -101,7 +101,9 @@ class AlarmWatch:
     def _tell(self, change: Change, alarm: AlarmKey, row: str) -> None:
         self._number += 1
         for waiting in self._listeners:
-            with contextlib.suppress(asyncio.QueueFull):  # who is so slow loses changes, not memory
+            with contextlib.suppress(
+                asyncio.QueueFull
+            ):  # who is so slow loses changes, not memory
                 waiting.put_nowait(AlarmChange(self._number, change, alarm, row))
 
 

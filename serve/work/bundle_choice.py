@@ -68,7 +68,11 @@ class BundleChoice:
     def plain(self, error: Exception) -> str:
         """Return an error's text without the folder of the bundles."""
         folder = str(self.config.bundle_folder)
-        return str(error).replace(f"{folder}/", "").replace(folder, "the folder of bundles")
+        return (
+            str(error)
+            .replace(f"{folder}/", "")
+            .replace(folder, "the folder of bundles")
+        )
 
     def bundle_for(self, facility_id: str, class_name: str) -> str:
         """Return the facility's own bundle for a class, else the fleet's. Raise Refused without."""
@@ -86,7 +90,11 @@ class BundleChoice:
         known = {name for facility, name in assigned if facility == facility_id}
         present = {unit.class_name for unit in self.store.units(facility_id)}
         known |= present & {name for _, name in assigned}
-        named = f"class {class_name!r}" if class_name else "equipment whose class is not told"
+        named = (
+            f"class {class_name!r}"
+            if class_name
+            else "equipment whose class is not told"
+        )
         listed = ", ".join(sorted(known)) or "those that GET /v1/models lists"
         raise Refused(f"no bundle scores {named}; give 'class' as one of: {listed}")
 
@@ -142,7 +150,9 @@ class BundleChoice:
                 serves.setdefault(bundle, []).append(facility or "fleet")
         names = await asyncio.to_thread(self._bundle_names)
         if caller.facility_id != FLEET:
-            names &= await asyncio.to_thread(self.bundles_of, caller.facility_id, assigned)
+            names &= await asyncio.to_thread(
+                self.bundles_of, caller.facility_id, assigned
+            )
         models: list[ListedBundle] = []
         for name in sorted(names):
             served = sorted(serves.get(name, []))
@@ -155,4 +165,8 @@ class BundleChoice:
 
     def _bundle_names(self) -> set[str]:
         manifests = self.config.bundle_folder.glob("*/manifest.json")
-        return {path.parent.name for path in manifests if not path.parent.name.startswith(".")}
+        return {
+            path.parent.name
+            for path in manifests
+            if not path.parent.name.startswith(".")
+        }

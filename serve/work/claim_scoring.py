@@ -114,7 +114,9 @@ def _stored_asks(service: Scoring, claims: Sequence[Claim]) -> list[Ask | Except
     transaction.
     """
     assigned = service.store.assignments()
-    return one_by_one(lambda unit: service.stored_ask(unit, assigned), [unit for unit, _ in claims])
+    return one_by_one(
+        lambda unit: service.stored_ask(unit, assigned), [unit for unit, _ in claims]
+    )
 
 
 async def _set_aside(service: Scoring, claim: Claim, error: Exception) -> None:
@@ -127,5 +129,7 @@ async def _set_aside(service: Scoring, claim: Claim, error: Exception) -> None:
     else:
         number = uuid.uuid4().hex[:8]
         reason = f"something is wrong on our side (number {number} in the log)"
-        log.error("%s cannot be scored: error %s", " ".join(claim[0]), number, exc_info=error)
+        log.error(
+            "%s cannot be scored: error %s", " ".join(claim[0]), number, exc_info=error
+        )
     await asyncio.to_thread(service.store.set_aside, claim, reason)

@@ -70,14 +70,22 @@ class Webhook:
                 raise DeliveryError(f"{self.shown} answered {error.code}") from None
             except (OSError, HTTPException, ValueError) as error:
                 reason = error.reason if isinstance(error, URLError) else error
-                raise DeliveryError(f"{self.shown} gave no answer ({_kind_of(reason)})") from None
+                raise DeliveryError(
+                    f"{self.shown} gave no answer ({_kind_of(reason)})"
+                ) from None
 
 
 class _NoRedirects(HTTPRedirectHandler):
     """Follow no redirect: only what the settings name is told."""
 
     def redirect_request(
-        self, req: Request, fp: IO[bytes], code: int, msg: str, headers: HTTPMessage, newurl: str
+        self,
+        req: Request,
+        fp: IO[bytes],
+        code: int,
+        msg: str,
+        headers: HTTPMessage,
+        newurl: str,
     ) -> Request | None:
         """Return None, so that the redirect counts as an error."""
         return None
@@ -90,7 +98,9 @@ class Mail:
     key = "mail"
     together = True
 
-    def __init__(self, config: MailConfig, words: NoticeWords, timeout_s: float) -> None:
+    def __init__(
+        self, config: MailConfig, words: NoticeWords, timeout_s: float
+    ) -> None:
         self.shown = f"mail by {config.host}"
         self._config = config
         self._words = words
@@ -104,7 +114,9 @@ class Mail:
         except smtplib.SMTPResponseException as error:
             raise DeliveryError(f"{self.shown} answered {error.smtp_code}") from None
         except (OSError, smtplib.SMTPException) as error:
-            raise DeliveryError(f"{self.shown} took nothing ({_kind_of(error)})") from None
+            raise DeliveryError(
+                f"{self.shown} took nothing ({_kind_of(error)})"
+            ) from None
 
     def _message(self, notices: Sequence[AlarmNotice]) -> EmailMessage:
         message = EmailMessage()
@@ -141,7 +153,9 @@ class Mail:
 
 def targets_of(config: NotifyConfig, words: NoticeWords) -> list[Target]:
     """Return everybody whom the settings name. Raise ConfigError where a file cannot be read."""
-    targets: list[Target] = [Webhook(url, config.timeout_s) for url in config.all_webhooks]
+    targets: list[Target] = [
+        Webhook(url, config.timeout_s) for url in config.all_webhooks
+    ]
     if config.mail:
         targets.append(Mail(config.mail, words, config.timeout_s))
     return targets

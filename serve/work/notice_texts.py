@@ -42,7 +42,13 @@ class NoticeWords(Texts):
         self.names = names
 
     def notice(
-        self, entry: RankedUnit, days: int, *, episode: str, url: str | None, test: bool = False
+        self,
+        entry: RankedUnit,
+        days: int,
+        *,
+        episode: str,
+        url: str | None,
+        test: bool = False,
     ) -> AlarmNotice:
         """Return the notification of equipment's alarm within so many days.
 
@@ -50,7 +56,9 @@ class NoticeWords(Texts):
             url: address of the pages, for the link; None: there is no link.
         """
         facility_id, equipment_id = entry["facility_id"], entry["equipment_id"]
-        equipment = self.names.shown("equipment", equipment_id, self.language, facility_id)
+        equipment = self.names.shown(
+            "equipment", equipment_id, self.language, facility_id
+        )
         facility = self.names.shown("facility", facility_id, self.language)
         risk, threshold = entry["risks"][days], entry["thresholds"][days]
         reason = self._reason(entry)
@@ -95,13 +103,19 @@ class NoticeWords(Texts):
         if len(notices) > 1:
             text = self("subject_many", n=len(notices))
         else:
-            text = self("subject_one", equipment=first.equipment, facility=first.facility)
+            text = self(
+                "subject_one", equipment=first.equipment, facility=first.facility
+            )
         return f"{self('test')}{text}" if first.test else text
 
     def mail(self, notices: Sequence[AlarmNotice]) -> str:
         """Return the text of a mail about alarms."""
         parts = []
         for notice in notices:
-            lines = [notice.text, self("as_of", date=notice.end_date), notice.link or ""]
+            lines = [
+                notice.text,
+                self("as_of", date=notice.end_date),
+                notice.link or "",
+            ]
             parts.append("\n".join(filter(None, lines)))
         return "\n\n".join([*parts, self("foot")]) + "\n"

@@ -21,7 +21,9 @@ from serve.work.record_cache import RecordCache
 from serve.work.request_limits import check_count, within
 
 log = logging.getLogger(__name__)
-MOST_COMPARED = 100  # unknown points of a push for which the nearest known one is looked for
+MOST_COMPARED = (
+    100  # unknown points of a push for which the nearest known one is looked for
+)
 MOST_NAMED = 3  # of them in a refusal
 KnownPoints = dict[Unit, set[str] | None]  # None: a bundle cannot be read
 
@@ -53,9 +55,13 @@ class PushedReadings:
             _require_known(units, await within(self._known_points(units), self.limits))
         stored = await asyncio.to_thread(self._push, units, sees)
         try:
-            unknown = _unknown(units, await within(self._known_points(units), self.limits))
+            unknown = _unknown(
+                units, await within(self._known_points(units), self.limits)
+            )
         except Exception:  # the readings are kept: the answer must not look otherwise
-            log.warning("which points the bundles know cannot be told now", exc_info=True)
+            log.warning(
+                "which points the bundles know cannot be told now", exc_info=True
+            )
             return stored
         for point in unknown:
             label = self.choice.label(point.facility_id)
@@ -64,7 +70,9 @@ class PushedReadings:
 
     def _push(self, units: Sequence[PushedUnit], sees: Callable[[str], bool]) -> Stored:
         check_count(len(units), self.limits.units, "units")
-        check_count(sum(len(unit.readings) for unit in units), self.limits.readings, "readings")
+        check_count(
+            sum(len(unit.readings) for unit in units), self.limits.readings, "readings"
+        )
         readings = []
         events = []
         rows = []
@@ -107,7 +115,9 @@ class PushedReadings:
 
     async def _known_points(self, units: Sequence[PushedUnit]) -> KnownPoints:
         """Return the points that the bundles of each unit's class look at."""
-        classes = {body.unit: body.equipment_class or "" for body in units if body.readings}
+        classes = {
+            body.unit: body.equipment_class or "" for body in units if body.readings
+        }
         for unit in [unit for unit, name in classes.items() if not name]:
             classes[unit] = await asyncio.to_thread(self._class_of, unit)
         points = {name: await self._points_of(name) for name in set(classes.values())}
@@ -120,7 +130,11 @@ class PushedReadings:
     async def _points_of(self, class_name: str) -> set[str] | None:
         """Return points that the bundles of a class look at; None where one cannot be read."""
         assigned = await asyncio.to_thread(self.store.assignments)
-        bundles = {bundle for (_, name), bundle in assigned.items() if name in (class_name, ALL)}
+        bundles = {
+            bundle
+            for (_, name), bundle in assigned.items()
+            if name in (class_name, ALL)
+        }
         points: set[str] = set()
         for bundle in bundles:
             if bundle not in self._points:

@@ -48,7 +48,9 @@ async def ready_state(
     try:
         await within(_any_answers(choice.stages, sorted(bundles)), choice.config.limits)
     except BundleError as error:
-        reason = f": {choice.plain(error)}" if caller and caller.facility_id == FLEET else ""
+        reason = (
+            f": {choice.plain(error)}" if caller and caller.facility_id == FLEET else ""
+        )
         raise Refused(f"no bundle that serves can be read{reason}") from error
     if caller is None:
         return {"status": "ready"}
@@ -63,7 +65,9 @@ async def ready_state(
                 }
             )
     if caller.facility_id != FLEET:
-        bundles = await asyncio.to_thread(choice.bundles_of, caller.facility_id, assigned)
+        bundles = await asyncio.to_thread(
+            choice.bundles_of, caller.facility_id, assigned
+        )
     return {
         "status": "ready",
         "bundles": len(bundles),

@@ -52,7 +52,9 @@ class RecordCache:
             return
         table, events = record
         new = canonical(unit, list(zip(*(row[2:] for row in rows), strict=True)))
-        newest = {(row[2], row[3]): n for n, row in enumerate(rows)}  # the last of a day holds
+        newest = {
+            (row[2], row[3]): n for n, row in enumerate(rows)
+        }  # the last of a day holds
         new = new.take(pa.array(sorted(newest.values())))
         days = table["date"].cast(pa.int32()).to_pylist()
         pairs = zip(table["point_id"].to_pylist(), days, strict=True)

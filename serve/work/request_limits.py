@@ -15,7 +15,9 @@ T = TypeVar("T")
 def check_count(count: int, most: int, what: str, advice: str = "") -> None:
     """Raise TooMuch where a request has more of something than the most that is allowed."""
     if count > most:
-        raise TooMuch(f"{count} {what} in one request; at most {most} are allowed{advice}")
+        raise TooMuch(
+            f"{count} {what} in one request; at most {most} are allowed{advice}"
+        )
 
 
 async def within(work: Awaitable[T], limits: Limits, seconds: float | None = None) -> T:

@@ -91,7 +91,8 @@ def facility_summary(name: str, units: int, rows: Rows) -> FacilitySummary:
         "facility_id": name,
         "equipment": units,
         "in_alarm": sum(
-            any(is_sure_alarm(entry, horizon) for horizon in entry["alarms"]) for entry in entries
+            any(is_sure_alarm(entry, horizon) for horizon in entry["alarms"])
+            for entry in entries
         ),
         "alarms": alarms,
         "not_scored": units - len(scored),

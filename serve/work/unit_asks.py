@@ -22,7 +22,9 @@ from serve.work.record_cache import RecordCache
 class UnitAsks:
     """Asks for equipment of the store, and for what a request sends."""
 
-    def __init__(self, store: Store, choice: BundleChoice, records: RecordCache) -> None:
+    def __init__(
+        self, store: Store, choice: BundleChoice, records: RecordCache
+    ) -> None:
         self.store = store
         self.choice = choice
         self.records = records
@@ -74,7 +76,9 @@ class UnitAsks:
                 raise Refused(f"{named}: no value is given, only nulls")
             raise Unknown(f"{named} is not known here: send its readings, or a window")
         bundle_id = self.choice.bundle_for(unit.facility_id, class_name)
-        table, events = self.records.of(stored) if stored else (CANONICAL.empty_table(), [])
+        table, events = (
+            self.records.of(stored) if stored else (CANONICAL.empty_table(), [])
+        )
         new_events = [row for row in event_rows(unit, body.events) if row not in events]
         install_day = day_number(body.install_date)
         if stored and body.install_date is None:

@@ -76,7 +76,9 @@ def _windows(y: Any, units: int) -> Windows:
         "split": ["cal"] * rows,
         "status": ["ok"] * rows,
     }
-    keys = pa.table({name: columns[name] for name in KEY_SCHEMA.names}, schema=KEY_SCHEMA)
+    keys = pa.table(
+        {name: columns[name] for name in KEY_SCHEMA.names}, schema=KEY_SCHEMA
+    )
     y_BH = y.reshape(rows, len(HORIZONS))
     return Windows(
         keys=keys,

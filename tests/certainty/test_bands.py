@@ -9,7 +9,13 @@ import pytest
 from scipy.optimize import minimize
 from scipy.special import expit
 
-from hvac.certainty.bands import INTERCEPT_STD, SLOPE_STD, RiskBands, _lines, fit_risk_bands
+from hvac.certainty.bands import (
+    INTERCEPT_STD,
+    SLOPE_STD,
+    RiskBands,
+    _lines,
+    fit_risk_bands,
+)
 from hvac.decision.decision import Decision, Scored
 from hvac.decision.fit_decisions import DecisionConfig, fit_decisions
 from tests.certainty.fleets_example import HORIZONS, FleetFacts, fleet

@@ -7,7 +7,13 @@ import pytest
 
 from hvac.certainty.bands import RiskBands
 from hvac.certainty.certainty import Certainty, fit_certainty
-from hvac.certainty.withholding import Rule, UnitAlarms, false_alarms, kept, within_budget
+from hvac.certainty.withholding import (
+    Rule,
+    UnitAlarms,
+    false_alarms,
+    kept,
+    within_budget,
+)
 from hvac.decision.abstain_config import AbstainConfig
 from hvac.decision.fit_decisions import DecisionConfig, fit_decisions
 from hvac.decision.thresholds import alarms
@@ -27,7 +33,9 @@ def test_alarm_is_kept_where_enough_draws_alarm() -> None:
     assert kept(alarm_BH, drawn_BH, rule(0.8)).tolist() == [[YES, YES], [NO, YES]]
 
 
-def test_silence_about_a_machine_that_no_other_is_like_needs_a_look_and_an_alarm_does_not() -> None:
+def test_silence_about_a_machine_that_no_other_is_like_needs_a_look_and_an_alarm_does_not() -> (
+    None
+):
     flat = RiskBands(np.ones((4, 2)), np.zeros((4, 2)))
     certainty = Certainty(flat, rule(0.5))
     risk_BH = np.array([[0.1, 0.9], [0.1, 0.9]])
@@ -130,7 +138,9 @@ def test_certainty_comes_back_from_its_arrays_and_damage_is_refused() -> None:
 
 
 @pytest.mark.parametrize("seed", [0, 1, 9, 10])
-def test_what_a_shorter_horizon_keeps_counts_against_the_promise_of_a_longer_one(seed: int) -> None:
+def test_what_a_shorter_horizon_keeps_counts_against_the_promise_of_a_longer_one(
+    seed: int,
+) -> None:
     """The rules of these fleets are stricter at longer horizons, where shorter ones keep alarms."""
     rng = np.random.default_rng(seed)
     seen = fleet(facts_of(rng), 30, rng)

@@ -39,7 +39,12 @@ class Tables:
         names = [machine for machine in machines for _ in range(3)]
         days = [START + dt.timedelta(days=day + 7 * i) for i, day in enumerate(starts)]
         self.events = pd.DataFrame(
-            {"facility_id": "S1", "equipment_id": names, "kind": "failure", "start": days}
+            {
+                "facility_id": "S1",
+                "equipment_id": names,
+                "kind": "failure",
+                "start": days,
+            }
         )
         self.events["end"] = self.events["start"]
         self.equipment = pd.DataFrame(
@@ -50,7 +55,10 @@ class Tables:
         """Write the tables; the source that names them."""
         for name in ("readings", "events", "equipment"):
             getattr(self, name).to_csv(folder / f"{name}.csv", index=False)
-        files = {name: str(folder / f"{name}.csv") for name in ("readings", "events", "equipment")}
+        files = {
+            name: str(folder / f"{name}.csv")
+            for name in ("readings", "events", "equipment")
+        }
         return SourceConfig(**files)
 
 

@@ -46,7 +46,9 @@ def passes(tmp_path: Path) -> bool:
 def test_tables_of_our_names_need_no_mapping(run_init: Run, tmp_path: Path) -> None:
     tables = Tables().write(tmp_path)
     status, text, _ = run_init(
-        str(tables.readings), f"--events={tables.events}", f"--equipment={tables.equipment}"
+        str(tables.readings),
+        f"--events={tables.events}",
+        f"--equipment={tables.equipment}",
     )
     assert status == 0
     assert "columns" not in text
@@ -54,7 +56,9 @@ def test_tables_of_our_names_need_no_mapping(run_init: Run, tmp_path: Path) -> N
     assert passes(tmp_path)
 
 
-def test_columns_of_other_names_are_mapped_and_marked(run_init: Run, tmp_path: Path) -> None:
+def test_columns_of_other_names_are_mapped_and_marked(
+    run_init: Run, tmp_path: Path
+) -> None:
     tables = Tables()
     others = {
         "equipment_id": "machineID",
@@ -85,10 +89,16 @@ def test_hint_on_a_column_that_cannot_be_guessed_gets_further(
     """The other columns are guessed all the same, and the register's class goes by another name."""
     tables = Tables()
     tables.readings = tables.readings.drop(columns="class", errors="ignore")
-    tables.events = tables.events.rename(columns={"start": "ereignis_am", "end": "repaired"})
+    tables.events = tables.events.rename(
+        columns={"start": "ereignis_am", "end": "repaired"}
+    )
     tables.equipment = tables.equipment.rename(columns={"class": "type"})
     source = tables.write(tmp_path)
-    given = (str(source.readings), f"--events={source.events}", f"--equipment={source.equipment}")
+    given = (
+        str(source.readings),
+        f"--events={source.events}",
+        f"--equipment={source.equipment}",
+    )
     status, text, errors = run_init(*given)
     assert (status, text) == (2, "")
     assert "add source.columns.start=<column>" in " ".join(errors.split())
@@ -112,7 +122,9 @@ def wide(tables: Tables) -> pd.DataFrame:
     )
 
 
-def test_wide_table_of_many_machines_gets_a_pattern(run_init: Run, tmp_path: Path) -> None:
+def test_wide_table_of_many_machines_gets_a_pattern(
+    run_init: Run, tmp_path: Path
+) -> None:
     tables = Tables()
     source = tables.write(tmp_path)
     wide(tables).to_csv(tmp_path / "bms.csv")
@@ -138,7 +150,10 @@ def test_file_a_machine_in_a_folder_a_facility_gets_a_path_pattern(
             folder / f"{machine}.csv"
         )
     facility = (
-        tables.events["equipment_id"].str[-2:].astype(int).map(lambda n: f"S{1 + (n - 1) % 2}")
+        tables.events["equipment_id"]
+        .str[-2:]
+        .astype(int)
+        .map(lambda n: f"S{1 + (n - 1) % 2}")
     )
     tables.events["facility_id"] = facility
     source = tables.write(tmp_path)
@@ -156,7 +171,9 @@ def test_inspection_record_is_recognised(run_init: Run, tmp_path: Path) -> None:
     fleet = simulate(config)
     write_inspection_csv(fleet, tmp_path / "record.csv")
     fleet.events.to_pandas().to_csv(tmp_path / "events.csv", index=False)
-    _, text, _ = run_init(str(tmp_path / "record.csv"), f"--events={tmp_path / 'events.csv'}")
+    _, text, _ = run_init(
+        str(tmp_path / "record.csv"), f"--events={tmp_path / 'events.csv'}"
+    )
     assert "format: inspection  # GUESS" in text
     looked = check.run(load_run(str(tmp_path / "run.yaml")))
     assert not [fault for fault in looked.faults if fault.level == "stops"]
@@ -174,7 +191,9 @@ def test_what_cannot_be_guessed_is_refused_in_one_sentence(
     header: str, setting: str, run_init: Run, tmp_path: Path
 ) -> None:
     path = tmp_path / "odd.csv"
-    row = ",".join("2024-01-01" if name == "date" else "a" for name in header.split(","))
+    row = ",".join(
+        "2024-01-01" if name == "date" else "a" for name in header.split(",")
+    )
     path.write_text(f"{header}\n{row}\n", encoding="utf-8")
     status, text, error = run_init(str(path))
     assert (status, text) == (2, "")
@@ -184,7 +203,9 @@ def test_what_cannot_be_guessed_is_refused_in_one_sentence(
 
 def test_settings_that_are_given_are_taken(run_init: Run, tmp_path: Path) -> None:
     tables = Tables()
-    tables.readings["value"] = [f"{value:.3f}".replace(".", ",") for value in tables.readings.value]
+    tables.readings["value"] = [
+        f"{value:.3f}".replace(".", ",") for value in tables.readings.value
+    ]
     source = tables.write(tmp_path)
     log = f"--events={source.events}"
     status, text, error = run_init(str(source.readings), log)
@@ -217,11 +238,17 @@ GERMAN = {
 
 def german(folder: Path) -> tuple[str, ...]:
     tables = Tables()
-    tables.readings["date"] = [f"{d[8:]}.{d[5:7]}.{d[:4]}" for d in tables.readings["date"]]
+    tables.readings["date"] = [
+        f"{d[8:]}.{d[5:7]}.{d[:4]}" for d in tables.readings["date"]
+    ]
     for name in ("readings", "events", "equipment"):
         setattr(tables, name, getattr(tables, name).rename(columns=GERMAN))
     source = tables.write(folder)
-    return (str(source.readings), f"--events={source.events}", f"--equipment={source.equipment}")
+    return (
+        str(source.readings),
+        f"--events={source.events}",
+        f"--equipment={source.equipment}",
+    )
 
 
 def test_german_tables_need_the_order_of_day_and_month_and_nothing_else(
@@ -231,7 +258,9 @@ def test_german_tables_need_the_order_of_day_and_month_and_nothing_else(
     status, _, errors = run_init(*given)
     assert status == 2
     assert "source.date_format: '%d.%m.%Y'" in errors
-    status, text, errors = run_init(*given, "source.date_format=%d.%m.%Y")  # as a shell passes it
+    status, text, errors = run_init(
+        *given, "source.date_format=%d.%m.%Y"
+    )  # as a shell passes it
     assert status == 0, text + errors
     for ours, theirs in GERMAN.items():
         assert f"{ours}: {theirs}  # GUESS" in text
@@ -250,7 +279,10 @@ def test_long_table_of_unknown_words_is_not_taken_for_a_wide_one(
     assert (status, text) == (2, "")
     told = " ".join(errors.split())
     settings = ("equipment_id", "point_id", "value")
-    assert "add " + " ".join(f"source.columns.{name}=<column>" for name in settings) in told
+    assert (
+        "add " + " ".join(f"source.columns.{name}=<column>" for name in settings)
+        in told
+    )
     settings_given = [f"source.columns.{ours}={names[ours]}" for ours in settings]
     status, text, errors = run_init(
         str(source.readings), f"--events={source.events}", *settings_given

@@ -46,7 +46,9 @@ def all_at_once(tables: Tables) -> None:
 def test_one_check_finds_all_faults_with_what_mends_each(tmp_path: Path) -> None:
     tables = Tables()
     all_at_once(tables)
-    found = texts(checked(tables.write(tmp_path), labels={"events": ["failure", "leak"]}))
+    found = texts(
+        checked(tables.write(tmp_path), labels={"events": ["failure", "leak"]})
+    )
     for words in (
         "source.time_zone",
         "set source.missing_values: [-9999]",
@@ -63,7 +65,9 @@ Finding = Callable[[Tables], None]
 
 
 def decimal_commas(tables: Tables) -> None:
-    tables.readings["value"] = [f"{value:.3f}".replace(".", ",") for value in tables.readings.value]
+    tables.readings["value"] = [
+        f"{value:.3f}".replace(".", ",") for value in tables.readings.value
+    ]
 
 
 def stamps_in_utc(tables: Tables) -> None:
@@ -110,11 +114,31 @@ MENDED: dict[str, tuple[Finding, str, dict[str, Any], dict[str, Any]]] = {
     "matching": (strangers, "source.min_matching", {"min_matching": 0.1}, {}),
     "sentinel": (sentinels, "missing_values: [-9999]", {"missing_values": [-9999]}, {}),
     "class": (no_class, "windows.class: all", {}, {"windows": {"class": "all"}}),
-    "points": (rare_point, "min_point_share", {}, {"windows": {"min_point_share": 0.0}}),
-    "thin": (thin_machine, "windows.min_observed", {}, {"windows": {"min_observed": 0.1}}),
+    "points": (
+        rare_point,
+        "min_point_share",
+        {},
+        {"windows": {"min_point_share": 0.0}},
+    ),
+    "thin": (
+        thin_machine,
+        "windows.min_observed",
+        {},
+        {"windows": {"min_observed": 0.1}},
+    ),
     "dates": (odd_dates, "source.date_format", {"date_format": "%d.%m+%Y"}, {}),
-    "limits": (no_fault, "normalise: baseline", {}, {"windows": {"normalise": "baseline"}}),
-    "short": (short_record, "splits.kind: equipment", {}, {"splits": {"kind": "equipment"}}),
+    "limits": (
+        no_fault,
+        "normalise: baseline",
+        {},
+        {"windows": {"normalise": "baseline"}},
+    ),
+    "short": (
+        short_record,
+        "splits.kind: equipment",
+        {},
+        {"splits": {"kind": "equipment"}},
+    ),
 }
 
 
@@ -154,7 +178,9 @@ def test_refusals_of_many_files_are_one_sentence(tmp_path: Path) -> None:
     for part in range(3):
         rows = [lines[0], *lines[1 + part :: 3]]
         (tmp_path / f"part-{part}.csv").write_text("\n".join(rows))
-    stopped = texts(checked(source.replace(readings=str(tmp_path / "part-*.csv"))), "stops")
+    stopped = texts(
+        checked(source.replace(readings=str(tmp_path / "part-*.csv"))), "stops"
+    )
     assert len(stopped.splitlines()) == 1
     assert "and so in" in stopped
 
@@ -192,7 +218,9 @@ def test_facts_are_json_and_lines_name_every_fault(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("language", ["en", "ja"])
-def test_page_shows_machines_and_events_without_a_script(language: str, tmp_path: Path) -> None:
+def test_page_shows_machines_and_events_without_a_script(
+    language: str, tmp_path: Path
+) -> None:
     tables = Tables()
     sentinels(tables)
     check = checked(tables.write(tmp_path))
@@ -213,7 +241,10 @@ def test_page_draws_the_worst_machines_and_counts_the_others(
     tables = Tables()
     thin_machine(tables)
     write_check_page(
-        checked(tables.write(tmp_path)), name="x", path=tmp_path / "c.html", language="en"
+        checked(tables.write(tmp_path)),
+        name="x",
+        path=tmp_path / "c.html",
+        language="en",
     )
     page = (tmp_path / "c.html").read_text(encoding="utf-8")
     picture = page[page.index("<svg") : page.index("</svg>")]
@@ -226,10 +257,17 @@ def test_cost_is_within_a_factor_of_three_of_what_was_measured() -> None:
     results = ROOT / "benchmarks" / "results"
     demo = json.loads((results / "pipeline.json").read_text(encoding="utf-8"))["now"]
     guess = expected_cost(
-        readings=1_400_000, windows=32_900, points=5, machines=288, family="hybrid", cpus=2
+        readings=1_400_000,
+        windows=32_900,
+        points=5,
+        machines=288,
+        family="hybrid",
+        cpus=2,
     )
     assert 1 / 3 < guess.minutes * 60 / demo["seconds"] < 3
-    for run in json.loads((results / "scale.json").read_text(encoding="utf-8"))["windows"]:
+    for run in json.loads((results / "scale.json").read_text(encoding="utf-8"))[
+        "windows"
+    ]:
         guess = expected_cost(
             readings=run["windows"],
             windows=run["windows"],
@@ -297,7 +335,9 @@ def test_two_files_that_read_as_one_machine_stop_until_paths_tell_them_apart(
         wide = rows.pivot(index="date", columns="point_id", values="value")
         (tmp_path / "S1").mkdir(exist_ok=True)
         wide.to_csv(tmp_path / "S1" / f"{machine}.csv")
-    source = tables.write(tmp_path).replace(readings=str(tmp_path / "S1"), format="wide", wide=OWN)
+    source = tables.write(tmp_path).replace(
+        readings=str(tmp_path / "S1"), format="wide", wide=OWN
+    )
     merged = texts(checked(source.replace(min_matching=0.0)), "stops")
     assert "source.path_pattern" in merged
     assert "differ for the same moment" in merged
@@ -311,7 +351,9 @@ def test_japanese_page_tells_all_faults_in_japanese(tmp_path: Path) -> None:
     check = checked(tables.write(tmp_path), labels={"events": ["failure", "leak"]})
     path = tmp_path / "check.html"
     write_check_page(check, name="small", path=path, language="ja")
-    lines = re.findall(r"<li[ >](.*?)</li>", path.read_text(encoding="utf-8"), re.DOTALL)
+    lines = re.findall(
+        r"<li[ >](.*?)</li>", path.read_text(encoding="utf-8"), re.DOTALL
+    )
     items = [line for line in lines if not line.startswith("<a")]
     assert len(items) == len(check.faults) > 5
     plain = [re.sub(r"<[^>]+>", " ", item) for item in items]

@@ -29,7 +29,9 @@ def fleet(rows=4000, groups=400, seed=0, slope=0.5):
     seen_B=arrays(float, 60, elements=LOGITS),
     method=st.sampled_from(["auto", "isotonic", "platt", "shift"]),
 )
-def test_risk_never_falls_with_the_score_and_stays_off_the_walls(score_B, y_B, seen_B, method):
+def test_risk_never_falls_with_the_score_and_stays_off_the_walls(
+    score_B, y_B, seen_B, method
+):
     calibrator = fit_calibrator(score_B, y_B, groups_B=np.arange(40), method=method)
     risk_B = calibrator.transform(np.sort(seen_B))
     assert np.all(np.isfinite(risk_B))
@@ -45,7 +47,9 @@ def test_fit_does_not_depend_on_row_order(order):
     score_B = np.round(score_B)
     for method in ("isotonic", "platt", "shift"):
         one = fit_calibrator(score_B, y_B, groups_B=groups_B, method=method)
-        two = fit_calibrator(score_B[order], y_B[order], groups_B=groups_B[order], method=method)
+        two = fit_calibrator(
+            score_B[order], y_B[order], groups_B=groups_B[order], method=method
+        )
         assert one.transform(score_B) == pytest.approx(two.transform(score_B), abs=1e-6)
 
 
@@ -85,12 +89,16 @@ def test_shift_meets_laplace_mean_when_positives_are_few_or_all(ones):
     calibrator = fit_calibrator(score_B, y_B, groups_B=np.arange(200))
     assert calibrator.method == "shift"
     assert calibrator.slope == 1
-    assert calibrator.transform(score_B).mean() == pytest.approx((ones + 1) / 202, abs=1e-5)
+    assert calibrator.transform(score_B).mean() == pytest.approx(
+        (ones + 1) / 202, abs=1e-5
+    )
 
 
 @pytest.mark.parametrize("method", ["platt", "isotonic"])
 @pytest.mark.parametrize("direction", [-1.0, 0.0])
-def test_a_ranking_that_is_wrong_or_flat_is_shifted_and_never_turned_round(method, direction):
+def test_a_ranking_that_is_wrong_or_flat_is_shifted_and_never_turned_round(
+    method, direction
+):
     y_B = (np.arange(100) >= 50).astype(float)
     calibrator = fit_calibrator(
         direction * np.arange(100), y_B, groups_B=np.arange(100), method=method
@@ -106,7 +114,9 @@ def test_isotonic_ranks_inside_flat_stretches_and_beyond_the_ends():
 
 def test_isotonic_end_blocks_are_neither_zero_nor_one():
     y_B = (np.arange(40) >= 20).astype(float)
-    calibrator = fit_calibrator(np.arange(40.0), y_B, groups_B=np.arange(40), method="isotonic")
+    calibrator = fit_calibrator(
+        np.arange(40.0), y_B, groups_B=np.arange(40), method="isotonic"
+    )
     assert calibrator.risk_K == pytest.approx((1 / 22, 21 / 22))
 
 
@@ -114,7 +124,10 @@ def test_json_round_trip_is_exact_for_every_method():
     score_B, y_B, groups_B = fleet(rows=500)
     for method in ("isotonic", "platt", "shift"):
         calibrator = fit_calibrator(score_B, y_B, groups_B=groups_B, method=method)
-        assert Calibrator.from_json(json.loads(json.dumps(calibrator.to_json()))) == calibrator
+        assert (
+            Calibrator.from_json(json.loads(json.dumps(calibrator.to_json())))
+            == calibrator
+        )
 
 
 @pytest.mark.parametrize(
@@ -130,7 +143,9 @@ def test_json_round_trip_is_exact_for_every_method():
 )
 def test_a_damaged_calibrator_is_refused(broken):
     with pytest.raises(BundleError, match="calibrator"):
-        Calibrator.from_json(Calibrator(method="shift").to_json() | broken if broken else {})
+        Calibrator.from_json(
+            Calibrator(method="shift").to_json() | broken if broken else {}
+        )
 
 
 def test_no_rows_is_an_error_and_a_nan_score_stays_nan():
@@ -140,7 +155,10 @@ def test_no_rows_is_an_error_and_a_nan_score_stays_nan():
         Calibrator(method="shift"),
         Calibrator(method="isotonic", score_K=(0, 1), risk_K=(0.1, 0.2)),
     ):
-        assert np.isnan(calibrator.transform(np.array([np.nan, 0.0]))).tolist() == [True, False]
+        assert np.isnan(calibrator.transform(np.array([np.nan, 0.0]))).tolist() == [
+            True,
+            False,
+        ]
 
 
 def test_running_maximum_orders_horizons_and_leaves_ordered_ones_alone():

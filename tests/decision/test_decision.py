@@ -32,7 +32,9 @@ def scores(cal: Windows = CAL, seed: int = 0) -> np.ndarray:
     """Logits that know something, each horizon on a scale of its own."""
     assert cal.f_BCF is not None
     noise_BH = np.random.default_rng(seed).normal(size=(len(cal), 3))
-    return (cal.f_BCF[:, 0, :1] + noise_BH) * np.array([1.0, 4.0, 0.3]) + np.array([0.0, 2.0, -3.0])
+    return (cal.f_BCF[:, 0, :1] + noise_BH) * np.array([1.0, 4.0, 0.3]) + np.array(
+        [0.0, 2.0, -3.0]
+    )
 
 
 @pytest.mark.parametrize("method", ["auto", "isotonic", "platt", "shift"])
@@ -45,7 +47,9 @@ def test_risk_never_falls_with_the_horizon(method: str) -> None:
 
 @pytest.mark.parametrize("method", ["auto", "isotonic", "platt", "shift"])
 @pytest.mark.parametrize("policy", POLICIES, ids=lambda p: p["policy"])
-def test_thresholds_lie_above_0_and_at_most_at_1(method: str, policy: dict[str, Any]) -> None:
+def test_thresholds_lie_above_0_and_at_most_at_1(
+    method: str, policy: dict[str, Any]
+) -> None:
     made = decision(scores(), CAL, calibration=method, threshold=policy)
     assert made.threshold_H.shape == (3,)
     assert ((made.threshold_H > 0) & (made.threshold_H <= 1)).all()
@@ -87,7 +91,9 @@ def test_risks_are_near_the_share_of_positives() -> None:
     risk_BH = decision(scores(), CAL, calibration="platt").risk(scores())
     for h in range(3):
         known = CAL.known_BH[:, h]
-        assert risk_BH[known, h].mean() == pytest.approx(CAL.y_BH[known, h].mean(), abs=0.05)
+        assert risk_BH[known, h].mean() == pytest.approx(
+            CAL.y_BH[known, h].mean(), abs=0.05
+        )
 
 
 def test_given_calibrators_are_kept_and_thresholds_are_chosen_on_their_risks() -> None:
@@ -102,7 +108,9 @@ def test_given_calibrators_are_kept_and_thresholds_are_chosen_on_their_risks() -
 def test_threshold_is_chosen_on_the_risk_after_the_running_maximum() -> None:
     """With the 30-day risk always above, all horizons share it: their thresholds are 30-day risks."""
     given = tuple(Calibrator(method="shift", intercept=b) for b in (9.0, -9.0, -9.0))
-    made = decided(np.clip(scores(), -4, 4), CAL, config=DecisionConfig(), calibrators=given)
+    made = decided(
+        np.clip(scores(), -4, 4), CAL, config=DecisionConfig(), calibrators=given
+    )
     assert np.isin(made.threshold_H, made.risk(np.clip(scores(), -4, 4))[:, 0]).all()
 
 
@@ -120,7 +128,9 @@ def test_decision_does_not_depend_on_row_order() -> None:
         decision(scores(), CAL, calibration="isotonic"),
         decision(scores()[order], CAL.take(order), calibration="isotonic"),
     )
-    np.testing.assert_allclose(two.risk(scores(seed=1)), one.risk(scores(seed=1)), atol=1e-6)
+    np.testing.assert_allclose(
+        two.risk(scores(seed=1)), one.risk(scores(seed=1)), atol=1e-6
+    )
     np.testing.assert_allclose(two.threshold_H, one.threshold_H, atol=1e-6)
 
 
@@ -132,7 +142,9 @@ BY_FACILITY = {"by_facility": True}
 def test_facility_with_more_events_gets_a_higher_risk_for_the_same_score() -> None:
     score_BH, cal = fleet_of({"busy": (30, 1.0), "calm": (30, -1.0)})
     made, same_BH = decision(score_BH, cal, **BY_FACILITY), np.zeros((1, 3))
-    busy, calm = (made.risk(same_BH, np.array([name], dtype=object)) for name in ("busy", "calm"))
+    busy, calm = (
+        made.risk(same_BH, np.array([name], dtype=object)) for name in ("busy", "calm")
+    )
     assert (busy > 1.2 * calm).all()
     assert ((calm < made.risk(same_BH)) & (made.risk(same_BH) < busy)).all()
 
@@ -140,7 +152,10 @@ def test_facility_with_more_events_gets_a_higher_risk_for_the_same_score() -> No
 def test_each_window_is_judged_by_its_own_facility_as_if_it_stood_alone() -> None:
     score_BH, cal = fleet_of({"busy": (30, 1.0), "calm": (30, -1.0)})
     made, facility_B = decision(score_BH, cal, **BY_FACILITY), cal.column("facility_id")
-    risk_BH, threshold_BH = made.risk(score_BH, facility_B), made.threshold_BH(facility_B)
+    risk_BH, threshold_BH = (
+        made.risk(score_BH, facility_B),
+        made.threshold_BH(facility_B),
+    )
     assert (np.diff(risk_BH, axis=1) >= 0).all()
     for name, own in made.facilities.items():
         inside_B = facility_B == name
@@ -158,7 +173,9 @@ def test_facility_with_too_few_events_has_exactly_the_decision_of_its_class() ->
     assert made.own("none") == ([False] * 3, [False] * 3)
     for name in ("none", "tiny", "never seen", None):
         facility_B = np.array([name] * len(score_BH), dtype=object)
-        np.testing.assert_array_equal(made.risk(score_BH, facility_B), made.risk(score_BH))
+        np.testing.assert_array_equal(
+            made.risk(score_BH, facility_B), made.risk(score_BH)
+        )
         np.testing.assert_array_equal(
             made.threshold_BH(facility_B), np.tile(made.threshold_H, (len(score_BH), 1))
         )
@@ -166,10 +183,14 @@ def test_facility_with_too_few_events_has_exactly_the_decision_of_its_class() ->
 
 def test_class_itself_decides_the_same_whether_or_not_its_facilities_depart() -> None:
     score_BH, cal = fleet_of({"busy": (30, 1.0), "calm": (30, -1.0)})
-    assert replace(decision(score_BH, cal, **BY_FACILITY), facilities={}) == decision(score_BH, cal)
+    assert replace(decision(score_BH, cal, **BY_FACILITY), facilities={}) == decision(
+        score_BH, cal
+    )
 
 
-def test_facility_with_fewer_machines_than_a_threshold_needs_keeps_those_of_its_class() -> None:
+def test_facility_with_fewer_machines_than_a_threshold_needs_keeps_those_of_its_class() -> (
+    None
+):
     score_BH, cal = fleet_of({"small": (CUT_MACHINES - 1, 1.0), "rest": (60, 0.0)})
     made = decision(score_BH, cal, **BY_FACILITY)
     assert made.own("small") == ([True] * 3, [False] * 3)
@@ -209,8 +230,13 @@ def failing(units: int, of: int, *, above: float = 0.0, facility: str = "F") -> 
     """Units of one class of which some have events, told by their scores; all windows calibrate."""
     score_BH, cal = fleet_of({facility: (of, 0.0)})
     fails_B = np.repeat(np.arange(of) < units, 8)
-    known_BH, y_BH = np.ones((len(cal), 3), dtype=bool), np.tile(fails_B[:, None], (1, 3))
-    return Scored(score_BH + above + 2 * y_BH, replace(cal, y_BH=y_BH, known_BH=known_BH))
+    known_BH, y_BH = (
+        np.ones((len(cal), 3), dtype=bool),
+        np.tile(fails_B[:, None], (1, 3)),
+    )
+    return Scored(
+        score_BH + above + 2 * y_BH, replace(cal, y_BH=y_BH, known_BH=known_BH)
+    )
 
 
 def decide(classes: dict[str, Scored], **more: Any) -> dict[str, Decision]:
@@ -220,13 +246,18 @@ def decide(classes: dict[str, Scored], **more: Any) -> dict[str, Decision]:
 def test_class_whose_units_with_events_are_enough_has_thresholds_of_its_own() -> None:
     alone = decide({"many": failing(FEW_UNITS, 40)})["many"]
     beside = decide(
-        {"many": failing(FEW_UNITS, 40), "other": failing(FEW_UNITS, 60, above=1.0, facility="G")},
+        {
+            "many": failing(FEW_UNITS, 40),
+            "other": failing(FEW_UNITS, 60, above=1.0, facility="G"),
+        },
         calibration="platt",
     )
     assert all((each.policy, each.note) == ("f1", "") for each in alone.thresholds)
     assert (
         beside["many"].thresholds
-        == decide({"many": failing(FEW_UNITS, 40)}, calibration="platt")["many"].thresholds
+        == decide({"many": failing(FEW_UNITS, 40)}, calibration="platt")[
+            "many"
+        ].thresholds
     )
     assert beside["many"].thresholds != beside["other"].thresholds
 
@@ -235,7 +266,10 @@ def test_class_with_few_such_units_takes_the_thresholds_of_all_classes_together_
     None
 ):
     found = decide(
-        {"few": failing(FEW_UNITS - 1, 40), "more": failing(FEW_UNITS, 60, above=1.0, facility="G")}
+        {
+            "few": failing(FEW_UNITS - 1, 40),
+            "more": failing(FEW_UNITS, 60, above=1.0, facility="G"),
+        }
     )
     few, more = found["few"].thresholds, found["more"].thresholds
     assert all(each.policy == "f1" for each in few)
@@ -245,7 +279,10 @@ def test_class_with_few_such_units_takes_the_thresholds_of_all_classes_together_
     )
     assert all(each.note == "" for each in more)
     again = decide(
-        {"few": failing(0, 40), "twice": failing(FEW_UNITS, 60, above=1.0, facility="G")}
+        {
+            "few": failing(0, 40),
+            "twice": failing(FEW_UNITS, 60, above=1.0, facility="G"),
+        }
     )["few"].thresholds
     assert all("0 units" in each.note for each in again)
 
@@ -263,7 +300,9 @@ def test_all_classes_with_few_such_units_alarm_by_the_budget_and_say_so() -> Non
         threshold={"policy": "budget"},
     )
     for name, each in asked.items():
-        assert [t.value for t in each.thresholds] == [t.value for t in found[name].thresholds]
+        assert [t.value for t in each.thresholds] == [
+            t.value for t in found[name].thresholds
+        ]
         assert all("too few" not in threshold.note for threshold in each.thresholds)
 
 
@@ -271,21 +310,30 @@ def test_evidence_is_counted_in_units_by_horizon_and_survives_json() -> None:
     scored = failing(12, 40)
     known_BH = scored.windows.labels[1].copy()
     known_BH[:8, 0] = False  # all windows of the first unit
-    found = decide({"ahu": scored._replace(windows=replace(scored.windows, known_BH=known_BH))})[
-        "ahu"
-    ]
+    found = decide(
+        {"ahu": scored._replace(windows=replace(scored.windows, known_BH=known_BH))}
+    )["ahu"]
     assert (found.units, found.units_with_event) == (40, (11, 12, 12))
     again = Decision.from_json(json.loads(json.dumps(found.to_json())))
     assert (again.units, again.units_with_event) == (40, (11, 12, 12))
     assert again == found
-    older = {key: value for key, value in found.to_json().items() if not key.startswith("units")}
-    assert (Decision.from_json(older).units, Decision.from_json(older).units_with_event) == (0, ())
+    older = {
+        key: value
+        for key, value in found.to_json().items()
+        if not key.startswith("units")
+    }
+    assert (
+        Decision.from_json(older).units,
+        Decision.from_json(older).units_with_event,
+    ) == (0, ())
 
 
 def test_training_windows_off_the_grid_that_is_evaluated_do_not_calibrate() -> None:
     made = windows(40, seed=1)
     split = ["train"] * 20 + ["tune", "cal"] * 10
-    made = replace(made, keys=made.keys.set_column(5, "split", pa.array(split, pa.string())))
+    made = replace(
+        made, keys=made.keys.set_column(5, "split", pa.array(split, pa.string()))
+    )
     day_B = made.end_day_B
     assert on_grid(made, 1).all()
     found_B = on_grid(made, 5)

@@ -11,10 +11,14 @@ from hvac.decision.departures import LEAST_MACHINES, fit_shift
 from hvac.decision.pooling import CalPart
 
 CLASS = Calibrator(method="platt", slope=1.0, intercept=-1.0)
-STEPS = Calibrator(method="isotonic", score_K=(-2.0, 0.0, 2.0), risk_K=(0.01, 0.3, 0.95))
+STEPS = Calibrator(
+    method="isotonic", score_K=(-2.0, 0.0, 2.0), risk_K=(0.01, 0.3, 0.95)
+)
 
 
-def part(machines: int, *, shift: float = 0.0, seed: int = 0, windows: int = 10) -> CalPart:
+def part(
+    machines: int, *, shift: float = 0.0, seed: int = 0, windows: int = 10
+) -> CalPart:
     """Machines whose log-odds lie `shift` above what the class's calibrator says."""
     rng = np.random.default_rng(seed)
     score_B = np.repeat(rng.normal(0, 1, machines), windows)
@@ -33,9 +37,13 @@ def test_facility_that_is_like_its_class_hardly_departs() -> None:
 
 
 @pytest.mark.parametrize("kind", [0, 1])
-def test_shift_is_exactly_0_where_too_few_machines_have_a_kind_of_label(kind: int) -> None:
+def test_shift_is_exactly_0_where_too_few_machines_have_a_kind_of_label(
+    kind: int,
+) -> None:
     def seen(machines: int) -> CalPart:
-        return CalPart(np.zeros(40), (np.arange(40) < machines) == bool(kind), np.arange(40))
+        return CalPart(
+            np.zeros(40), (np.arange(40) < machines) == bool(kind), np.arange(40)
+        )
 
     assert fit_shift(CLASS, seen(LEAST_MACHINES - 1)) == 0.0
     assert fit_shift(CLASS, seen(LEAST_MACHINES)) != 0.0
@@ -51,10 +59,17 @@ def test_windows_more_often_taken_of_the_same_machines_prove_nothing_more() -> N
     assert fit_shift(CLASS, often) == pytest.approx(fit_shift(CLASS, once), abs=1e-9)
 
 
-@pytest.mark.parametrize("calibrator", [CLASS, STEPS, Calibrator(method="shift", intercept=0.5)])
-def test_shifted_risks_rise_by_the_shift_and_keep_their_order(calibrator: Calibrator) -> None:
+@pytest.mark.parametrize(
+    "calibrator", [CLASS, STEPS, Calibrator(method="shift", intercept=0.5)]
+)
+def test_shifted_risks_rise_by_the_shift_and_keep_their_order(
+    calibrator: Calibrator,
+) -> None:
     score_B = np.linspace(-3, 3, 101)
-    before, after = calibrator.transform(score_B), bent(calibrator, 1.0, 0.7).transform(score_B)
+    before, after = (
+        calibrator.transform(score_B),
+        bent(calibrator, 1.0, 0.7).transform(score_B),
+    )
     assert (np.diff(after) >= 0).all()
     assert (after >= before).all()
     if calibrator.method != "isotonic":

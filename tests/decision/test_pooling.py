@@ -11,7 +11,9 @@ from hvac.decision.calibrator_fit import fit_calibrator
 from hvac.decision.pooling import CalPart, correct, fit_calibrators
 
 
-def part(machines: int, *, shift: float = 0.0, seed: int = 0, windows: int = 10) -> CalPart:
+def part(
+    machines: int, *, shift: float = 0.0, seed: int = 0, windows: int = 10
+) -> CalPart:
     """Machines with a log-odds of their own each; labels drawn from it, moved by a shift the score does not know."""
     rng = np.random.default_rng(seed)
     score_B = np.repeat(rng.normal(-1, 1.5, machines), windows)
@@ -50,13 +52,22 @@ def test_pooling_keeps_the_order_of_machines_of_different_classes_better_than_ca
     """Scores are right log-odds already; what calibration does to their order is chance."""
 
     def apart(found: dict[str, object], held: dict[str, CalPart]) -> float:
-        risk = np.concatenate([found[name].transform(p.score_B) for name, p in held.items()])  # type: ignore[attr-defined]
+        risk = np.concatenate(
+            [found[name].transform(p.score_B) for name, p in held.items()]
+        )  # type: ignore[attr-defined]
         truth = np.concatenate([p.score_B for p in held.values()])
-        return float(np.corrcoef(np.argsort(np.argsort(risk)), np.argsort(np.argsort(truth)))[0, 1])
+        return float(
+            np.corrcoef(np.argsort(np.argsort(risk)), np.argsort(np.argsort(truth)))[
+                0, 1
+            ]
+        )
 
     cal = {f"c{i}": part(10, seed=i) for i in range(8)}
     held = {f"c{i}": part(40, seed=100 + i) for i in range(8)}
-    alone = {name: fit_calibrator(p.score_B, p.y_B, groups_B=p.groups_B) for name, p in cal.items()}
+    alone = {
+        name: fit_calibrator(p.score_B, p.y_B, groups_B=p.groups_B)
+        for name, p in cal.items()
+    }
     assert apart(dict(fit_calibrators(cal)), held) > apart(dict(alone), held)
 
 
@@ -81,7 +92,10 @@ def test_scores_that_rank_the_wrong_way_round_are_not_turned() -> None:
 
 
 def test_fleet_with_too_few_positives_falls_back_to_a_shift() -> None:
-    none = {f"c{i}": CalPart(np.linspace(-2, 2, 20), np.zeros(20), np.arange(20)) for i in range(3)}
+    none = {
+        f"c{i}": CalPart(np.linspace(-2, 2, 20), np.zeros(20), np.arange(20))
+        for i in range(3)
+    }
     assert {each.method for each in fit_calibrators(none).values()} == {"shift"}
 
 
@@ -128,10 +142,13 @@ def test_correction_is_the_same_for_all_classes_and_turns_no_order_round() -> No
         "a": Calibrator(method="platt", slope=0.8, intercept=-1.0),
         "b": Calibrator(method="platt", slope=1.3),
     }
-    found = correct(fleet, {"a": wrong._replace(score_B=-wrong.score_B), "b": held_back(10, 0.5)})
+    found = correct(
+        fleet, {"a": wrong._replace(score_B=-wrong.score_B), "b": held_back(10, 0.5)}
+    )
     at_B = np.linspace(-4, 4, 50)
     before_B, after_B = (
-        np.concatenate([each[name].transform(at_B) for name in fleet]) for each in (fleet, found)
+        np.concatenate([each[name].transform(at_B) for name in fleet])
+        for each in (fleet, found)
     )
     assert np.abs(after_B - before_B).max() > 0.01
     np.testing.assert_array_equal(
@@ -141,5 +158,7 @@ def test_correction_is_the_same_for_all_classes_and_turns_no_order_round() -> No
 
 def test_class_without_held_back_windows_is_corrected_by_the_others() -> None:
     nothing = CalPart(np.empty(0), np.empty(0), np.empty(0))
-    found = correct({"pump": EVEN, "fan": EVEN}, {"pump": held_back(200, 0.8), "fan": nothing})
+    found = correct(
+        {"pump": EVEN, "fan": EVEN}, {"pump": held_back(200, 0.8), "fan": nothing}
+    )
     assert found["fan"] == found["pump"] != EVEN

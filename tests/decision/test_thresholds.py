@@ -31,7 +31,10 @@ ROWS = st.lists(st.tuples(st.integers(1, 19), st.booleans()), min_size=1, max_si
 @settings(max_examples=80)
 @given(rows=ROWS)
 def test_f1_threshold_is_the_highest_of_the_best(rows):
-    risk_B, y_B = np.array([r / 20 for r, _ in rows]), np.array([int(y) for _, y in rows])
+    risk_B, y_B = (
+        np.array([r / 20 for r, _ in rows]),
+        np.array([int(y) for _, y in rows]),
+    )
     found = choose(risk_B, y_B, ThresholdConfig())
     if not y_B.any():
         assert found.policy == "budget"
@@ -44,10 +47,16 @@ def test_f1_threshold_is_the_highest_of_the_best(rows):
 @settings(max_examples=80)
 @given(rows=ROWS)
 def test_cost_threshold_is_the_highest_of_the_cheapest(rows):
-    risk_B, y_B = np.array([r / 20 for r, _ in rows]), np.array([int(y) for _, y in rows])
+    risk_B, y_B = (
+        np.array([r / 20 for r, _ in rows]),
+        np.array([int(y) for _, y in rows]),
+    )
     if not y_B.any():
         return
-    cost = {t: 5 * y_B[risk_B < t].sum() + (1 - y_B)[risk_B >= t].sum() for t in [*risk_B, 1.0]}
+    cost = {
+        t: 5 * y_B[risk_B < t].sum() + (1 - y_B)[risk_B >= t].sum()
+        for t in [*risk_B, 1.0]
+    }
     found = choose(risk_B, y_B, COST).value
     cheapest = max(t for t, each in cost.items() if each == min(cost.values()))
     assert (risk_B >= found).tolist() == (risk_B >= cheapest).tolist()
@@ -56,7 +65,10 @@ def test_cost_threshold_is_the_highest_of_the_cheapest(rows):
 @settings(max_examples=80)
 @given(
     rows=st.dictionaries(
-        st.tuples(st.integers(0, 2), st.integers(0, 15)), st.integers(1, 6), min_size=1, max_size=30
+        st.tuples(st.integers(0, 2), st.integers(0, 15)),
+        st.integers(1, 6),
+        min_size=1,
+        max_size=30,
     ),
     onsets=st.lists(st.tuples(st.integers(0, 2), st.integers(-5, 150)), max_size=4),
     horizon=st.sampled_from([5, 10, 30, 60]),
@@ -76,7 +88,8 @@ def test_false_episodes_equal_the_loop_oracle_at_every_threshold(rows, onsets, h
     for threshold, false in zip(*found, strict=True):
         episodes = alarms_oracle.episodes(risk_B >= threshold, unit, day, gap=gap)
         assert false == sum(
-            not alarms_oracle.is_true(each, onsets, horizon=horizon) for each in episodes
+            not alarms_oracle.is_true(each, onsets, horizon=horizon)
+            for each in episodes
         )
 
 
@@ -84,9 +97,15 @@ def test_budget_stops_before_the_first_threshold_that_breaks_it():
     weeks = 53
     risk_B = np.linspace(0.9, 0.1, weeks)
     days = np.random.default_rng(0).permutation(weeks) * 7
-    found = choose(risk_B, np.zeros(weeks), BUDGET, units_B=np.zeros(weeks, int), end_day_B=days)
+    found = choose(
+        risk_B, np.zeros(weeks), BUDGET, units_B=np.zeros(weeks, int), end_day_B=days
+    )
     curve = false_episodes(
-        risk_B, np.zeros(weeks), units_B=np.zeros(weeks, int), end_day_B=days, gap_days=14
+        risk_B,
+        np.zeros(weeks),
+        units_B=np.zeros(weeks, int),
+        end_day_B=days,
+        gap_days=14,
     )
     above = curve.false_K[curve.threshold_K >= found.value]
     assert above.max() == 1
@@ -101,7 +120,10 @@ def test_budget_counts_no_true_episode():
     y_B = np.r_[np.ones(5), np.zeros(48)]
     risk_B = np.where(y_B > 0, 0.9, 0.1)
     found = choose(
-        risk_B, y_B, BUDGET.replace(false_alarms_per_unit_year=0.0), end_day_B=np.zeros(53, int)
+        risk_B,
+        y_B,
+        BUDGET.replace(false_alarms_per_unit_year=0.0),
+        end_day_B=np.zeros(53, int),
     )
     assert found.value == 0.9
 

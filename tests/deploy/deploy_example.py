@@ -38,7 +38,9 @@ def filled(name: str) -> str:
         "<YOUR-WORKSPACE-URL>": "s3://bucket/fleet",
         "<YOUR-REGISTRY>": "registry.example:5000/team",
     }
-    return MARKER.sub(lambda found: values.get(found[0], found[0].strip("<>").lower()), text(name))
+    return MARKER.sub(
+        lambda found: values.get(found[0], found[0].strip("<>").lower()), text(name)
+    )
 
 
 def documents(name: str) -> list[dict[str, Any]]:
@@ -47,7 +49,9 @@ def documents(name: str) -> list[dict[str, Any]]:
 
 def manifests() -> dict[str, dict[str, Any]]:
     """Every Kubernetes object, by kind."""
-    return {document["kind"]: document for name in MANIFESTS for document in documents(name)}
+    return {
+        document["kind"]: document for name in MANIFESTS for document in documents(name)
+    }
 
 
 def ray_clusters() -> dict[str, dict[str, Any]]:
@@ -69,10 +73,16 @@ def groups(cluster: dict[str, Any]) -> list[dict[str, Any]]:
 def containers() -> list[dict[str, Any]]:
     """Every container of every manifest."""
     templates = [
-        group["template"] for cluster in ray_clusters().values() for group in groups(cluster)
+        group["template"]
+        for cluster in ray_clusters().values()
+        for group in groups(cluster)
     ]
     templates.append(manifests()["CronJob"]["spec"]["jobTemplate"]["spec"]["template"])
-    return [container for template in templates for container in template["spec"]["containers"]]
+    return [
+        container
+        for template in templates
+        for container in template["spec"]["containers"]
+    ]
 
 
 def texts_in(value: Any) -> Iterator[str]:
@@ -96,7 +106,9 @@ def images() -> set[str]:
         for t in texts_in(document)
     ]
     return {
-        found.rpartition("/")[2] for found in named if re.search(r"/hvac-foresight(:|$)", found)
+        found.rpartition("/")[2]
+        for found in named
+        if re.search(r"/hvac-foresight(:|$)", found)
     }
 
 
@@ -108,8 +120,12 @@ def cron_lines() -> list[str]:
 
 def job_commands() -> list[str]:
     """Everything that runs one of our modules: up to the end of its arguments."""
-    cron = manifests()["CronJob"]["spec"]["jobTemplate"]["spec"]["template"]["spec"]["containers"][
-        0
+    cron = manifests()["CronJob"]["spec"]["jobTemplate"]["spec"]["template"]["spec"][
+        "containers"
+    ][0]
+    commands = [
+        manifests()["RayJob"]["spec"]["entrypoint"],
+        " ".join(cron["args"]),
+        *cron_lines(),
     ]
-    commands = [manifests()["RayJob"]["spec"]["entrypoint"], " ".join(cron["args"]), *cron_lines()]
     return [re.split(r"\s>>", command)[0] for command in commands]

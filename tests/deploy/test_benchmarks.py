@@ -17,12 +17,17 @@ def imports(script: Path) -> list[tuple[str, str]]:
     """Modules of ours that a script imports from, with each name, wherever in the script it does."""
     found = []
     for node in ast.walk(ast.parse(script.read_text(encoding="utf-8"))):
-        if isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] in OURS:
+        if (
+            isinstance(node, ast.ImportFrom)
+            and (node.module or "").split(".")[0] in OURS
+        ):
             found += [(str(node.module), alias.name) for alias in node.names]
     return found
 
 
-@pytest.mark.parametrize("script", SCRIPTS, ids=lambda path: path.relative_to(ROOT).as_posix())
+@pytest.mark.parametrize(
+    "script", SCRIPTS, ids=lambda path: path.relative_to(ROOT).as_posix()
+)
 def test_names_that_a_benchmark_imports_exist(script: Path) -> None:
     missing = []
     for module, name in imports(script):

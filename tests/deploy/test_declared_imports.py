@@ -16,7 +16,10 @@ import pytest
 from tests.deploy.deploy_example import ROOT, text
 
 OURS = ("hvac", "ray_jobs", "serve")
-FOR_WORK_ON_THE_PROJECT = ("dev", "bench")  # extras that no user of the packages installs
+FOR_WORK_ON_THE_PROJECT = (
+    "dev",
+    "bench",
+)  # extras that no user of the packages installs
 
 
 def imported(source: str) -> Iterator[str]:
@@ -56,7 +59,9 @@ def undeclared(names: Iterable[str], declarations: set[str]) -> list[str]:
     foreign = set(names) - set(OURS) - sys.stdlib_module_names
 
     def is_declared(name: str) -> bool:
-        return not declarations.isdisjoint(map(normal, distributions().get(name, [name])))
+        return not declarations.isdisjoint(
+            map(normal, distributions().get(name, [name]))
+        )
 
     return sorted(name for name in foreign if not is_declared(name))
 

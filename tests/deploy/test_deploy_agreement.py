@@ -63,13 +63,17 @@ def test_resource_names_are_the_same_everywhere() -> None:
         for cluster in ray_clusters().values()
         for worker in cluster["workerGroupSpecs"]
     ]
-    kubernetes = {name for each in params for name in json.loads(json.loads(each["resources"]))}
+    kubernetes = {
+        name for each in params for name in json.loads(json.loads(each["resources"]))
+    }
     assert aws == own == kubernetes == {"features", "encoder"}
 
 
 def test_every_marker_is_explained_and_no_other() -> None:
     used = {
-        marker for name in (*EVERY, "deploy/Dockerfile") for marker in MARKER.findall(text(name))
+        marker
+        for name in (*EVERY, "deploy/Dockerfile")
+        for marker in MARKER.findall(text(name))
     }
     explained = set(re.findall(r"^\| `(<YOUR-[A-Z0-9-]+>)`", text(DOCS), re.MULTILINE))
     assert used == explained
@@ -78,11 +82,17 @@ def test_every_marker_is_explained_and_no_other() -> None:
 
 def test_markers_are_the_only_values_left_open() -> None:
     for name in EVERY:
-        assert not re.findall(r"(?i)\b(todo|fixme|xxx|changeme|example\.com)\b", text(name))
+        assert not re.findall(
+            r"(?i)\b(todo|fixme|xxx|changeme|example\.com)\b", text(name)
+        )
 
 
 def test_commands_run_modules_that_exist() -> None:
-    modules = [module for command in job_commands() for module in re.findall(r"-m (\S+)", command)]
+    modules = [
+        module
+        for command in job_commands()
+        for module in re.findall(r"-m (\S+)", command)
+    ]
     assert set(modules) == {"ray_jobs.pipeline", "ray_jobs.daily", "serve.load"}
     for module in modules:
         assert importlib.util.find_spec(module)
@@ -90,16 +100,25 @@ def test_commands_run_modules_that_exist() -> None:
 
 def test_commands_give_settings_that_exist() -> None:
     for command in job_commands():
-        settings = [word for word in shlex.split(command) if re.match(r"[a-z_.]+=", word)]
+        settings = [
+            word for word in shlex.split(command) if re.match(r"[a-z_.]+=", word)
+        ]
         if "serve.load" in command:
             assert read_serve_config(read_overrides(settings)).workspace
         else:
-            assert load_run(ROOT / "ray_jobs" / "configs" / "demo.yaml", settings).workspace
+            assert load_run(
+                ROOT / "ray_jobs" / "configs" / "demo.yaml", settings
+            ).workspace
 
 
 def test_page_names_settings_that_exist() -> None:
     named = set(re.findall(r"`((?:train|featurize|ray)\.[a-z_]+)", text(DOCS)))
-    assert named >= {"train.workers", "train.gpu", "featurize.encoders", "featurize.encoder_gpus"}
+    assert named >= {
+        "train.workers",
+        "train.gpu",
+        "featurize.encoders",
+        "featurize.encoder_gpus",
+    }
     for section, key in (name.split(".") for name in named):
         assert key in RunConfig.model_fields[section].annotation.model_fields  # type: ignore[union-attr]
 

@@ -12,7 +12,9 @@ from tests.deploy.deploy_example import ROOT, text
 def instructions(source: str) -> list[tuple[str, str]]:
     """Instruction and its argument, comments left out, continued lines joined."""
     lines = [
-        line for line in source.splitlines() if line.strip() and not line.lstrip().startswith("#")
+        line
+        for line in source.splitlines()
+        if line.strip() and not line.lstrip().startswith("#")
     ]
     joined = re.sub(r"\\\n\s*", "", "\n".join(lines))
     found = [line.partition(" ") for line in joined.splitlines()]
@@ -20,7 +22,11 @@ def instructions(source: str) -> list[tuple[str, str]]:
 
 
 def of(kind: str) -> list[str]:
-    return [argument for name, argument in instructions(text("deploy/Dockerfile")) if name == kind]
+    return [
+        argument
+        for name, argument in instructions(text("deploy/Dockerfile"))
+        if name == kind
+    ]
 
 
 def test_every_instruction_is_one_that_docker_knows() -> None:
@@ -64,15 +70,17 @@ def test_apt_leaves_no_lists_and_no_recommends() -> None:
 
 @pytest.mark.parametrize("name", ["aws", "postgres"])
 def test_extras_are_ours(name: str) -> None:
-    assert name in next(argument for argument in of("ARG") if argument.startswith("EXTRAS=")).split(
-        "="
-    )[1].split(",")
+    assert name in next(
+        argument for argument in of("ARG") if argument.startswith("EXTRAS=")
+    ).split("=")[1].split(",")
     assert re.search(rf"^{name} = ", text("pyproject.toml"), re.MULTILINE)
 
 
 def test_what_is_copied_is_there_and_not_ignored() -> None:
     sources = [source for argument in of("COPY") for source in argument.split()[:-1]]
-    allowed = {line[1:] for line in text(".dockerignore").splitlines() if line.startswith("!")}
+    allowed = {
+        line[1:] for line in text(".dockerignore").splitlines() if line.startswith("!")
+    }
     assert text(".dockerignore").splitlines()[0] == "*"
     assert set(sources) == allowed
     assert all((ROOT / source).exists() for source in sources)
@@ -81,7 +89,9 @@ def test_what_is_copied_is_there_and_not_ignored() -> None:
 def test_our_packages_are_all_in_it() -> None:
     packages = {path.parent.name for path in ROOT.glob("*/__init__.py")}
     assert packages == {"hvac", "ray_jobs", "serve"}
-    assert packages <= {source for argument in of("COPY") for source in argument.split()[:-1]}
+    assert packages <= {
+        source for argument in of("COPY") for source in argument.split()[:-1]
+    }
 
 
 def test_image_asks_for_a_token_and_reports_nothing() -> None:

@@ -11,10 +11,27 @@ from types import ModuleType
 import pytest
 
 ROOT = Path(__file__).parents[2]
-PAGES = [*sorted((ROOT / "docs").rglob("*.md")), ROOT / "CONTRIBUTING.md", ROOT / "SECURITY.md"]
+PAGES = [
+    *sorted((ROOT / "docs").rglob("*.md")),
+    ROOT / "CONTRIBUTING.md",
+    ROOT / "SECURITY.md",
+]
 READMES = [ROOT / "README.md", ROOT / "README.ja.md"]
-WRITTEN = {"best.yaml", "champion.yaml", "serve/store.sqlite"}  # by jobs and the service
-ROOMS = ("hvac/", "ray_jobs/", "serve/", "tests/", "benchmarks/", "docs/", "examples/", "deploy/")
+WRITTEN = {
+    "best.yaml",
+    "champion.yaml",
+    "serve/store.sqlite",
+}  # by jobs and the service
+ROOMS = (
+    "hvac/",
+    "ray_jobs/",
+    "serve/",
+    "tests/",
+    "benchmarks/",
+    "docs/",
+    "examples/",
+    "deploy/",
+)
 
 
 def generator(name: str) -> ModuleType:
@@ -29,17 +46,23 @@ def generator(name: str) -> ModuleType:
 @pytest.mark.parametrize("name", ["configuration", "modules"])
 def test_generated_page_is_what_the_code_gives(name: str) -> None:
     page = generator(f"make_{name}").page()
-    assert (ROOT / "docs" / f"{name}.md").read_text(encoding="utf-8") == page, "run make docs"
+    assert (ROOT / "docs" / f"{name}.md").read_text(encoding="utf-8") == page, (
+        "run make docs"
+    )
 
 
 def test_every_key_of_the_configuration_has_a_meaning() -> None:
     text = (ROOT / "docs" / "configuration.md").read_text(encoding="utf-8")
-    assert [line for line in text.splitlines() if line.startswith("|") and "|  |" in line] == []
+    assert [
+        line for line in text.splitlines() if line.startswith("|") and "|  |" in line
+    ] == []
 
 
 def test_every_module_has_a_sentence() -> None:
     text = (ROOT / "docs" / "modules.md").read_text(encoding="utf-8")
-    assert [line for line in text.splitlines() if line.startswith("|") and "|  |" in line] == []
+    assert [
+        line for line in text.splitlines() if line.startswith("|") and "|  |" in line
+    ] == []
 
 
 def named(page: Path) -> list[str]:
@@ -51,9 +74,13 @@ def named(page: Path) -> list[str]:
 @pytest.mark.parametrize("page", [*PAGES, *READMES], ids=lambda page: page.name)
 def test_files_that_a_page_names_exist(page: Path) -> None:
     files = [
-        name for name in named(page) if name.startswith(ROOMS) and not set(name) & set("<*…{ ")
+        name
+        for name in named(page)
+        if name.startswith(ROOMS) and not set(name) & set("<*…{ ")
     ]
-    files += [name for name in named(page) if re.fullmatch(r"[\w.]+\.(toml|yaml|lock)", name)]
+    files += [
+        name for name in named(page) if re.fullmatch(r"[\w.]+\.(toml|yaml|lock)", name)
+    ]
     files = [name for name in files if name not in WRITTEN]
     absent = [name for name in files if not (ROOT / name.split("::")[0]).exists()]
     assert [name for name in absent if not list(ROOT.rglob(name))] == []
@@ -86,12 +113,17 @@ def test_types_of_the_architecture_are_where_it_says() -> None:
     rows = re.findall(r"^\| `(\w+)` \| .* \| `([\w/]+\.py)` \|$", text, flags=re.M)
     assert len(rows) >= 10
     for name, file in rows:
-        assert f"class {name}" in (ROOT / file).read_text(encoding="utf-8"), (name, file)
+        assert f"class {name}" in (ROOT / file).read_text(encoding="utf-8"), (
+            name,
+            file,
+        )
 
 
 def test_sections_of_the_design_that_code_cites_exist() -> None:
     design = (ROOT / "docs" / "design.md").read_text(encoding="utf-8")
-    sections = {int(number) for number in re.findall(r"^## (\d+)\.", design, flags=re.M)}
+    sections = {
+        int(number) for number in re.findall(r"^## (\d+)\.", design, flags=re.M)
+    }
     cited: set[int] = set()
     for folder in ("hvac", "ray_jobs", "serve", "tests"):
         for file in (ROOT / folder).rglob("*.py"):

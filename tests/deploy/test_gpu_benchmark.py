@@ -33,9 +33,17 @@ def test_benchmark_says_in_one_sentence_that_there_is_no_gpu() -> None:
 def test_every_part_runs_on_the_cpu_and_ends_in_rows() -> None:
     done = benchmark("--quick", "--device", "cpu")
     assert done.returncode == 0, done.stderr[-2000:]
-    found = json.loads((ROOT / "build" / "benchmarks" / "gpu.json").read_text(encoding="utf-8"))
+    found = json.loads(
+        (ROOT / "build" / "benchmarks" / "gpu.json").read_text(encoding="utf-8")
+    )
     assert found["quick"]
-    assert set(found["members"]) == {"hybrid", "hybrid_multitask", "ttm_lora", "lstm", "cnn1d"}
+    assert set(found["members"]) == {
+        "hybrid",
+        "hybrid_multitask",
+        "ttm_lora",
+        "lstm",
+        "cnn1d",
+    }
     assert found["encoder"]["parity"] == 0.0  # the same device on both sides
     assert found["encoder"]["largest_embedding"] > 1
     for fits in found["members"].values():

@@ -30,7 +30,9 @@ SCHEMA = json.loads(
 
 def check(manifest: dict[str, Any]) -> None:
     jsonschema.validate(
-        manifest, {**SCHEMA, "$ref": f"#/$defs/{manifest['kind']}"}, jsonschema.Draft202012Validator
+        manifest,
+        {**SCHEMA, "$ref": f"#/$defs/{manifest['kind']}"},
+        jsonschema.Draft202012Validator,
     )
 
 
@@ -47,7 +49,11 @@ def test_manifest_has_only_fields_that_kuberay_knows(name: str) -> None:
         ("RayJob", ("rayClusterSpec",), "authOption"),
         ("RayJob", ("rayClusterSpec", "headGroupSpec"), "rayStartParam"),
         ("RayJob", ("rayClusterSpec", "workerGroupSpecs", 0), "maxReplica"),
-        ("RayCluster", ("workerGroupSpecs", 1, "template", "spec", "containers", 0), "resource"),
+        (
+            "RayCluster",
+            ("workerGroupSpecs", 1, "template", "spec", "containers", 0),
+            "resource",
+        ),
         ("RayCluster", ("workerGroupSpecs", 1, "template", "spec"), "toleration"),
         ("RayService", (), "rayClusterSpec"),
         ("CronJob", ("jobTemplate", "spec"), "retries"),
@@ -64,7 +70,11 @@ def test_a_wrong_field_is_refused(kind: str, path: tuple[Any, ...], wrong: str) 
 
 
 def test_a_missing_or_mistyped_field_is_refused() -> None:
-    for change in ({"headGroupSpec": None}, {"rayVersion": 2.6}, {"authOptions": {"mode": "on"}}):
+    for change in (
+        {"headGroupSpec": None},
+        {"rayVersion": 2.6},
+        {"authOptions": {"mode": "on"}},
+    ):
         manifest = copy.deepcopy(manifests()["RayCluster"])
         manifest["spec"] |= change
         with pytest.raises(jsonschema.ValidationError):
@@ -81,12 +91,17 @@ def test_every_cluster_asks_for_a_token() -> None:
     values = {variable["name"]: variable for variable in submit["env"]}
     assert values["RAY_AUTH_MODE"]["value"] == "token"
     secret = values["RAY_AUTH_TOKEN"]["valueFrom"]["secretKeyRef"]
-    assert secret == {"name": manifests()["RayCluster"]["metadata"]["name"], "key": "auth_token"}
+    assert secret == {
+        "name": manifests()["RayCluster"]["metadata"]["name"],
+        "key": "auth_token",
+    }
 
 
 def test_nothing_is_opened_to_the_outside() -> None:
     for cluster in ray_clusters().values():
-        assert not {"serviceType", "headService", "enableIngress"} & set(cluster["headGroupSpec"])
+        assert not {"serviceType", "headService", "enableIngress"} & set(
+            cluster["headGroupSpec"]
+        )
 
 
 def test_heads_take_no_tasks_and_workers_say_what_they_are_for() -> None:
@@ -121,7 +136,10 @@ def test_nodes_run_one_thread_per_worker_and_report_nothing() -> None:
                 each["name"]: each.get("value")
                 for each in group["template"]["spec"]["containers"][0]["env"]
             }
-            assert (values["OMP_NUM_THREADS"], values["RAY_USAGE_STATS_ENABLED"]) == ("1", "0")
+            assert (values["OMP_NUM_THREADS"], values["RAY_USAGE_STATS_ENABLED"]) == (
+                "1",
+                "0",
+            )
 
 
 def test_daily_job_goes_to_the_cluster_of_the_same_file() -> None:
@@ -150,22 +168,32 @@ def test_service_is_accepted_by_serve_and_by_our_settings() -> None:
     config = yaml.safe_load(manifests()["RayService"]["spec"]["serveConfigV2"])
     application = ServeDeploySchema(**config).applications[0]
     assert (
-        read_serve_config(application.args).store_url == "postgresql://hvac@your-database-host/hvac"
+        read_serve_config(application.args).store_url
+        == "postgresql://hvac@your-database-host/hvac"
     )
 
 
 @pytest.mark.parametrize("number", range(len(containers())))
-def test_container_has_a_read_only_root_and_may_write_where_ray_does(number: int) -> None:
+def test_container_has_a_read_only_root_and_may_write_where_ray_does(
+    number: int,
+) -> None:
     container = containers()[number]
     context = container["securityContext"]
     assert context["readOnlyRootFilesystem"]
     assert context["seccompProfile"] == {"type": "RuntimeDefault"}
-    assert {"/tmp", "/home/ray"} <= {mount["mountPath"] for mount in container["volumeMounts"]}
+    assert {"/tmp", "/home/ray"} <= {
+        mount["mountPath"] for mount in container["volumeMounts"]
+    }
 
 
-def test_network_policy_covers_every_ray_pod_and_opens_only_dashboard_and_service() -> None:
+def test_network_policy_covers_every_ray_pod_and_opens_only_dashboard_and_service() -> (
+    None
+):
     (policy,) = documents("deploy/kuberay/network.yaml")
-    assert (policy["kind"], policy["spec"]["policyTypes"]) == ("NetworkPolicy", ["Ingress"])
+    assert (policy["kind"], policy["spec"]["policyTypes"]) == (
+        "NetworkPolicy",
+        ["Ingress"],
+    )
     inner, outer = policy["spec"]["ingress"]
     assert "ports" not in inner
     assert inner["from"] == [{"podSelector": policy["spec"]["podSelector"]}]

@@ -20,11 +20,17 @@ from tests.deploy.deploy_example import ROOT
 from tests.serve.serve_example import service_of
 
 FOLDER = ROOT / "deploy" / "monitoring"
-BOARD: dict[str, Any] = json.loads((FOLDER / "dashboard.json").read_text(encoding="utf-8"))
-RULES: list[dict[str, Any]] = yaml.safe_load((FOLDER / "alerts.yaml").read_text(encoding="utf-8"))[
-    "groups"
-][0]["rules"]
-SUFFIXES = {"counter": ("_total",), "gauge": ("",), "histogram": ("_bucket", "_sum", "_count")}
+BOARD: dict[str, Any] = json.loads(
+    (FOLDER / "dashboard.json").read_text(encoding="utf-8")
+)
+RULES: list[dict[str, Any]] = yaml.safe_load(
+    (FOLDER / "alerts.yaml").read_text(encoding="utf-8")
+)["groups"][0]["rules"]
+SUFFIXES = {
+    "counter": ("_total",),
+    "gauge": ("",),
+    "histogram": ("_bucket", "_sum", "_count"),
+}
 OF_PROMETHEUS = {"le", "job", "instance"}
 
 
@@ -44,7 +50,10 @@ def board_expressions() -> Iterator[tuple[str, str]]:
             yield f"{panel['title']} {target['refId']}", target["expr"]
 
 
-EXPRESSIONS = {**dict(board_expressions()), **{rule["alert"]: rule["expr"] for rule in RULES}}
+EXPRESSIONS = {
+    **dict(board_expressions()),
+    **{rule["alert"]: rule["expr"] for rule in RULES},
+}
 
 
 @pytest.mark.parametrize("name", EXPRESSIONS)
@@ -101,7 +110,10 @@ def test_panels_have_numbers_of_their_own_and_do_not_overlap() -> None:
 def test_panels_take_the_data_source_that_the_reader_chooses() -> None:
     for panel in BOARD["panels"]:
         for target in panel.get("targets", ()):
-            assert target["datasource"] == {"type": "prometheus", "uid": "${datasource}"}
+            assert target["datasource"] == {
+                "type": "prometheus",
+                "uid": "${datasource}",
+            }
     assert [variable["name"] for variable in BOARD["templating"]["list"]] == [
         "datasource",
         "facility",
@@ -124,19 +136,28 @@ def promtool() -> str:
 
 
 @pytest.mark.parametrize(
-    "arguments", [["check", "rules", "alerts.yaml"], ["test", "rules", "alerts_test.yaml"]]
+    "arguments",
+    [["check", "rules", "alerts.yaml"], ["test", "rules", "alerts_test.yaml"]],
 )
-def test_promtool_takes_the_rules_and_their_cases(promtool: str, arguments: list[str]) -> None:
-    done = subprocess.run([promtool, *arguments], cwd=FOLDER, capture_output=True, text=True)
+def test_promtool_takes_the_rules_and_their_cases(
+    promtool: str, arguments: list[str]
+) -> None:
+    done = subprocess.run(
+        [promtool, *arguments], cwd=FOLDER, capture_output=True, text=True
+    )
     assert done.returncode == 0, done.stdout + done.stderr
 
 
-def test_promtool_reads_every_expression_of_the_dashboard(promtool: str, tmp_path: Path) -> None:
+def test_promtool_reads_every_expression_of_the_dashboard(
+    promtool: str, tmp_path: Path
+) -> None:
     rules = []
     for number, (_, expression) in enumerate(board_expressions()):
         plain = expression.replace("$__rate_interval", "5m").replace("$facility", ".*")
         rules.append({"record": f"panel:{number}", "expr": plain})
     file = tmp_path / "panels.yaml"
     file.write_text(yaml.safe_dump({"groups": [{"name": "panels", "rules": rules}]}))
-    done = subprocess.run([promtool, "check", "rules", str(file)], capture_output=True, text=True)
+    done = subprocess.run(
+        [promtool, "check", "rules", str(file)], capture_output=True, text=True
+    )
     assert done.returncode == 0, done.stdout + done.stderr

@@ -40,7 +40,9 @@ def checkout(tmp_path: Path) -> Path:
 
 
 @pytest.mark.parametrize("gitignore", [True, False])
-def test_package_is_small_and_whole(gitignore: bool, checkout: Path, tmp_path: Path) -> None:
+def test_package_is_small_and_whole(
+    gitignore: bool, checkout: Path, tmp_path: Path
+) -> None:
     package = tmp_path / "package.zip"
     create_package(
         str(checkout),
@@ -59,4 +61,9 @@ def test_package_is_small_and_whole(gitignore: bool, checkout: Path, tmp_path: P
     }
     assert code <= shipped
     assert not shipped & set(LITTER)
-    assert not {name.split("/")[0] for name in shipped} & {"tests", "docs", "benchmarks", ".ci"}
+    assert not {name.split("/")[0] for name in shipped} & {
+        "tests",
+        "docs",
+        "benchmarks",
+        ".ci",
+    }

@@ -62,7 +62,12 @@ TOO_LONG = {  # why a command is taken apart and not run, by how it begins
     "curl": "is run by tests/serve/test_documented_requests.py",
 }
 QUICK = "hvac-foresight "  # steps without Ray: they are run
-USERS_OWN = ("run.yaml", "/path/", "s3://", "…")  # what stands for a file of the reader's
+USERS_OWN = (
+    "run.yaml",
+    "/path/",
+    "s3://",
+    "…",
+)  # what stands for a file of the reader's
 
 
 def commands(page: str) -> list[str]:
@@ -72,7 +77,9 @@ def commands(page: str) -> list[str]:
 
 
 def headings(page: str) -> list[str]:
-    return re.findall(r"^## (.+)$", (ROOT / page).read_text(encoding="utf-8"), flags=re.M)
+    return re.findall(
+        r"^## (.+)$", (ROOT / page).read_text(encoding="utf-8"), flags=re.M
+    )
 
 
 def test_both_have_the_same_headings_in_the_same_order() -> None:
@@ -112,7 +119,9 @@ def test_command_that_is_not_run_has_a_reason(command: str) -> None:
     ]
 
 
-@pytest.mark.parametrize("command", [c for c in commands("README.md") if c.startswith("make ")])
+@pytest.mark.parametrize(
+    "command", [c for c in commands("README.md") if c.startswith("make ")]
+)
 def test_target_of_make_is_there(command: str) -> None:
     makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
     assert re.search(rf"^{command.split()[1]}:", makefile, flags=re.M)
@@ -131,7 +140,9 @@ def test_module_run_file_and_settings_of_a_command_are_valid(
     place = arguments.index("--config")
     file, overrides = arguments[place + 1], arguments[:place] + arguments[place + 2 :]
     if file.startswith(USERS_OWN):
-        file = "ray_jobs/configs/chillers.yaml"  # settings of a source are laid over one
+        file = (
+            "ray_jobs/configs/chillers.yaml"  # settings of a source are laid over one
+        )
     if module == "ray_jobs.detect":
         assert load_detect(file, overrides)
         return
@@ -144,7 +155,9 @@ def test_module_run_file_and_settings_of_a_command_are_valid(
         assert config.tune
     readings = config.source.readings if config.source else ()
     for source in (readings,) if isinstance(readings, str) else readings:
-        assert source.startswith(USERS_OWN) or Path(source).exists(), f"{command} reads {source}"
+        assert source.startswith(USERS_OWN) or Path(source).exists(), (
+            f"{command} reads {source}"
+        )
 
 
 SERVING = [c for c in commands("docs/serving.md") if c.startswith("python -m serve")]
@@ -179,7 +192,10 @@ def write_table(file: Path, rows: list[dict[str, object]]) -> None:
 
 def write_record(folder: Path) -> None:
     """Write the tables that the pages name: three machines with an event each."""
-    keys = [{"facility_id": unit.facility_id, "equipment_id": unit.equipment_id} for unit in UNITS]
+    keys = [
+        {"facility_id": unit.facility_id, "equipment_id": unit.equipment_id}
+        for unit in UNITS
+    ]
     readings = [
         {**key, **{name: row[name] for name in ("point_id", "date", "value")}}
         for key, unit in zip(keys, UNITS, strict=True)
@@ -199,7 +215,9 @@ def test_quick_steps_run_in_the_order_of_the_page(tmp_path: Path) -> None:
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     for line in lines:
         words = [sys.executable, "-m", "ray_jobs", *shlex.split(line)[1:]]
-        done = subprocess.run(words, cwd=tmp_path, env=environment, capture_output=True, text=True)
+        done = subprocess.run(
+            words, cwd=tmp_path, env=environment, capture_output=True, text=True
+        )
         assert done.returncode in (0, 1), (line, done.stderr)
         assert "Traceback" not in done.stderr, (line, done.stderr)
     assert (tmp_path / "run.yaml").exists()

@@ -24,14 +24,20 @@ SMALL = SlidingConfig(length=20, stride=5)
 
 
 def noise(
-    steps: int, *, spikes: Sequence[tuple[int, int]] = (), part: str = "test", seed: int = 0
+    steps: int,
+    *,
+    spikes: Sequence[tuple[int, int]] = (),
+    part: str = "test",
+    seed: int = 0,
 ) -> Series:
     """Noise with plateaus of height 5 at the given steps, labelled."""
     value_T = np.random.default_rng(seed).normal(0, 0.3, steps)
     for start, end in spikes:
         value_T[start:end] += 5
     anomalies = tuple(Anomaly("spike", start, end, 5.0) for start, end in spikes)
-    return plain_series(value_T, record=f"{part}-{seed}", part=part, anomalies=anomalies)
+    return plain_series(
+        value_T, record=f"{part}-{seed}", part=part, anomalies=anomalies
+    )
 
 
 def clocked(series: Series, *, seconds: int = 3600) -> Series:
@@ -59,7 +65,9 @@ def fitted(windows: SlidingConfig = SMALL, **settings: Any) -> Detector:
     train, validation = training_examples(small_fleet(), windows, None, 0)
     config = Cnn1dConfig(**{"epochs": 4, "batch_size": 16, **settings})
     model = Cnn1d.fit(train.windows, validation.windows, config, Fitting(no_encoder))
-    return Detector(model=model, windows=windows, threshold=HALF, training={"run": "small"})
+    return Detector(
+        model=model, windows=windows, threshold=HALF, training={"run": "small"}
+    )
 
 
 @cache
@@ -76,9 +84,14 @@ def assessed() -> Assessment:
 @cache
 def assessed_sines() -> tuple[tuple[Series, ...], Assessment]:
     """The seed's series, few of them, judged by the baseline and by a network after one epoch."""
-    series, windows = tuple(sines(SineConfig(each=20, unseen_each=3), 0)), SlidingConfig(length=100)
+    series, windows = (
+        tuple(sines(SineConfig(each=20, unseen_each=3), 0)),
+        SlidingConfig(length=100),
+    )
     train, validation = training_examples(series, windows, None, 0)
-    model = Cnn1d.fit(train.windows, validation.windows, Cnn1dConfig(epochs=1), Fitting(no_encoder))
+    model = Cnn1d.fit(
+        train.windows, validation.windows, Cnn1dConfig(epochs=1), Fitting(no_encoder)
+    )
     detector = Detector(model=model, windows=windows, threshold=HALF)
     return series, score_parts(
         series, detector, [WindowZScore(windows=windows)], AlarmConfig(rule="half")

@@ -30,7 +30,9 @@ def test_every_kind_changes_its_steps_and_no_others(kind: str) -> None:
     assert changed[50:90].mean() > 0.9
 
 
-def test_spike_and_level_shift_add_size_times_spread_on_the_side_of_their_sign() -> None:
+def test_spike_and_level_shift_add_size_times_spread_on_the_side_of_their_sign() -> (
+    None
+):
     np.testing.assert_allclose(made("level_shift", 3.0)[50:90] - WAVE[50:90], 6.0)
     np.testing.assert_allclose(made("spike", -3.0)[50:90] - WAVE[50:90], -6.0)
 
@@ -45,7 +47,13 @@ def test_drift_grows_from_nothing_to_its_size() -> None:
 def test_variance_change_spreads_the_values_without_moving_them() -> None:
     added = np.concatenate(
         [
-            put(WAVE, Anomaly("variance", 0, 200, 3.0), REFERENCE, np.random.default_rng(s)) - WAVE
+            put(
+                WAVE,
+                Anomaly("variance", 0, 200, 3.0),
+                REFERENCE,
+                np.random.default_rng(s),
+            )
+            - WAVE
             for s in range(20)
         ]
     )

@@ -6,7 +6,13 @@ import numpy as np
 import pytest
 from sklearn.metrics import precision_recall_fscore_support
 
-from hvac.detect.detection_metrics import chance, choose, known_windows, rate, recall_difference
+from hvac.detect.detection_metrics import (
+    chance,
+    choose,
+    known_windows,
+    rate,
+    recall_difference,
+)
 from hvac.detect.detection_tables import alarms_table, scored_windows_table, steps_table
 from hvac.detect.detections import AlarmConfig, DetectionOutcome, Episode, EventOutcome
 from hvac.detect.part_scores import metrics_of
@@ -22,7 +28,9 @@ def outcome(
         EventOutcome(number, anomaly, reach, 3 if each else None)
         for number, each in enumerate(found)
     ]
-    return DetectionOutcome(events, [Episode(0, 0, 0, False)] * false, exposure, 0.0, 0.0)
+    return DetectionOutcome(
+        events, [Episode(0, 0, 0, False)] * false, exposure, 0.0, 0.0
+    )
 
 
 def test_window_report_equals_scikit_learns() -> None:
@@ -30,25 +38,31 @@ def test_window_report_equals_scikit_learns() -> None:
     for name in ("cnn1d", "zscore_window"):
         threshold = found.thresholds[name][0]
         score_B, y_B = known_windows(found.scores["test"][name])
-        result = metrics_of(found, small_fleet(), SMALL, seed=0)["models"][name]["test"]["windows"]
-        precision, recall, f1, support = precision_recall_fscore_support(y_B, score_B >= threshold)
+        result = metrics_of(found, small_fleet(), SMALL, seed=0)["models"][name][
+            "test"
+        ]["windows"]
+        precision, recall, f1, support = precision_recall_fscore_support(
+            y_B, score_B >= threshold
+        )
         for place, label in enumerate(("normal", "anomalous")):
             row = result["report"][label]
             assert [
                 row[key] for key in ("precision", "recall", "f1-score", "support")
-            ] == pytest.approx([precision[place], recall[place], f1[place], support[place]])
+            ] == pytest.approx(
+                [precision[place], recall[place], f1[place], support[place]]
+            )
         assert sum(result["confusion"].values()) == len(y_B) == result["windows"]
 
 
 def test_accuracy_has_an_interval_only_where_windows_do_not_overlap() -> None:
-    overlapping = metrics_of(assessed(), small_fleet(), SMALL, seed=0)["models"]["cnn1d"]["test"][
-        "windows"
-    ]
+    overlapping = metrics_of(assessed(), small_fleet(), SMALL, seed=0)["models"][
+        "cnn1d"
+    ]["test"]["windows"]
     assert np.isnan(overlapping["accuracy"]["low"])
     series, found = assessed_sines()
-    apart = metrics_of(found, series, SMALL.replace(length=100), seed=0)["models"]["cnn1d"]["test"][
-        "windows"
-    ]
+    apart = metrics_of(found, series, SMALL.replace(length=100), seed=0)["models"][
+        "cnn1d"
+    ]["test"]["windows"]
     assert 0 <= apart["accuracy"]["low"] < apart["accuracy"]["high"] <= 1
 
 
@@ -80,7 +94,9 @@ def test_threshold_of_a_baseline_lies_between_the_classes_of_validation() -> Non
 def test_rate_interval_is_the_poisson_one() -> None:
     found = rate(3, 2.0)
     assert found["value"] == 1.5
-    assert (found["low"] * 2, found["high"] * 2) == pytest.approx((0.6187, 8.7673), abs=1e-3)
+    assert (found["low"] * 2, found["high"] * 2) == pytest.approx(
+        (0.6187, 8.7673), abs=1e-3
+    )
     assert np.isnan(rate(0, 0.0)["value"])
 
 
@@ -96,8 +112,14 @@ def test_chance_is_what_random_alarms_would_hit() -> None:
 
 
 def test_difference_needs_series_enough_and_says_who_is_better() -> None:
-    good, poor = outcome([True] * 12), outcome([number % 4 == 0 for number in range(12)])
-    found, reverse = recall_difference(good, poor, seed=0), recall_difference(poor, good, seed=0)
+    good, poor = (
+        outcome([True] * 12),
+        outcome([number % 4 == 0 for number in range(12)]),
+    )
+    found, reverse = (
+        recall_difference(good, poor, seed=0),
+        recall_difference(poor, good, seed=0),
+    )
     assert found is not None
     assert reverse is not None
     assert (found["value"], found["verdict"]) == (pytest.approx(0.75), "better")
@@ -107,7 +129,11 @@ def test_difference_needs_series_enough_and_says_who_is_better() -> None:
 
 def test_tables_hold_every_window_step_and_alarm() -> None:
     found = assessed()
-    windows, steps, alarms = scored_windows_table(found), steps_table(found), alarms_table(found)
+    windows, steps, alarms = (
+        scored_windows_table(found),
+        steps_table(found),
+        alarms_table(found),
+    )
     judged = [each for part in found.scores.values() for each in part["cnn1d"]]
     assert windows.num_rows == sum(len(each.score_B) for each in judged)
     assert steps.num_rows == sum(len(each.series) for each in judged)

@@ -19,10 +19,21 @@ from hvac.detect.figure_files import draw_detection_figures
 from hvac.detect.part_scores import Assessment, metrics_of
 from hvac.detect.sliding import SlidingConfig
 from hvac.words import read_texts
-from tests.detect.detect_example import SMALL, assessed, assessed_sines, clocked, small_fleet
+from tests.detect.detect_example import (
+    SMALL,
+    assessed,
+    assessed_sines,
+    clocked,
+    small_fleet,
+)
 
 HISTORY = [
-    {"epoch": float(n), "train_loss": 1 / n, "tune_loss": 1.1 / n, "tune_pr_auc": 0.5 + n / 10}
+    {
+        "epoch": float(n),
+        "train_loss": 1 / n,
+        "tune_loss": 1.1 / n,
+        "tune_pr_auc": 0.5 + n / 10,
+    }
     for n in (1, 2)
 ]
 
@@ -50,7 +61,9 @@ def test_report_stands_alone_in_both_languages(tmp_path: Path) -> None:
     found, series = assessed(), small_fleet()
     content = metrics(found, series, SMALL, "rich")
     figures = draw_detection_figures(found, series, content, tmp_path / "figures")
-    write_detection_report(content, figures, path=tmp_path / "report.html", language="ja")
+    write_detection_report(
+        content, figures, path=tmp_path / "report.html", language="ja"
+    )
     html = (tmp_path / "report.html").read_text(encoding="utf-8")
     assert '<html lang="ja">' in html
     for text in (
@@ -69,16 +82,25 @@ def test_report_stands_alone_in_both_languages(tmp_path: Path) -> None:
         for name in ("series", "confusion", "training", "scores")
         for each in ("en", "ja")
     ]
-    assert sorted(file.name for file in (tmp_path / "figures").iterdir()) == sorted(names)
+    assert sorted(file.name for file in (tmp_path / "figures").iterdir()) == sorted(
+        names
+    )
     assert html.count("data:image/png;base64,") == len(names)
 
 
-def test_report_of_the_seeds_series_speaks_of_series_and_of_kind_conditions(tmp_path: Path) -> None:
+def test_report_of_the_seeds_series_speaks_of_series_and_of_kind_conditions(
+    tmp_path: Path,
+) -> None:
     series, found = assessed_sines()
     content = metrics(found, series, SlidingConfig(length=100), "sine")
     write_detection_report(content, {}, path=tmp_path / "report.html", language="en")
     html = (tmp_path / "report.html").read_text(encoding="utf-8")
-    for text in ("未知データ", "優しい", "very kind to the model", "of 8 series rightly"):
+    for text in (
+        "未知データ",
+        "優しい",
+        "very kind to the model",
+        "of 8 series rightly",
+    ):
         assert text in html
     assert "異常 1 件ごとの成績" not in html
 
@@ -98,7 +120,9 @@ def test_probability_figure_names_parts_and_threshold_in_japanese() -> None:
 
 
 def test_records_are_drawn_with_their_parts() -> None:
-    texts = drawn_texts(sample_figure([clocked(each) for each in small_fleet()], language="en"))
+    texts = drawn_texts(
+        sample_figure([clocked(each) for each in small_fleet()], language="en")
+    )
     assert {" train", " validation", " test", "anomaly"} <= texts
 
 
@@ -116,13 +140,17 @@ def test_verdict_by_counts_says_who_lost_and_that_it_is_not_decided(
     mine: Any, theirs: Any, english: str
 ) -> None:
     def counted(found: int, false: int) -> Any:
-        return {"test": {"events": {"found": found, "false_alarms": false, "events": 2}}}
+        return {
+            "test": {"events": {"found": found, "false_alarms": false, "events": 2}}
+        }
 
     content = {
         "models": {"cnn1d": counted(*mine), "zscore_record": counted(*theirs)},
         "differences": {},
     }
-    (line,) = difference_notes(DetectionView(metrics=content, images={}, words=DetectWords("en")))
+    (line,) = difference_notes(
+        DetectionView(metrics=content, images={}, words=DetectWords("en"))
+    )
     assert english in line.text
     assert line.tone == "unclear"
 
@@ -137,7 +165,9 @@ def test_verdict_by_interval_has_its_tone(verdict: str, tone: str) -> None:
         "models": {"cnn1d": counted, "zscore_window": counted},
         "differences": {"zscore_window": difference},
     }
-    (line,) = difference_notes(DetectionView(metrics=content, images={}, words=DetectWords("ja")))
+    (line,) = difference_notes(
+        DetectionView(metrics=content, images={}, words=DetectWords("ja"))
+    )
     assert line.tone == tone
     assert "-10.0 ポイント" in line.text
 
@@ -157,4 +187,6 @@ def test_every_text_exists_in_both_languages() -> None:
         )
 
     texts = read_texts("hvac.detect", "texts.yaml")
-    assert all(set(leaf) == {"en", "ja"} and all(leaf.values()) for leaf in leaves(texts))
+    assert all(
+        set(leaf) == {"en", "ja"} and all(leaf.values()) for leaf in leaves(texts)
+    )

@@ -47,7 +47,8 @@ def exposure_of(scores: list[SeriesScores], alarms: AlarmConfig) -> float:
 
 
 @pytest.mark.parametrize(
-    ("step", "found", "false"), [(39, 0, 1), (40, 1, 0), (49, 1, 0), (51, 1, 0), (52, 0, 1)]
+    ("step", "found", "false"),
+    [(39, 0, 1), (40, 1, 0), (49, 1, 0), (51, 1, 0), (52, 0, 1)],
 )
 def test_alarm_belongs_to_an_anomaly_within_it_or_up_to_slack_after_it(
     step: int, found: int, false: int
@@ -73,7 +74,9 @@ def test_alarms_at_most_gap_steps_apart_are_one() -> None:
 
 
 def test_alarm_that_reaches_from_normal_time_into_an_anomaly_is_true() -> None:
-    outcome = outcome_of([scored(dict.fromkeys(range(30, 42), 1.0))], 0.5, ALARMS, WINDOWS)
+    outcome = outcome_of(
+        [scored(dict.fromkeys(range(30, 42), 1.0))], 0.5, ALARMS, WINDOWS
+    )
     assert (found_in(outcome), outcome.false) == (1, 0)
     assert outcome.events[0].first_alarm == 40
     assert outcome.in_alarm == pytest.approx(10 / (100 - 12))
@@ -94,12 +97,19 @@ def test_exposure_of_a_clocked_series_is_in_weeks() -> None:
 
 @pytest.mark.parametrize("most", [None, 0.05])
 @pytest.mark.parametrize("budget", [0.0, 5.0, 20.0])
-def test_budget_is_the_last_threshold_from_above_within_it(budget: float, most: Any) -> None:
-    rng, config = np.random.default_rng(4), ALARMS.replace(budget=budget, most_in_alarm=most)
+def test_budget_is_the_last_threshold_from_above_within_it(
+    budget: float, most: Any
+) -> None:
+    rng, config = (
+        np.random.default_rng(4),
+        ALARMS.replace(budget=budget, most_in_alarm=most),
+    )
     several = [scored(dict(enumerate(rng.random(100) ** 3))) for _ in range(3)]
     found, note = choose_budget(several, config, WINDOWS)
     exposure, best = exposure_of(several, config), np.inf
-    for threshold in sorted({float(s) for each in several for s in each.score_T}, reverse=True):
+    for threshold in sorted(
+        {float(s) for each in several for s in each.score_T}, reverse=True
+    ):
         outcome = outcome_of(several, threshold, config, WINDOWS)
         if outcome.false > budget * exposure or (most and outcome.in_alarm > most):
             break

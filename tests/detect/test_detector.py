@@ -24,14 +24,24 @@ def test_loaded_detector_gives_bit_equal_scores(tmp_path: Path) -> None:
     np.testing.assert_array_equal(
         again.step_scores(series, found), fitted().step_scores(series, found)
     )
-    assert (again.threshold, again.windows, again.training) == (0.5, SMALL, {"run": "small"})
-    assert json.loads((tmp_path / "detector" / "manifest.json").read_text())["sha256"] == sha256
+    assert (again.threshold, again.windows, again.training) == (
+        0.5,
+        SMALL,
+        {"run": "small"},
+    )
+    assert (
+        json.loads((tmp_path / "detector" / "manifest.json").read_text())["sha256"]
+        == sha256
+    )
 
 
 def test_detector_on_s3_comes_back(tmp_path: Path, s3: Callable[[str], str]) -> None:
     folder = place(s3("detectors")) / "detector"
     assert fitted().save(folder) == fitted().save(tmp_path / "detector")
-    assert Detector.load(folder).threshold == Detector.load(tmp_path / "detector").threshold
+    assert (
+        Detector.load(folder).threshold
+        == Detector.load(tmp_path / "detector").threshold
+    )
 
 
 def test_model_folder_holds_json_and_safetensors_only(tmp_path: Path) -> None:
@@ -65,13 +75,17 @@ def test_damaged_or_missing_file_is_named(tmp_path: Path, damage: str) -> None:
 def test_exchanged_weights_are_noticed(tmp_path: Path) -> None:
     fitted().save(tmp_path / "one")
     fitted(seed=5).save(tmp_path / "other")
-    (tmp_path / "other" / "model.safetensors").replace(tmp_path / "one" / "model.safetensors")
+    (tmp_path / "other" / "model.safetensors").replace(
+        tmp_path / "one" / "model.safetensors"
+    )
     with pytest.raises(BundleError, match="SHA-256 differs"):
         Detector.load(tmp_path / "one")
 
 
 def test_manifest_of_something_else_is_refused(tmp_path: Path) -> None:
     fitted().save(tmp_path / "detector")
-    (tmp_path / "detector" / "manifest.json").write_text('{"format": 99}', encoding="utf-8")
+    (tmp_path / "detector" / "manifest.json").write_text(
+        '{"format": 99}', encoding="utf-8"
+    )
     with pytest.raises(BundleError, match="expected a cnn1d detector of format 1"):
         Detector.load(tmp_path / "detector")

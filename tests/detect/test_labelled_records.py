@@ -53,7 +53,10 @@ def refused(kind: type[HvacError], config: RecordsConfig, match: str) -> None:
 
 
 def test_record_is_cut_by_time_and_every_anomaly_lies_in_its_part(make: Make) -> None:
-    windows = (("2024-01-02 03:00", "2024-01-02 05:00"), ("2024-01-06 12:00", "2024-01-07 00:00"))
+    windows = (
+        ("2024-01-02 03:00", "2024-01-02 05:00"),
+        ("2024-01-06 12:00", "2024-01-07 00:00"),
+    )
     series, _ = read_records(make(windows=windows))
     assert [(each.part, len(each)) for each in series] == [
         ("train", 72),
@@ -68,24 +71,31 @@ def test_record_is_cut_by_time_and_every_anomaly_lies_in_its_part(make: Make) ->
     assert str(series[1].time_T[0]) == "2024-01-04T00:00:00"
 
 
-def test_scale_of_a_record_comes_from_normal_training_readings_alone(make: Make) -> None:
+def test_scale_of_a_record_comes_from_normal_training_readings_alone(
+    make: Make,
+) -> None:
     table = readings()
     table.loc[27:29, "value"] = 1000.0
     table.loc[72:, "value"] *= 50
-    one, other = (read_records(make(each))[0][0].reference for each in (readings(), table))
+    one, other = (
+        read_records(make(each))[0][0].reference for each in (readings(), table)
+    )
     assert one is not None
     assert other is not None
     assert one.spread == pytest.approx(other.spread, rel=0.1)
     assert abs(other.centre) < 1
 
 
-def test_gaps_and_missing_values_hold_the_last_value_and_are_counted(make: Make) -> None:
+def test_gaps_and_missing_values_hold_the_last_value_and_are_counted(
+    make: Make,
+) -> None:
     table = readings()
     table.loc[10:12, "value"] = np.nan
     table = table.drop(index=[20, 21]).reset_index(drop=True)
     series, counts = read_records(make(table))
     assert (
-        counts["room"] | {"step_seconds": 3600.0, "without_value": 3, "filled": 5, "steps": 192}
+        counts["room"]
+        | {"step_seconds": 3600.0, "without_value": 3, "filled": 5, "steps": 192}
         == counts["room"]
     )
     train = series[0]
@@ -93,11 +103,13 @@ def test_gaps_and_missing_values_hold_the_last_value_and_are_counted(make: Make)
     assert set(train.value_T[10:13]) == {train.value_T[9]}
 
 
-def test_readings_of_the_same_moment_are_averaged_and_counted_in_any_order(make: Make) -> None:
+def test_readings_of_the_same_moment_are_averaged_and_counted_in_any_order(
+    make: Make,
+) -> None:
     table = readings()
-    twice = pd.concat([table, table.iloc[[5]].assign(value=table["value"][5] + 2)]).sample(
-        frac=1, random_state=0
-    )
+    twice = pd.concat(
+        [table, table.iloc[[5]].assign(value=table["value"][5] + 2)]
+    ).sample(frac=1, random_state=0)
     series, counts = read_records(make(twice))
     assert counts["room"]["merged"] == 1
     assert series[0].value_T[5] == pytest.approx(table["value"][5] + 1)
@@ -114,7 +126,9 @@ def test_parquet_gives_the_same_as_csv(make: Make, tmp_path: Path) -> None:
     readings().to_parquet(tmp_path / "room.parquet")
     record = config.records[0].replace(path=str(tmp_path / "room.parquet"))
     for a, b in zip(
-        read_records(config)[0], read_records(config.replace(records=[record]))[0], strict=True
+        read_records(config)[0],
+        read_records(config.replace(records=[record]))[0],
+        strict=True,
     ):
         np.testing.assert_allclose(a.value_T, b.value_T)
 
@@ -148,12 +162,18 @@ def test_anomaly_window_outside_of_the_record_is_refused_with_both_periods(
 @pytest.mark.parametrize("window", ["2024-01-02", ["2024-01-02"], ["soon", "later"]])
 def test_anomaly_window_that_is_none_is_refused(make: Make, window: Any) -> None:
     refused(
-        InputError, make(windows=[window]), r"an anomaly window of 'room' must be \[start, end\]"
+        InputError,
+        make(windows=[window]),
+        r"an anomaly window of 'room' must be \[start, end\]",
     )
 
 
 def test_record_without_labels_is_refused_with_those_there_are(make: Make) -> None:
-    refused(InputError, make(labels_of="hall"), r"no windows for record 'room'; it has 'hall'")
+    refused(
+        InputError,
+        make(labels_of="hall"),
+        r"no windows for record 'room'; it has 'hall'",
+    )
 
 
 def test_border_inside_of_an_anomaly_is_refused(make: Make) -> None:
@@ -183,7 +203,9 @@ def test_training_part_without_a_normal_reading_is_refused(make: Make) -> None:
     refused(SplitError, make(windows=windows), "'room' has no normal reading before")
 
 
-def test_files_that_are_not_there_or_no_json_are_refused(make: Make, tmp_path: Path) -> None:
+def test_files_that_are_not_there_or_no_json_are_refused(
+    make: Make, tmp_path: Path
+) -> None:
     config = make()
     for missing in (
         config.replace(anomalies="nowhere.json"),
@@ -200,4 +222,6 @@ def test_files_that_are_not_there_or_no_json_are_refused(make: Make, tmp_path: P
 def test_parts_hold_every_step_once(make: Make) -> None:
     series, counts = read_records(make())
     assert sum(map(len, series)) == counts["room"]["steps"]
-    assert all(len(of_part(series, part)) == 1 for part in ("train", "validation", "test"))
+    assert all(
+        len(of_part(series, part)) == 1 for part in ("train", "validation", "test")
+    )

@@ -54,5 +54,7 @@ def test_table_and_facts_give_the_same_series_back(with_clock: bool) -> None:
             before.reference,
         )
         assert after.step_seconds == before.step_seconds
-        assert [moment(after, step) for step in (0, 7)] == [moment(before, step) for step in (0, 7)]
+        assert [moment(after, step) for step in (0, 7)] == [
+            moment(before, step) for step in (0, 7)
+        ]
     assert np.isnan(from_table(to_table(series), facts)[2].anomalies[0].size)

@@ -31,17 +31,24 @@ def test_sine_is_two_periods_with_noise_and_a_spike_of_3_in_steps_41_to_49() -> 
     wave_T = np.sin(np.linspace(0, 4 * np.pi, 100))
     for anomalous in (False, True):
         mean_T = np.mean(
-            [each.value_T for each in series if bool(each.anomalies) == anomalous], axis=0
+            [each.value_T for each in series if bool(each.anomalies) == anomalous],
+            axis=0,
         )
         added_T = (
-            np.where((np.arange(100) > 40) & (np.arange(100) < 50), 3.0, 0.0) if anomalous else 0.0
+            np.where((np.arange(100) > 40) & (np.arange(100) < 50), 3.0, 0.0)
+            if anomalous
+            else 0.0
         )
         np.testing.assert_allclose(mean_T, wave_T + added_T, atol=0.05)
-    noise = np.concatenate([each.value_T - wave_T for each in series if not each.anomalies])
+    noise = np.concatenate(
+        [each.value_T - wave_T for each in series if not each.anomalies]
+    )
     assert noise.std() == pytest.approx(0.1, rel=0.05)
 
 
-@pytest.mark.parametrize("config", [SineConfig(each=10), RichConfig(count=20, length=(100, 400))])
+@pytest.mark.parametrize(
+    "config", [SineConfig(each=10), RichConfig(count=20, length=(100, 400))]
+)
 def test_the_same_seed_gives_the_same_series_and_no_series_twice(
     config: SineConfig | RichConfig,
 ) -> None:
@@ -53,16 +60,26 @@ def test_the_same_seed_gives_the_same_series_and_no_series_twice(
     assert len(set(values)) == len(values)
 
 
-def test_rich_series_have_all_lengths_parts_and_kinds_and_anomalies_that_do_not_touch() -> None:
+def test_rich_series_have_all_lengths_parts_and_kinds_and_anomalies_that_do_not_touch() -> (
+    None
+):
     series = rich(RichConfig(count=200, length=(100, 3000), every=300), 3)
     lengths = [len(each) for each in series]
     assert min(lengths) < 150
     assert max(lengths) > 2000
-    assert Counter(each.part for each in series) == {"train": 120, "validation": 40, "test": 40}
-    assert {a.kind for each in of_part(series, "test") for a in each.anomalies} == set(KINDS)
+    assert Counter(each.part for each in series) == {
+        "train": 120,
+        "validation": 40,
+        "test": 40,
+    }
+    assert {a.kind for each in of_part(series, "test") for a in each.anomalies} == set(
+        KINDS
+    )
     for each in series:
         edges = [
-            edge for a in sorted(each.anomalies, key=lambda a: a.start) for edge in (a.start, a.end)
+            edge
+            for a in sorted(each.anomalies, key=lambda a: a.start)
+            for edge in (a.start, a.end)
         ]
         assert edges == sorted(edges)
         assert all(0 <= edge <= len(each) for edge in edges)

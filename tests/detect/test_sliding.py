@@ -9,7 +9,14 @@ import pytest
 
 from hvac.detect.baseline import RecordZScore, WindowZScore
 from hvac.detect.series import Anomaly, Reference, Series, plain_series
-from hvac.detect.sliding import SlidingConfig, cut_series, join_scores, known_at, raw_windows, shown
+from hvac.detect.sliding import (
+    SlidingConfig,
+    cut_series,
+    join_scores,
+    known_at,
+    raw_windows,
+    shown,
+)
 from hvac.errors import ConfigError, InputError
 from tests.detect.detect_example import SMALL, fitted, noise
 
@@ -22,7 +29,9 @@ def test_windows_cover_every_step_and_reach_the_end(steps: int) -> None:
     assert np.diff(found.start_B).max(initial=0) <= 5
 
 
-def test_series_shorter_than_a_window_is_refused_with_its_name_and_both_lengths() -> None:
+def test_series_shorter_than_a_window_is_refused_with_its_name_and_both_lengths() -> (
+    None
+):
     with pytest.raises(
         InputError, match=r"series 'test-0' \(test\) has 19 steps, a window needs 20"
     ) as caught:
@@ -33,7 +42,9 @@ def test_series_shorter_than_a_window_is_refused_with_its_name_and_both_lengths(
 def test_window_is_anomalous_from_half_an_anomaly_on_and_unknown_below() -> None:
     series = plain_series(np.zeros(60), anomalies=(Anomaly("spike", 28, 32),))
     found = cut_series(series, SMALL.replace(stride=1))
-    holds_B = np.array([min(start + 20, 32) - max(start, 28) for start in found.start_B])
+    holds_B = np.array(
+        [min(start + 20, 32) - max(start, 28) for start in found.start_B]
+    )
     np.testing.assert_array_equal(found.y_B, holds_B >= 2)
     np.testing.assert_array_equal(found.known_B, (holds_B >= 2) | (holds_B <= 0))
 
@@ -48,7 +59,9 @@ def test_window_with_too_few_observed_steps_is_not_judged() -> None:
     value_T = np.r_[np.ones(30), np.full(30, np.nan), np.ones(30)]
     series, judge = plain_series(value_T), WindowZScore(windows=SMALL)
     found = cut_series(series, SMALL)
-    held_B = np.array([np.isfinite(value_T[s : s + 20]).mean() >= 0.5 for s in found.start_B])
+    held_B = np.array(
+        [np.isfinite(value_T[s : s + 20]).mean() >= 0.5 for s in found.start_B]
+    )
     assert found.known_B.tolist() == found.scored_B.tolist() == held_B.tolist()
     assert np.isnan(judge.window_scores(series, found)).tolist() == (~held_B).tolist()
     assert np.isnan(judge.step_scores(series, found)[42:48]).all()
@@ -64,7 +77,9 @@ def test_joined_scores_equal_the_slow_way(join: Any) -> None:
     for step in range(90):
         if join == "mean":
             covering = [
-                s for start, s in zip(start_B, score_B, strict=True) if start <= step < start + 20
+                s
+                for start, s in zip(start_B, score_B, strict=True)
+                if start <= step < start + 20
             ]
             known = [s for s in covering if np.isfinite(s)]
             expected_T[step] = np.mean(known) if known else np.nan
@@ -75,19 +90,25 @@ def test_joined_scores_equal_the_slow_way(join: Any) -> None:
                 if start + 19 <= step and np.isfinite(s)
             ]
             expected_T[step] = ended[-1] if ended else np.nan
-    np.testing.assert_allclose(join_scores(score_B, start_B, 90, config), expected_T, atol=1e-12)
+    np.testing.assert_allclose(
+        join_scores(score_B, start_B, 90, config), expected_T, atol=1e-12
+    )
 
 
 def test_last_joined_scores_are_blind_to_the_future() -> None:
     windows = SMALL.replace(join="last")
     series = noise(120, spikes=((50, 55),))
     later = Series(
-        **{**vars(series), "value_T": np.r_[series.value_T[:80], series.value_T[80:] * -7]}
+        **{
+            **vars(series),
+            "value_T": np.r_[series.value_T[:80], series.value_T[80:] * -7],
+        }
     )
     record = RecordZScore(windows=windows, fitted={"test-0": (0.0, 1.0)})
     for judge in (fitted(windows), WindowZScore(windows=windows), record):
         before_T, after_T = (
-            judge.step_scores(each, cut_series(each, windows)) for each in (series, later)
+            judge.step_scores(each, cut_series(each, windows))
+            for each in (series, later)
         )
         np.testing.assert_array_equal(before_T[:80], after_T[:80])
         assert not np.array_equal(before_T[80:], after_T[80:])
@@ -119,13 +140,17 @@ def test_channels_show_values_raw_and_against_window_and_record() -> None:
 def test_constant_window_shows_zeros() -> None:
     series = plain_series(np.full(30, 7.0))
     assert not shown(
-        raw_windows(series.value_T, np.array([0]), 20), series, SMALL.replace(channels=("window",))
+        raw_windows(series.value_T, np.array([0]), 20),
+        series,
+        SMALL.replace(channels=("window",)),
     ).any()
 
 
 def test_record_channel_without_a_training_part_is_refused() -> None:
     series = noise(30)
-    with pytest.raises(ConfigError, match="'record' needs a training part of record 'test-0'"):
+    with pytest.raises(
+        ConfigError, match="'record' needs a training part of record 'test-0'"
+    ):
         shown(
             raw_windows(series.value_T, np.array([0]), 20),
             series,

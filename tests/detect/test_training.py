@@ -31,22 +31,30 @@ def test_injection_adds_anomalous_copies_of_normal_windows_to_training_only() ->
         for seed, part in enumerate(("train", "train", "validation", "test"))
     ]
     inject = InjectConfig(
-        share=0.5, anomalies=AnomalyConfig(kinds=("level_shift",), size=(20, 20), length=(5, 9))
+        share=0.5,
+        anomalies=AnomalyConfig(kinds=("level_shift",), size=(20, 20), length=(5, 9)),
     )
     train, validation = training_examples(normal, SMALL, inject, 0)
     assert train.counts["anomalous"] == 0
     assert train.counts["made"] == pytest.approx(train.counts["normal"] / 2, rel=0.3)
     np.testing.assert_array_equal(train.y_B, train.copied_B)
     np.testing.assert_array_equal((np.abs(train.x_BCL).max(axis=(1, 2)) > 3), train.y_B)
-    assert validation.counts == {"normal": len(validation.y_B), "anomalous": 0, "made": 0}
+    assert validation.counts == {
+        "normal": len(validation.y_B),
+        "anomalous": 0,
+        "made": 0,
+    }
 
 
 def test_the_same_seed_injects_the_same_copies() -> None:
     one, same, other = (
-        training_examples(small_fleet(), SMALL, InjectConfig(), seed)[0] for seed in (1, 1, 2)
+        training_examples(small_fleet(), SMALL, InjectConfig(), seed)[0]
+        for seed in (1, 1, 2)
     )
     np.testing.assert_array_equal(one.x_BCL, same.x_BCL)
-    assert one.x_BCL.shape != other.x_BCL.shape or not np.array_equal(one.x_BCL, other.x_BCL)
+    assert one.x_BCL.shape != other.x_BCL.shape or not np.array_equal(
+        one.x_BCL, other.x_BCL
+    )
 
 
 def test_training_part_without_any_anomaly_and_no_made_ones_is_refused() -> None:
@@ -86,7 +94,10 @@ def test_training_stride_thins_both_parts() -> None:
 def test_equal_validation_pr_auc_keeps_the_lower_validation_loss(
     pr_auc: float, loss: float, kept: int
 ) -> None:
-    rows = [{"tune_pr_auc": 1.0, "tune_loss": 0.5}, {"tune_pr_auc": pr_auc, "tune_loss": loss}]
+    rows = [
+        {"tune_pr_auc": 1.0, "tune_loss": 0.5},
+        {"tune_pr_auc": pr_auc, "tune_loss": loss},
+    ]
     state = FitState(
         epoch=2,
         module={"w": torch.ones(1)},

@@ -39,11 +39,16 @@ def fleet(seed: int, onsets: int = 60) -> tuple[Windows, Onsets]:
     units, weeks = [f"E{i:02}" for i in range(40)], 26
     unit_B, day_B = np.repeat(units, weeks), np.tile(np.arange(weeks) * 7, len(units))
     events = Onsets(
-        np.array([f"F\x1f{u}" for u in rng.choice(units, onsets)]), rng.integers(1, 260, onsets)
+        np.array([f"F\x1f{u}" for u in rng.choice(units, onsets)]),
+        rng.integers(1, 260, onsets),
     )
     named_B = np.array([f"F\x1f{u}" for u in unit_B])
-    ahead_BE = np.where(named_B[:, None] == events.unit_E, events.onset_day_E - day_B[:, None], -1)
-    y_BH = np.stack([((ahead_BE > 0) & (ahead_BE <= h)).any(axis=1) for h in HORIZONS], axis=1)
+    ahead_BE = np.where(
+        named_B[:, None] == events.unit_E, events.onset_day_E - day_B[:, None], -1
+    )
+    y_BH = np.stack(
+        [((ahead_BE > 0) & (ahead_BE <= h)).any(axis=1) for h in HORIZONS], axis=1
+    )
     rows = len(unit_B)
     columns = {
         "facility_id": ["F"] * rows,
@@ -72,12 +77,20 @@ def trial(noise: Mapping[str, float], *, seed: int, onsets: int = 60) -> Evaluat
         judged[run] = ModelRisks(risk_BH, np.full(risk_BH.shape, 0.5))
     reference_BH = np.tile(y_BH.mean(axis=0), (len(y_BH), 1))
     return EvaluationSet(
-        windows=windows, risks=judged, reference_BH=reference_BH, events=events, horizons=HORIZONS
+        windows=windows,
+        risks=judged,
+        reference_BH=reference_BH,
+        events=events,
+        horizons=HORIZONS,
     )
 
 
 def contender(
-    name: str, runs: tuple[str, ...], *, family: str | None = None, microseconds: float = 1.5
+    name: str,
+    runs: tuple[str, ...],
+    *,
+    family: str | None = None,
+    microseconds: float = 1.5,
 ) -> ComparedModel:
     return ComparedModel(name, family or name, runs, Cost(1000, 12.5, microseconds))
 
@@ -91,7 +104,8 @@ def board(
 ) -> dict[str, Any]:
     """The leaderboard of models with one seed each, by their noise on validation and on test."""
     contenders = [
-        contender(name, (name,), microseconds=float(place)) for place, name in enumerate(validation)
+        contender(name, (name,), microseconds=float(place))
+        for place, name in enumerate(validation)
     ]
     made = leaderboard(
         trial(test, seed=2, onsets=onsets),

@@ -17,14 +17,22 @@ from hvac.features.table import KEY_SCHEMA, Windows
 
 HORIZONS = (30, 60, 90)
 UNITS, DAYS, STRIDE = 30, 1000, 7
-SPLITS = {"train": (90, 500), "tune": (590, 700), "cal": (590, 700), "test": (790, DAYS)}
+SPLITS = {
+    "train": (90, 500),
+    "tune": (590, 700),
+    "cal": (590, 700),
+    "test": (790, DAYS),
+}
 
 
 @cache
 def parts(seed: int = 0) -> dict[str, Windows]:
     """Windows of every split; more than 90 days lie between those of two splits."""
     rng = np.random.default_rng(seed)
-    shock_UT, value_UT = rng.normal(size=(UNITS, DAYS + 200)), np.zeros((UNITS, DAYS + 200))
+    shock_UT, value_UT = (
+        rng.normal(size=(UNITS, DAYS + 200)),
+        np.zeros((UNITS, DAYS + 200)),
+    )
     for t in range(1, DAYS + 200):
         value_UT[:, t] = 0.97 * value_UT[:, t - 1] + shock_UT[:, t]
     onset_UT = rng.random((UNITS, DAYS + max(HORIZONS) + 1)) < 1 / 150
@@ -35,19 +43,26 @@ def parts(seed: int = 0) -> dict[str, Windows]:
             onset_UT,
             [(u, day) for u in halves.get(split, range(UNITS)) for day in days],
         )
-        for split, days in ((name, range(*span, STRIDE)) for name, span in SPLITS.items())
+        for split, days in (
+            (name, range(*span, STRIDE)) for name, span in SPLITS.items()
+        )
     }
 
 
 def _cut(value_UT: Any, onset_UT: Any, ends: list[tuple[int, int]]) -> Windows:
     """Windows named by (unit, last day); their embedding is a fixed projection of the standardised values."""
-    x_BCL = np.stack([value_UT[u, day - 89 : day + 1] for u, day in ends]).astype(np.float32)[
-        :, None
-    ]
+    x_BCL = np.stack([value_UT[u, day - 89 : day + 1] for u, day in ends]).astype(
+        np.float32
+    )[:, None]
     y_BH = np.array(
-        [[onset_UT[u, day + 1 : day + 1 + h].any() for h in HORIZONS] for u, day in ends]
+        [
+            [onset_UT[u, day + 1 : day + 1 + h].any() for h in HORIZONS]
+            for u, day in ends
+        ]
     )
-    standard_BCL = (x_BCL - x_BCL.mean(axis=-1, keepdims=True)) / x_BCL.std(axis=-1, keepdims=True)
+    standard_BCL = (x_BCL - x_BCL.mean(axis=-1, keepdims=True)) / x_BCL.std(
+        axis=-1, keepdims=True
+    )
     projection = np.random.default_rng(0).normal(size=(90, 64)) / 90**0.5
     rows = len(ends)
     columns = {

@@ -22,7 +22,11 @@ def clustered(seed=0, units=40, windows=10):
     units_B = np.repeat(np.arange(units), windows)
     level_B = np.repeat(rng.normal(size=units), windows)
     risk_B = (1 / (1 + np.exp(-level_B - rng.normal(size=len(units_B))))).round(2)
-    return units_B, risk_B, (rng.random(len(units_B)) < 0.3 * (1 + np.tanh(level_B))).astype(int)
+    return (
+        units_B,
+        risk_B,
+        (rng.random(len(units_B)) < 0.3 * (1 + np.tanh(level_B))).astype(int),
+    )
 
 
 def test_weights_are_counts_of_units_and_repeat_with_the_seed():
@@ -42,30 +46,46 @@ def test_weights_are_counts_of_units_and_repeat_with_the_seed():
 def test_compiled_replicates_equal_metric_after_metric(weighted):
     units_B, risk_B, y_B = clustered()
     weights = unit_weights(units_B, replicates=40)
-    own_B = 1 + 4 * np.random.default_rng(5).random(len(y_B)) if weighted else np.ones(len(y_B))
+    own_B = (
+        1 + 4 * np.random.default_rng(5).random(len(y_B))
+        if weighted
+        else np.ones(len(y_B))
+    )
     rows = sort_scores(
         risk_B, y_B, unit_B=weights.unit_index_B, weight_B=own_B if weighted else None
     )
     fast = rank_metrics(rows, weights.w_RU, shares=(0.01, 0.1))
     slow = {
-        "roc": replicate(lambda w_B: metrics.roc_auc(risk_B, y_B, w_B * own_B), weights).value_R,
-        "pr": replicate(lambda w_B: metrics.pr_auc(risk_B, y_B, w_B * own_B), weights).value_R,
+        "roc": replicate(
+            lambda w_B: metrics.roc_auc(risk_B, y_B, w_B * own_B), weights
+        ).value_R,
+        "pr": replicate(
+            lambda w_B: metrics.pr_auc(risk_B, y_B, w_B * own_B), weights
+        ).value_R,
         "recall": replicate(
             lambda w_B: recall_at(risk_B, y_B, w_B * own_B, share=0.1), weights
         ).value_R,
-        "ece": replicate(lambda w_B: metrics.ece(risk_B, y_B, w_B * own_B), weights).value_R,
+        "ece": replicate(
+            lambda w_B: metrics.ece(risk_B, y_B, w_B * own_B), weights
+        ).value_R,
     }
     assert fast.roc_auc_R == pytest.approx(slow["roc"], abs=1e-12)
     assert fast.pr_auc_R == pytest.approx(slow["pr"], abs=1e-12)
     assert fast.recall_RS[:, 1] == pytest.approx(slow["recall"], abs=1e-12)
-    assert calibration_error(rows, weights.w_RU) == pytest.approx(slow["ece"], abs=1e-12)
+    assert calibration_error(rows, weights.w_RU) == pytest.approx(
+        slow["ece"], abs=1e-12
+    )
 
 
 def test_unit_sums_times_weights_are_weighted_sums():
     units_B, risk_B, _ = clustered()
     weights = unit_weights(units_B, replicates=20)
-    fast_R = weights.w_RU @ unit_sums(risk_B[:, None], weights.unit_index_B, units=40)[:, 0]
-    assert fast_R == pytest.approx(replicate(lambda w_B: float(w_B @ risk_B), weights).value_R)
+    fast_R = (
+        weights.w_RU @ unit_sums(risk_B[:, None], weights.unit_index_B, units=40)[:, 0]
+    )
+    assert fast_R == pytest.approx(
+        replicate(lambda w_B: float(w_B @ risk_B), weights).value_R
+    )
 
 
 def test_interval_of_a_mean_covers_the_truth_about_95_times_in_100():

@@ -45,15 +45,22 @@ def windows_of(by: str) -> Windows:
         "split": ["test"] * len(ROWS),
         "status": ["ok"] * len(ROWS),
     }
-    y_BH, known_BH = (np.array([[row[place]] for row in ROWS], dtype=bool) for place in (2, 3))
+    y_BH, known_BH = (
+        np.array([[row[place]] for row in ROWS], dtype=bool) for place in (2, 3)
+    )
     keys = pa.table(columns, schema=KEY_SCHEMA)
     return Windows(
-        keys=keys, observed_B=np.ones(len(ROWS), np.float32), y_BH=y_BH, known_BH=known_BH
+        keys=keys,
+        observed_B=np.ones(len(ROWS), np.float32),
+        y_BH=y_BH,
+        known_BH=known_BH,
     )
 
 
 def trial_of(by: str) -> EvaluationSet:
-    risk_BH, threshold_BH = (np.array([[row[place]] for row in ROWS]) for place in (4, 5))
+    risk_BH, threshold_BH = (
+        np.array([[row[place]] for row in ROWS]) for place in (4, 5)
+    )
     judged, events = (
         {"model": ModelRisks(risk_BH, threshold_BH)},
         Onsets(np.array([]), np.array([])),
@@ -72,7 +79,13 @@ def test_equipment_has_the_highest_risk_of_its_points_and_that_points_cut_off() 
     joined = by_equipment(trial_of("point"))
     assert joined.windows.column("equipment_id").tolist() == list("ABCDE")
     assert joined.risks["model"].risk_BH[:, 0].tolist() == [0.7, 0.3, 0.9, 0.8, 0.5]
-    assert joined.risks["model"].threshold_BH[:, 0].tolist() == [0.6, 0.5, 0.5, 0.6, 0.5]
+    assert joined.risks["model"].threshold_BH[:, 0].tolist() == [
+        0.6,
+        0.5,
+        0.5,
+        0.6,
+        0.5,
+    ]
 
 
 def test_label_of_equipment_is_known_where_every_points_is_whatever_it_is() -> None:
@@ -113,7 +126,9 @@ def test_slices_by_age_halve_the_machines_and_keep_the_unknown_apart() -> None:
 def test_ages_stay_with_their_windows() -> None:
     trial = trial_of("point")
     aged = replace(trial, age_B=np.arange(len(trial.windows), dtype=float))
-    first = [trial.windows.column("equipment_id").tolist().index(name) for name in "ABCDE"]
+    first = [
+        trial.windows.column("equipment_id").tolist().index(name) for name in "ABCDE"
+    ]
     assert by_equipment(aged).age_B.tolist() == first  # type: ignore[union-attr]
     keep_B = np.arange(len(trial.windows)) % 2 == 1
     assert part_of(aged, keep_B).age_B.tolist() == np.flatnonzero(keep_B).tolist()  # type: ignore[union-attr]

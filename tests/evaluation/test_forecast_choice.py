@@ -24,7 +24,11 @@ def errors(mean: float, seed: int, horizons: int = 2) -> np.ndarray:
 
 
 def test_a_method_that_is_clearly_better_is_chosen() -> None:
-    error_NH = {"last_value": errors(1.5, 0), "level": errors(1.3, 1), "quadratic": errors(2.5, 2)}
+    error_NH = {
+        "last_value": errors(1.5, 0),
+        "level": errors(1.3, 1),
+        "quadratic": errors(2.5, 2),
+    }
     assert choose_method(error_NH, UNITS) == "level"
 
 
@@ -44,7 +48,10 @@ def test_a_method_that_does_not_reach_every_horizon_is_left_out() -> None:
 @pytest.mark.parametrize("known", [0, 1])
 def test_where_nothing_can_be_compared_the_last_value_is_shown(known: int) -> None:
     empty = np.full((known, 2), np.nan)
-    assert choose_method({"last_value": empty, "level": empty}, UNITS[:known]) == "last_value"
+    assert (
+        choose_method({"last_value": empty, "level": empty}, UNITS[:known])
+        == "last_value"
+    )
 
 
 def test_units_and_not_windows_are_the_samples() -> None:
@@ -62,12 +69,17 @@ def test_figures_say_what_is_shown_and_how_it_stands_to_the_last_value() -> None
         {"last_value": last, "level": level}, UNITS, "level", np.full_like(last, 0.9)
     )
     other = ClassForecasts(
-        {"last_value": last, "level": level}, UNITS, "last_value", np.full_like(last, 0.8)
+        {"last_value": last, "level": level},
+        UNITS,
+        "last_value",
+        np.full_like(last, 0.8),
     )
     figures = forecast_figures({"ahu": one, "pump": other}, (30, 90))
     shown = figures["90"]
     assert shown["methods"]["level"]["mase"] == pytest.approx(level[:, 1].mean())
-    assert shown["shown"]["mase"] == pytest.approx((level[:, 1].mean() + last[:, 1].mean()) / 2)
+    assert shown["shown"]["mase"] == pytest.approx(
+        (level[:, 1].mean() + last[:, 1].mean()) / 2
+    )
     assert shown["shown"]["coverage"] == pytest.approx(0.85)
     over = shown["over_last_value"]
     assert over["high"] is not None

@@ -17,7 +17,9 @@ def ranked() -> list[list[PlayerImportance]]:
     return importances(fitted("logistic_full"), players(), made, added, replicates=200)
 
 
-def test_the_point_that_carries_the_label_comes_first(ranked: list[list[PlayerImportance]]) -> None:
+def test_the_point_that_carries_the_label_comes_first(
+    ranked: list[list[PlayerImportance]],
+) -> None:
     for of_horizon in ranked:
         assert of_horizon[0].player == "p0"
         assert of_horizon[0].added.low > of_horizon[1].added.high

@@ -22,7 +22,13 @@ from hvac.evaluation.leaderboard import (
 )
 from hvac.evaluation.leaderboard_csv import write_leaderboard_csv
 from hvac.evaluation.metrics import known_pr_auc
-from tests.evaluation.leaderboard_example import HORIZONS, REPLICATES, board, contender, trial
+from tests.evaluation.leaderboard_example import (
+    HORIZONS,
+    REPLICATES,
+    board,
+    contender,
+    trial,
+)
 
 VALIDATION = {"hybrid": 0.3, "fusion": 0.2, "gbdt_28": 0.6, "base_rate": 5.0}
 TEST = {"hybrid": 0.3, "fusion": 0.6, "gbdt_28": 0.1, "base_rate": 5.0}
@@ -62,7 +68,10 @@ def test_test_part_has_no_say_in_champion_order_and_validation() -> None:
     )
     assert one["champion"] == other["champion"]
     for mine, theirs in zip(one["rows"], other["rows"], strict=True):
-        assert (mine["name"], mine["validation"]) == (theirs["name"], theirs["validation"])
+        assert (mine["name"], mine["validation"]) == (
+            theirs["name"],
+            theirs["validation"],
+        )
         assert mine["test"] != theirs["test"]
 
 
@@ -88,23 +97,34 @@ def test_validation_is_pr_auc_over_known_labels_and_its_mean_over_horizons() -> 
 def test_unknown_labels_have_no_say_in_the_choice() -> None:
     seen = trial(VALIDATION, seed=1)
     y_BH, known_BH = seen.windows.labels
-    turned = replace(seen, windows=replace(seen.windows, y_BH=np.where(known_BH, y_BH, ~y_BH)))
+    turned = replace(
+        seen, windows=replace(seen.windows, y_BH=np.where(known_BH, y_BH, ~y_BH))
+    )
     for judged in seen.risks.values():
         pr_auc_H = known_pr_auc(judged.risk_BH, seen.windows)
-        np.testing.assert_array_equal(pr_auc_H, known_pr_auc(judged.risk_BH, turned.windows))
+        np.testing.assert_array_equal(
+            pr_auc_H, known_pr_auc(judged.risk_BH, turned.windows)
+        )
 
 
 # What the test part says
 
 
 def test_differences_are_paired_differences_of_the_row_minus_the_other() -> None:
-    made, found = board(VALIDATION, TEST), evaluations(trial(TEST, seed=2), replicates=REPLICATES)
+    made, found = (
+        board(VALIDATION, TEST),
+        evaluations(trial(TEST, seed=2), replicates=REPLICATES),
+    )
     assert row_of(made, "hybrid")["against_default"] is None
     assert row_of(made, "fusion")["against_champion"] is None
     for key, other in (("against_default", "hybrid"), ("against_champion", "fusion")):
         for name in set(VALIDATION) - {other}:
             for h in HORIZONS:
-                for metric, higher in (("pr_auc", True), ("roc_auc", True), ("brier", False)):
+                for metric, higher in (
+                    ("pr_auc", True),
+                    ("roc_auc", True),
+                    ("brier", False),
+                ):
                     a, b = (found[each].replicates[h][metric] for each in (name, other))
                     expected = paired_difference(a, b, higher_is_better=higher)
                     assert row_of(made, name)[key][str(h)][metric] == expected._asdict()
@@ -116,7 +136,10 @@ def test_pooled_trials_keep_the_events_each_has_of_its_own_units() -> None:
         windows.units < "F\x1fE20"
         for windows in (trial(TEST, seed=seed).windows for seed in (1, 2))
     ]
-    one, other = part_of(trial(TEST, seed=1), first[0]), part_of(trial(TEST, seed=2), ~first[1])
+    one, other = (
+        part_of(trial(TEST, seed=1), first[0]),
+        part_of(trial(TEST, seed=2), ~first[1]),
+    )
     expected = [(u, d) for u, d in zip(*one.events, strict=True) if u < "F\x1fE20"]
     expected += [(u, d) for u, d in zip(*other.events, strict=True) if u >= "F\x1fE20"]
     assert list(zip(*pooled([one, other]).events, strict=True)) == expected
@@ -130,25 +153,33 @@ def test_no_verdict_is_given_where_events_are_too_few() -> None:
                 *(row["against_default"][str(h)]["pr_auc"] for h in HORIZONS),
             ]
             assert {each["verdict"] for each in found} == {"too few events"}
-    fusion = row_of(board(VALIDATION, {**TEST, "hybrid": 2.0}, onsets=12), "fusion")["mean"][
-        "against_default"
-    ]
+    fusion = row_of(board(VALIDATION, {**TEST, "hybrid": 2.0}, onsets=12), "fusion")[
+        "mean"
+    ]["against_default"]
     assert fusion["low"] > 0
 
 
 def test_mean_over_horizons_is_compared_replicate_by_replicate() -> None:
-    made, found = board(VALIDATION, TEST), evaluations(trial(TEST, seed=2), replicates=REPLICATES)
+    made, found = (
+        board(VALIDATION, TEST),
+        evaluations(trial(TEST, seed=2), replicates=REPLICATES),
+    )
 
     def mean(name: str) -> Replicated:
         each = [found[name].replicates[h]["pr_auc"] for h in HORIZONS]
-        return Replicated(sum(e.value for e in each) / 3, sum(e.value_R for e in each) / 3)
+        return Replicated(
+            sum(e.value for e in each) / 3, sum(e.value_R for e in each) / 3
+        )
 
     for name in VALIDATION:
         row = row_of(made, name)["mean"]
         expected = interval(mean(name))
         told = {"value": expected.value, "low": expected.low, "high": expected.high}
         assert {key: row["pr_auc"][key] for key in told} == pytest.approx(told)
-        for key, other in (("against_default", "hybrid"), ("against_champion", "fusion")):
+        for key, other in (
+            ("against_default", "hybrid"),
+            ("against_champion", "fusion"),
+        ):
             expected_gap = paired_difference(mean(name), mean(other))._asdict()
             verdict = expected_gap.pop("verdict")
             if name == other:
@@ -163,9 +194,17 @@ def test_mean_over_horizons_is_compared_replicate_by_replicate() -> None:
 def test_rows_that_lose_to_the_default_are_called_worse() -> None:
     made = board(VALIDATION, TEST)
     for h in map(str, HORIZONS):
-        assert row_of(made, "gbdt_28")["against_default"][h]["pr_auc"]["verdict"] == "better"
-        assert row_of(made, "fusion")["against_default"][h]["pr_auc"]["verdict"] == "worse"
-        assert row_of(made, "base_rate")["against_default"][h]["brier"]["verdict"] == "worse"
+        assert (
+            row_of(made, "gbdt_28")["against_default"][h]["pr_auc"]["verdict"]
+            == "better"
+        )
+        assert (
+            row_of(made, "fusion")["against_default"][h]["pr_auc"]["verdict"] == "worse"
+        )
+        assert (
+            row_of(made, "base_rate")["against_default"][h]["brier"]["verdict"]
+            == "worse"
+        )
 
 
 def test_kinds_are_averaged_replicate_by_replicate_on_the_same_units() -> None:
@@ -177,18 +216,25 @@ def test_kinds_are_averaged_replicate_by_replicate_on_the_same_units() -> None:
     for h in HORIZONS:
         fusion, hybrid = (
             Replicated(
-                float(np.mean([e.value for e in each])), np.mean([e.value_R for e in each], axis=0)
+                float(np.mean([e.value for e in each])),
+                np.mean([e.value_R for e in each], axis=0),
             )
             for each in (
-                [of_kind[name].replicates[h]["pr_auc"] for of_kind in found] for name in noise
+                [of_kind[name].replicates[h]["pr_auc"] for of_kind in found]
+                for name in noise
             )
         )
         told = row["test"][str(h)]["pr_auc"]
-        assert (told["value"], told["low"], told["high"]) == pytest.approx(interval(fusion)[:3])
-        assert (
-            row["against_default"][str(h)]["pr_auc"] == paired_difference(fusion, hybrid)._asdict()
+        assert (told["value"], told["low"], told["high"]) == pytest.approx(
+            interval(fusion)[:3]
         )
-        windows = [of_kind["fusion"].metrics[h]["windows"]["value"] for of_kind in found]
+        assert (
+            row["against_default"][str(h)]["pr_auc"]
+            == paired_difference(fusion, hybrid)._asdict()
+        )
+        windows = [
+            of_kind["fusion"].metrics[h]["windows"]["value"] for of_kind in found
+        ]
         assert row["test"][str(h)]["windows"]["value"] == np.mean(windows)
 
 
@@ -214,14 +260,23 @@ def test_seeds_are_averaged_replicate_by_replicate() -> None:
     for h in HORIZONS:
         seeds = [found[f"fusion#{seed}"].replicates[h]["pr_auc"] for seed in (0, 1, 2)]
         mean = Replicated(
-            np.mean([s.value for s in seeds]), np.mean([s.value_R for s in seeds], axis=0)
+            np.mean([s.value for s in seeds]),
+            np.mean([s.value_R for s in seeds], axis=0),
         )
         expected, shown = interval(mean), row["test"][str(h)]["pr_auc"]
-        assert (shown["value"], shown["low"], shown["high"]) == pytest.approx(expected[:3])
-        assert row["seeds"][str(h)] == [min(s.value for s in seeds), max(s.value for s in seeds)]
+        assert (shown["value"], shown["low"], shown["high"]) == pytest.approx(
+            expected[:3]
+        )
+        assert row["seeds"][str(h)] == [
+            min(s.value for s in seeds),
+            max(s.value for s in seeds),
+        ]
         assert row["seeds"][str(h)][0] < shown["value"] < row["seeds"][str(h)][1]
         other = found["hybrid#0"].replicates[h]["pr_auc"]
-        assert row["against_default"][str(h)]["pr_auc"] == paired_difference(mean, other)._asdict()
+        assert (
+            row["against_default"][str(h)]["pr_auc"]
+            == paired_difference(mean, other)._asdict()
+        )
 
 
 def test_validation_of_several_seeds_is_their_mean() -> None:
@@ -230,7 +285,9 @@ def test_validation_of_several_seeds_is_their_mean() -> None:
     made = leaderboard(
         trial(noise, seed=2), seen, contenders, default="hybrid", replicates=REPLICATES
     )
-    by_seed = [known_pr_auc(judged.risk_BH, seen.windows) for judged in seen.risks.values()]
+    by_seed = [
+        known_pr_auc(judged.risk_BH, seen.windows) for judged in seen.risks.values()
+    ]
     expected = dict(zip(map(str, HORIZONS), np.mean(by_seed, axis=0), strict=True))
     assert made["rows"][0]["validation"]["pr_auc"] == pytest.approx(expected)
 
@@ -261,13 +318,18 @@ def test_row_carries_family_and_cost() -> None:
 def test_row_has_no_headline_under_thirty_events(onsets: int, headline: bool) -> None:
     for row in board(VALIDATION, TEST, onsets=onsets)["rows"]:
         for test in row["test"].values():
-            assert (test["headline"], test["events"]["value"] >= 30) == (headline, headline)
+            assert (test["headline"], test["events"]["value"] >= 30) == (
+                headline,
+                headline,
+            )
 
 
 # What is undefined
 
 
-def test_what_is_undefined_at_a_horizon_is_null_and_the_choice_is_made_at_the_others() -> None:
+def test_what_is_undefined_at_a_horizon_is_null_and_the_choice_is_made_at_the_others() -> (
+    None
+):
     parts = [
         with_labels(trial(noise, seed=seed), 0, False)
         for seed, noise in ((2, TEST), (1, VALIDATION))
@@ -286,20 +348,30 @@ def test_what_is_undefined_at_a_horizon_is_null_and_the_choice_is_made_at_the_ot
     assert first["against_default"]["30"]["pr_auc"]["verdict"] == "no clear difference"
 
 
-def test_validation_with_one_kind_of_label_everywhere_is_refused_in_one_sentence() -> None:
+def test_validation_with_one_kind_of_label_everywhere_is_refused_in_one_sentence() -> (
+    None
+):
     seen = trial(VALIDATION, seed=1)
     for h in range(3):
         seen = with_labels(seen, h, h == 1)
     contenders = [contender(name, (name,)) for name in VALIDATION]
     with pytest.raises(HvacError, match="no champion can be chosen") as caught:
-        leaderboard(trial(TEST, seed=2), seen, contenders, default="hybrid", replicates=REPLICATES)
+        leaderboard(
+            trial(TEST, seed=2),
+            seen,
+            contenders,
+            default="hybrid",
+            replicates=REPLICATES,
+        )
     assert "\n" not in str(caught.value)
 
 
 # As a table
 
 
-def test_csv_has_a_row_per_model_and_horizon_with_the_numbers_of_the_board(tmp_path: Path) -> None:
+def test_csv_has_a_row_per_model_and_horizon_with_the_numbers_of_the_board(
+    tmp_path: Path,
+) -> None:
     made = board(VALIDATION, TEST)
     write_leaderboard_csv(made, tmp_path / "leaderboard.csv")
     assert (tmp_path / "leaderboard.csv").read_bytes().startswith(b"\xef\xbb\xbf")

@@ -43,7 +43,9 @@ def test_honest_intervals_cover_one_half() -> None:
     weights = unit_weights(test.units, replicates=500)
     for h in range(len(HORIZONS)):
         ordered = sort_scores(score_BH[:, h], y_BH[:, h], unit_B=weights.unit_index_B)
-        low, high = np.quantile(rank_metrics(ordered, weights.w_RU).roc_auc_R, (0.025, 0.975))
+        low, high = np.quantile(
+            rank_metrics(ordered, weights.w_RU).roc_auc_R, (0.025, 0.975)
+        )
         assert low <= 0.5 <= high
     assert np.abs(np.array(claimed("honest")) - 0.5).max() < 0.06
 
@@ -53,9 +55,14 @@ def test_test_rows_in_the_training_file_claim_much() -> None:
 
 
 @pytest.mark.parametrize("protocol", LEAKY_ROWS)
-def test_dealing_overlapping_windows_at_random_flatters_every_figure(protocol: str) -> None:
+def test_dealing_overlapping_windows_at_random_flatters_every_figure(
+    protocol: str,
+) -> None:
     for metric in ("roc_auc", "f1"):
-        honest, leaky = np.array(claimed("honest", metric)), np.array(claimed(protocol, metric))
+        honest, leaky = (
+            np.array(claimed("honest", metric)),
+            np.array(claimed(protocol, metric)),
+        )
         assert (leaky > honest).all()
     assert np.mean(claimed(protocol)) > 0.65
 
@@ -66,7 +73,8 @@ def test_threshold_chosen_on_test_is_the_one_with_the_highest_f1_there() -> None
     for h, found in enumerate(claimed("chosen_on_test", "f1")):
         cuts = np.unique(score_BH[:, h])
         assert found == pytest.approx(
-            max(f1_score(y_BH[:, h], score_BH[:, h] >= cut) for cut in cuts[::5]), abs=0.02
+            max(f1_score(y_BH[:, h], score_BH[:, h] >= cut) for cut in cuts[::5]),
+            abs=0.02,
         )
         assert found >= claimed("honest", "f1")[h]
 
@@ -77,7 +85,9 @@ def test_threshold_chosen_on_test_is_the_one_with_the_highest_f1_there() -> None
 def test_honest_deal_is_the_split_as_it_stands() -> None:
     deal = PROTOCOLS["honest"](parts(), 0)
     assert deal == (parts()["train"], parts()["tune"], parts()["cal"], parts()["test"])
-    assert not rows_of(deal.test) & (rows_of(deal.train) | rows_of(deal.tune) | rows_of(deal.cut))
+    assert not rows_of(deal.test) & (
+        rows_of(deal.train) | rows_of(deal.tune) | rows_of(deal.cut)
+    )
 
 
 def test_choosing_on_test_trains_on_the_right_part_and_does_the_rest_on_test() -> None:
@@ -87,9 +97,15 @@ def test_choosing_on_test_trains_on_the_right_part_and_does_the_rest_on_test() -
 
 
 @pytest.mark.parametrize("protocol", ["random_rows", "random_rows_chosen_on_test"])
-def test_random_rows_deal_every_window_once_and_every_unit_to_both_sides(protocol: str) -> None:
+def test_random_rows_deal_every_window_once_and_every_unit_to_both_sides(
+    protocol: str,
+) -> None:
     deal = PROTOCOLS[protocol](parts(), 0)
-    sides = [deal.train, *([deal.tune] if deal.tune is not deal.test else []), deal.test]
+    sides = [
+        deal.train,
+        *([deal.tune] if deal.tune is not deal.test else []),
+        deal.test,
+    ]
     everything = set.union(*map(rows_of, parts().values()))
     assert sum(map(len, sides)) == len(everything)
     assert set.union(*map(rows_of, sides)) == everything
@@ -105,9 +121,9 @@ def test_test_in_training_trains_on_every_test_row() -> None:
 
 
 def test_every_protocol_but_the_honest_one_says_that_it_leaks() -> None:
-    assert [name for name, deal in PROTOCOLS.items() if "LEAKY" not in str(deal.__doc__)] == [
-        "honest"
-    ]
+    assert [
+        name for name, deal in PROTOCOLS.items() if "LEAKY" not in str(deal.__doc__)
+    ] == ["honest"]
 
 
 # Figures
@@ -122,7 +138,9 @@ def scored(
     )
 
 
-def test_figures_are_those_of_known_labels_averaged_over_classes_by_their_positives() -> None:
+def test_figures_are_those_of_known_labels_averaged_over_classes_by_their_positives() -> (
+    None
+):
     rng = np.random.default_rng(0)
     y, score, known = (
         rng.random((2, 80, 3)) < 0.3,
@@ -130,13 +148,17 @@ def test_figures_are_those_of_known_labels_averaged_over_classes_by_their_positi
         rng.random((2, 80, 3)) < 0.8,
     )
     classes = [
-        Judged(scored(y[k], score[k], known[k]), scored(y[k], score[k], known[k])) for k in (0, 1)
+        Judged(scored(y[k], score[k], known[k]), scored(y[k], score[k], known[k]))
+        for k in (0, 1)
     ]
     found = claims(classes, HORIZONS)
     for h, days in enumerate(map(str, HORIZONS)):
         each = [(y[k, known[k, :, h], h], score[k, known[k, :, h], h]) for k in (0, 1)]
         weights = [y_B.sum() for y_B, _ in each]
-        for name, metric in (("pr_auc", average_precision_score), ("roc_auc", roc_auc_score)):
+        for name, metric in (
+            ("pr_auc", average_precision_score),
+            ("roc_auc", roc_auc_score),
+        ):
             assert found[days][name] == pytest.approx(
                 np.average([metric(*pair) for pair in each], weights=weights)
             )
@@ -159,7 +181,10 @@ def test_f1_uses_the_threshold_of_the_windows_that_set_it() -> None:
 def test_one_kind_of_label_gives_nan_and_never_crashes(label: bool) -> None:
     y_BH = np.full((20, 3), label)
     alike = scored(y_BH, np.random.default_rng(0).normal(size=(20, 3)))
-    assert all(np.isnan(value) for value in claims([Judged(alike, alike)], HORIZONS)["60"].values())
+    assert all(
+        np.isnan(value)
+        for value in claims([Judged(alike, alike)], HORIZONS)["60"].values()
+    )
 
 
 def test_threshold_without_a_positive_to_set_it_raises_no_alarm() -> None:

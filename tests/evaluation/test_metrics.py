@@ -15,7 +15,9 @@ from hvac.evaluation import metrics
 from tests.reference.ranking_oracle import lift_at, recall_at
 
 SCORES = st.lists(
-    st.tuples(st.integers(0, 6), st.integers(0, 1), st.integers(0, 3)), min_size=2, max_size=40
+    st.tuples(st.integers(0, 6), st.integers(0, 1), st.integers(0, 3)),
+    min_size=2,
+    max_size=40,
 ).map(lambda rows: tuple(np.array(column) for column in zip(*rows, strict=True)))
 
 
@@ -38,7 +40,11 @@ def test_ranking_equals_scikit_learn_with_ties_and_weights(rows):
 
 def test_ranking_equals_scikit_learn_on_many_rows_with_fractional_weights():
     rng = np.random.default_rng(0)
-    score_B, y_B, w_B = rng.normal(size=5000).round(2), rng.integers(0, 2, 5000), rng.random(5000)
+    score_B, y_B, w_B = (
+        rng.normal(size=5000).round(2),
+        rng.integers(0, 2, 5000),
+        rng.random(5000),
+    )
     assert metrics.roc_auc(score_B, y_B, w_B) == pytest.approx(
         roc_auc_score(y_B, score_B, sample_weight=w_B), abs=1e-12
     )
@@ -58,7 +64,12 @@ def every_metric(risk_B, y_B, w_B=None):
         metrics.ece(risk_B, y_B, w_B, bins=4),
         *(
             float(each(counts))
-            for each in (metrics.f1, metrics.precision, metrics.recall, metrics.accuracy)
+            for each in (
+                metrics.f1,
+                metrics.precision,
+                metrics.recall,
+                metrics.accuracy,
+            )
         ),
     ]
 
@@ -69,7 +80,9 @@ def test_a_weight_of_two_is_the_row_twice(rows):
     score_B, y_B, w_B = rows
     risk_B = score_B / 6
     repeated = every_metric(np.repeat(risk_B, w_B), np.repeat(y_B, w_B))
-    assert every_metric(risk_B, y_B, w_B) == pytest.approx(repeated, abs=1e-12, nan_ok=True)
+    assert every_metric(risk_B, y_B, w_B) == pytest.approx(
+        repeated, abs=1e-12, nan_ok=True
+    )
 
 
 @settings(max_examples=50)
@@ -142,15 +155,21 @@ def test_ece_equals_the_equal_mass_bins_by_hand():
     risk_B = rng.random(1000)
     y_B = rng.random(1000) < risk_B**2
     order = np.argsort(risk_B)
-    by_hand = np.mean([abs((risk_B - y_B)[part].mean()) for part in np.array_split(order, 10)])
+    by_hand = np.mean(
+        [abs((risk_B - y_B)[part].mean()) for part in np.array_split(order, 10)]
+    )
     assert metrics.ece(risk_B, y_B) == pytest.approx(by_hand)
     curve = metrics.reliability_curve(risk_B, y_B)
     assert curve.count_K.tolist() == [100] * 10
-    assert (curve.count_K * abs(curve.risk_K - curve.rate_K)).sum() / 1000 == pytest.approx(by_hand)
+    assert (
+        curve.count_K * abs(curve.risk_K - curve.rate_K)
+    ).sum() / 1000 == pytest.approx(by_hand)
 
 
 def test_reliability_intervals_hold_the_rate_and_ties_share_a_bin():
-    curve = metrics.reliability_curve(np.repeat([0.1, 0.2, 0.9], 30), np.repeat([0, 1, 1], 30))
+    curve = metrics.reliability_curve(
+        np.repeat([0.1, 0.2, 0.9], 30), np.repeat([0, 1, 1], 30)
+    )
     assert curve.count_K.tolist() == [30, 30, 30]
     assert np.all((curve.low_K <= curve.rate_K) & (curve.rate_K <= curve.high_K))
     assert len(metrics.reliability_curve(np.empty(0), np.empty(0)).rate_K) == 0
@@ -170,7 +189,9 @@ def test_window_of_weight_two_counts_as_two_windows_in_curves():
         metrics.reliability_curve(risk_B, y_B, w_B),
         metrics.reliability_curve(risk_B[twice], y_B[twice]),
     )
-    np.testing.assert_allclose([weighted.risk_K, weighted.rate_K], [plain.risk_K, plain.rate_K])
+    np.testing.assert_allclose(
+        [weighted.risk_K, weighted.rate_K], [plain.risk_K, plain.rate_K]
+    )
     assert weighted.count_K.sum() == 400
     assert np.all(
         weighted.high_K - weighted.low_K > plain.high_K - plain.low_K

@@ -45,9 +45,12 @@ def fleet(units=60, weeks=26, onsets=50, seed=0):
         np.tile(np.arange(weeks) * 7, units),
     )
     events = Onsets(
-        np.array([f"u{i:03}" for i in rng.integers(0, units, onsets)]), rng.integers(1, 260, onsets)
+        np.array([f"u{i:03}" for i in rng.integers(0, units, onsets)]),
+        rng.integers(1, 260, onsets),
     )
-    ahead_BE = np.where(units_B[:, None] == events.unit_E, events.onset_day_E - day_B[:, None], -1)
+    ahead_BE = np.where(
+        units_B[:, None] == events.unit_E, events.onset_day_E - day_B[:, None], -1
+    )
     y_BH = np.stack(
         [((ahead_BE > 0) & (ahead_BE <= h)).any(axis=1) for h in HORIZONS], axis=1
     ).astype(float)
@@ -64,13 +67,18 @@ def fleet(units=60, weeks=26, onsets=50, seed=0):
 
 def evaluate(risk_BH, test):
     return evaluate_model(
-        risk_BH, test=test, alarm_BH=risk_BH >= 0.5, reference_H=np.array([0.1, 0.2, 0.3])
+        risk_BH,
+        test=test,
+        alarm_BH=risk_BH >= 0.5,
+        reference_H=np.array([0.1, 0.2, 0.3]),
     )
 
 
 def noisy(test, noise, seed=1):
     return np.clip(
-        0.3 + 0.4 * test.y_BH + noise * np.random.default_rng(seed).normal(size=test.y_BH.shape),
+        0.3
+        + 0.4 * test.y_BH
+        + noise * np.random.default_rng(seed).normal(size=test.y_BH.shape),
         0.01,
         0.99,
     )
@@ -80,7 +88,8 @@ def test_every_metric_has_a_value_between_its_ends():
     found = evaluate(noisy(test := fleet(), 0.2), test)
     for horizon in HORIZONS:
         assert (
-            set(found.metrics[horizon]) == RANKING | PROBABILITY | AT_THRESHOLD | ON_EVENTS | COUNTS
+            set(found.metrics[horizon])
+            == RANKING | PROBABILITY | AT_THRESHOLD | ON_EVENTS | COUNTS
         )
         for name, figure in found.metrics[horizon].items():
             if name not in COUNTS | {"ece"}:
@@ -120,7 +129,9 @@ def test_label_weights_enter_every_figure_of_labels():
     risk_BH = noisy(test, 0.2)
     found = evaluate(risk_BH, test).metrics[60]
     known_B = test.known_BH[:, 1]
-    risk_B, y_B, w_B = (array[known_B, 1] for array in (risk_BH, test.y_BH, test.label_weight_BH))
+    risk_B, y_B, w_B = (
+        array[known_B, 1] for array in (risk_BH, test.y_BH, test.label_weight_BH)
+    )
     counts = metrics.confusion(risk_B >= 0.5, y_B, w_B)
     expected = {
         "pr_auc": metrics.pr_auc(risk_B, y_B, w_B),
@@ -181,7 +192,9 @@ def test_compare_names_the_better_model_and_keeps_quiet_on_equal_ones():
         ("pr_auc", "roc_auc", "brier"), "better"
     )
     assert {each.verdict for each in compare(bad, good)[30].values()} == {"worse"}
-    assert {each.verdict for each in compare(good, good)[30].values()} == {"no clear difference"}
+    assert {each.verdict for each in compare(good, good)[30].values()} == {
+        "no clear difference"
+    }
 
 
 def test_few_events_give_no_headline_but_counts_and_exact_intervals():
@@ -222,5 +235,11 @@ def test_json_has_null_for_nan_and_thin_curves():
     text = json.dumps(found, allow_nan=False)
     assert json.loads(text)["30"]["metrics"]["events"]["low"] is None
     assert len(found["30"]["curves"]["pr"]["recall"]) <= 200
-    assert set(found["30"]["curves"]["reliability"]) == {"risk", "rate", "count", "low", "high"}
+    assert set(found["30"]["curves"]["reliability"]) == {
+        "risk",
+        "rate",
+        "count",
+        "low",
+        "high",
+    }
     assert set(found["30"]) == {"headline", "metrics", "curves"}

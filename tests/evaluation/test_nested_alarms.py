@@ -58,7 +58,9 @@ def windows(points: bool = False) -> Windows:
         "known_BH": np.ones((ROWS, 3), bool),
     }
     return Windows(
-        keys=pa.table(columns, schema=KEY_SCHEMA), observed_B=np.ones(ROWS, np.float32), **labels
+        keys=pa.table(columns, schema=KEY_SCHEMA),
+        observed_B=np.ones(ROWS, np.float32),
+        **labels,
     )
 
 
@@ -72,7 +74,8 @@ def decided(cut_H: Any) -> Decision:
 def bundle_of(risk_BH: Any, cut_H: Any) -> Bundle:
     """A bundle whose model gives these risks."""
     model: Any = SimpleNamespace(
-        config=SimpleNamespace(needs=(), family="hybrid"), score=lambda _: logit(risk_BH)
+        config=SimpleNamespace(needs=(), family="hybrid"),
+        score=lambda _: logit(risk_BH),
     )
     recipe = Recipe(
         class_name="ahu", points=("p",), windows=WindowConfig(horizons=HORIZONS), labels=LabelConfig(),
@@ -97,7 +100,9 @@ def latest(made: Windows, risk_BH: Any, cut_H: Any) -> list[dict[str, Any]]:
         decision=decided(cut_H),
         sureness=lambda *_: None,
     )
-    newest = Newest(windows=made, frames=frames, learning_left=(None,) * ROWS, doubts=((),) * ROWS)
+    newest = Newest(
+        windows=made, frames=frames, learning_left=(None,) * ROWS, doubts=((),) * ROWS
+    )
     none = DrivingOutlooks(np.empty(0, np.intp), (), {}, "last_value")
     return latest_records(newest, risk_BH, none, bundle)
 
@@ -115,14 +120,22 @@ def test_alarms_are_the_same_everywhere_and_never_vanish_with_the_horizon(
     found = bundle_of(risk_BH, cut_H).predict(made)
     assert np.array_equal(found.alarm_BH, alarms(found.risk_BH, found.threshold_BH))
     assert never_vanishes(found.alarm_BH)
-    table = predictions_table(made, risk_BH, cut_H, horizons=HORIZONS, model="m", bundle_id="b")
-    assert np.array_equal(np.reshape(table["alarm"].to_pylist(), (ROWS, 3)), expected_BH)
+    table = predictions_table(
+        made, risk_BH, cut_H, horizons=HORIZONS, model="m", bundle_id="b"
+    )
+    assert np.array_equal(
+        np.reshape(table["alarm"].to_pylist(), (ROWS, 3)), expected_BH
+    )
     rows = latest(made, risk_BH, cut_H)
-    assert np.array_equal(np.reshape([row["alarm"] for row in rows], (ROWS, 3)), expected_BH)
+    assert np.array_equal(
+        np.reshape([row["alarm"] for row in rows], (ROWS, 3)), expected_BH
+    )
     for entry in ranking(rows, last_day=DAY):
         row = int(entry["equipment_id"][1:])
         assert [entry["alarms"][h] for h in HORIZONS] == expected_BH[row].tolist()
-    assert np.array_equal(ModelRisks(risk_BH, np.tile(cut_H, (ROWS, 1))).alarm_BH, expected_BH)
+    assert np.array_equal(
+        ModelRisks(risk_BH, np.tile(cut_H, (ROWS, 1))).alarm_BH, expected_BH
+    )
 
 
 @given(risks, cuts)
@@ -145,7 +158,9 @@ def test_point_with_the_highest_risk_decides_and_its_alarm_holds_at_longer_horiz
         assert never_vanishes([[entry["alarms"][h] for h in HORIZONS]])
 
 
-def test_evaluation_counts_an_alarm_of_a_shorter_horizon_as_one_of_the_longer_ones() -> None:
+def test_evaluation_counts_an_alarm_of_a_shorter_horizon_as_one_of_the_longer_ones() -> (
+    None
+):
     risk_BH = np.tile([0.4, 0.45, 0.5], (ROWS, 1))
     judged = ModelRisks(risk_BH, np.tile([0.4, 0.9, 0.9], (ROWS, 1)))
     trial = EvaluationSet(
@@ -154,5 +169,9 @@ def test_evaluation_counts_an_alarm_of_a_shorter_horizon_as_one_of_the_longer_on
     )  # fmt: skip
     found = evaluations(trial, replicates=10)["m"]
     for horizon in HORIZONS:
-        assert found.metrics[horizon]["tp"]["value"] + found.metrics[horizon]["fp"]["value"] == ROWS
+        assert (
+            found.metrics[horizon]["tp"]["value"]
+            + found.metrics[horizon]["fp"]["value"]
+            == ROWS
+        )
         assert found.metrics[horizon]["recall"]["value"] == 1

@@ -46,7 +46,9 @@ def known(of: EvaluationSet, h: int, name: str = "good") -> tuple[Any, Any]:
     return of.risks[name].risk_BH[known_B, h], y_BH[known_B, h].astype(float)
 
 
-def test_ranking_is_the_mean_over_turns_weighted_by_their_positives(found: Evaluation) -> None:
+def test_ranking_is_the_mean_over_turns_weighted_by_their_positives(
+    found: Evaluation,
+) -> None:
     plain = {
         "pr_auc": metrics.pr_auc,
         "roc_auc": metrics.roc_auc,
@@ -62,7 +64,9 @@ def test_ranking_is_the_mean_over_turns_weighted_by_their_positives(found: Evalu
             assert found.metrics[horizon][name]["value"] == pytest.approx(expected)
 
 
-def test_replicates_of_ranking_draw_the_same_units_as_every_other_figure(found: Evaluation) -> None:
+def test_replicates_of_ranking_draw_the_same_units_as_every_other_figure(
+    found: Evaluation,
+) -> None:
     made = pooled(turns())
     assert made.turn_B is not None
     weights = unit_weights(made.windows.units, replicates=REPLICATES)
@@ -87,14 +91,20 @@ def test_scale_of_one_turns_risks_has_no_say_in_ranking_but_in_probabilities(
     one, other = turns()
     raised = replace(
         one,
-        risks={name: each._replace(risk_BH=each.risk_BH * 5) for name, each in one.risks.items()},
+        risks={
+            name: each._replace(risk_BH=each.risk_BH * 5)
+            for name, each in one.risks.items()
+        },
     )
     again = evaluations(pooled([raised, other]), replicates=REPLICATES)["good"]
     for horizon in HORIZONS:
         for name in RANKING:
             assert again.metrics[horizon][name] == found.metrics[horizon][name]
         for name in ("brier", "ece"):
-            assert again.metrics[horizon][name]["value"] != found.metrics[horizon][name]["value"]
+            assert (
+                again.metrics[horizon][name]["value"]
+                != found.metrics[horizon][name]["value"]
+            )
 
 
 def test_probabilities_are_judged_over_all_windows(found: Evaluation) -> None:
@@ -103,8 +113,12 @@ def test_probabilities_are_judged_over_all_windows(found: Evaluation) -> None:
             np.concatenate(parts)
             for parts in zip(*(known(turn, h) for turn in turns()), strict=True)
         )
-        assert found.metrics[horizon]["brier"]["value"] == pytest.approx(metrics.brier(risk_B, y_B))
-        assert found.metrics[horizon]["ece"]["value"] == pytest.approx(metrics.ece(risk_B, y_B))
+        assert found.metrics[horizon]["brier"]["value"] == pytest.approx(
+            metrics.brier(risk_B, y_B)
+        )
+        assert found.metrics[horizon]["ece"]["value"] == pytest.approx(
+            metrics.ece(risk_B, y_B)
+        )
 
 
 def test_paired_difference_is_of_the_means_over_turns() -> None:
@@ -129,7 +143,10 @@ def test_turn_without_a_positive_has_no_say() -> None:
 def test_one_turn_is_judged_as_any_other_trial() -> None:
     whole = trial(NOISE, seed=2)
     plain = evaluations(whole, replicates=REPLICATES)["good"]
-    assert evaluations(pooled([whole]), replicates=REPLICATES)["good"].to_json() == plain.to_json()
+    assert (
+        evaluations(pooled([whole]), replicates=REPLICATES)["good"].to_json()
+        == plain.to_json()
+    )
 
 
 def test_part_of_turns_keeps_the_turn_of_each_window() -> None:
@@ -143,6 +160,8 @@ def test_part_of_turns_keeps_the_turn_of_each_window() -> None:
 def test_board_tells_which_figures_are_of_turns_and_which_of_all_windows() -> None:
     assert sorted([*IN_TURNS["within_turns"], *IN_TURNS["pooled"]]) == sorted(SHOWN)
     assert IN_TURNS["within_turns"] == ["pr_auc", "roc_auc", "recall_10"]
-    (row,) = standings([pooled(turns())], [contender("good", ("good",))], {}, REPLICATES)
+    (row,) = standings(
+        [pooled(turns())], [contender("good", ("good",))], {}, REPLICATES
+    )
     expected = evaluations(pooled(turns()), replicates=REPLICATES)["good"]
     assert row["test"]["30"]["pr_auc"] == expected.to_json()["30"]["metrics"]["pr_auc"]

@@ -21,8 +21,12 @@ def at(name: str, made: EvaluationSet) -> EvaluationSet:
     """The trial at a facility of that name."""
     keys = made.windows.keys
     column = pa.array([name] * len(keys), pa.string())
-    keys = keys.set_column(keys.column_names.index("facility_id"), "facility_id", column)
-    units = np.array([unit.replace("F\x1f", f"{name}\x1f") for unit in made.events.unit_E])
+    keys = keys.set_column(
+        keys.column_names.index("facility_id"), "facility_id", column
+    )
+    units = np.array(
+        [unit.replace("F\x1f", f"{name}\x1f") for unit in made.events.unit_E]
+    )
     return replace(
         made,
         windows=replace(made.windows, keys=keys),
@@ -32,10 +36,16 @@ def at(name: str, made: EvaluationSet) -> EvaluationSet:
 
 @pytest.fixture(name="trials", scope="module")
 def _trials() -> dict[str, EvaluationSet]:
-    many, few = at("many", trial(NOISE, seed=1)), at("few", trial(NOISE, seed=2, onsets=12))
-    both = [np.concatenate(parts) for parts in zip(many.events, few.events, strict=True)]
+    many, few = (
+        at("many", trial(NOISE, seed=1)),
+        at("few", trial(NOISE, seed=2, onsets=12)),
+    )
+    both = [
+        np.concatenate(parts) for parts in zip(many.events, few.events, strict=True)
+    ]
     return {
-        name: replace(each, events=Onsets(*both)) for name, each in (("many", many), ("few", few))
+        name: replace(each, events=Onsets(*both))
+        for name, each in (("many", many), ("few", few))
     }
 
 
@@ -57,11 +67,15 @@ def test_facility_with_few_events_has_no_headline_while_all_together_have(
 ) -> None:
     made = unseen_facilities(trials, replicates=100)
     headline = {
-        name: found["hybrid"]["90"]["headline"] for name, found in made["facilities"].items()
+        name: found["hybrid"]["90"]["headline"]
+        for name, found in made["facilities"].items()
     }
     assert headline == {"many": True, "few": False}
     assert made["all"]["hybrid"]["90"]["headline"]
-    assert made["facilities"]["few"]["hybrid"]["90"]["events"]["value"] < made["least_events"]
+    assert (
+        made["facilities"]["few"]["hybrid"]["90"]["events"]["value"]
+        < made["least_events"]
+    )
 
 
 def test_parts_of_a_joined_trial_are_the_trials_that_were_joined(
@@ -72,7 +86,9 @@ def test_parts_of_a_joined_trial_are_the_trials_that_were_joined(
     for name, each in trials.items():
         part = part_of(joined, joined.windows.column("facility_id") == name)
         assert part.windows.keys.equals(each.windows.keys)
-        np.testing.assert_array_equal(part.risks["hybrid"].risk_BH, each.risks["hybrid"].risk_BH)
+        np.testing.assert_array_equal(
+            part.risks["hybrid"].risk_BH, each.risks["hybrid"].risk_BH
+        )
         np.testing.assert_array_equal(
             part.risks["hybrid"].threshold_BH, each.risks["hybrid"].threshold_BH
         )

@@ -15,7 +15,13 @@ from hvac.features.table import Windows, concat
 from hvac.models.family import NEEDS, prepared
 from tests.models.models_example import fit_family, packaged_encoder, windows
 
-CONTEXT = ("days_since_failure", "age_days", "limit_margin_last", "observed_share", "class_ahu")
+CONTEXT = (
+    "days_since_failure",
+    "age_days",
+    "limit_margin_last",
+    "observed_share",
+    "class_ahu",
+)
 SMALL: dict[str, dict[str, Any]] = {
     "logistic_28": {},
     "logistic_full": {},
@@ -32,13 +38,21 @@ SMALL: dict[str, dict[str, Any]] = {
             "line": {"family": "logistic_recent"},
             "forest": {"family": "et_relative", "trees": 8},
             "boosting": {"family": "gbdt_relative", "trees": 8, "min_leaf": 5},
-            "neural": {"family": "hybrid", "epochs": 2, "members": 2, "most_inputs": 30},
+            "neural": {
+                "family": "hybrid",
+                "epochs": 2,
+                "members": 2,
+                "most_inputs": 30,
+            },
         }
     },
 }
 
 EVERY = SMALL | {  # families with reasons that differ from those by their columns only
-    **{name: {"trees": 8, "min_leaf": 5} for name in ("gbdt_92", "gbdt_context", "gbdt_history")},
+    **{
+        name: {"trees": 8, "min_leaf": 5}
+        for name in ("gbdt_92", "gbdt_context", "gbdt_history")
+    },
     **{name: {"trees": 8} for name in ("et_28", "et_recent", "et_relative")},
     "logistic_recent": {},
 }
@@ -50,7 +64,10 @@ def players(points: int = 2) -> Players:
 
 @cache
 def fitted(name: str, points: int = 2) -> Any:
-    train, tune = windows(200, points=points, seed=1), windows(60, points=points, seed=2)
+    train, tune = (
+        windows(200, points=points, seed=1),
+        windows(60, points=points, seed=2),
+    )
     return fit_family(name, train, with_gaps(tune), **EVERY[name])
 
 
@@ -74,7 +91,9 @@ def background(points: int = 2, rows: int = 6) -> Windows:
 
 
 def game(name: str, points: int = 2, rows: int = 6) -> Any:
-    return game_of(fitted(name, points), players(points), ready(background(points, rows)))
+    return game_of(
+        fitted(name, points), players(points), ready(background(points, rows))
+    )
 
 
 def ready(made: Windows) -> Windows:
@@ -86,7 +105,9 @@ def coalition_value(
 ) -> Callable[[frozenset[int]], Any]:
     """The mean log-odds [H] where a coalition has the window's values, the others the background's."""
     places = {name: place for place, name in enumerate(who.names)}
-    of_context = [places[n] for n in ("history", "season_and_age", "limits", "coverage")]
+    of_context = [
+        places[n] for n in ("history", "season_and_age", "limits", "coverage")
+    ]
     player_K = np.array([*of_context, places["season_and_age"]])
 
     def value(coalition: frozenset[int]) -> Any:

@@ -42,7 +42,9 @@ def test_aspects_add_up_to_their_point(name: str) -> None:
     for place, point in enumerate(("p0", "p1")):
         aspect_BAH = game.aspects(shown, point, added_BPH[:, place])
         assert aspect_BAH.shape == (3, len(ASPECTS), added_BPH.shape[2])
-        np.testing.assert_allclose(aspect_BAH.sum(axis=1), added_BPH[:, place], atol=1e-9)
+        np.testing.assert_allclose(
+            aspect_BAH.sum(axis=1), added_BPH[:, place], atol=1e-9
+        )
 
 
 @pytest.mark.parametrize("name", ["logistic_full", "gbdt_full", "gbdt_relative"])
@@ -51,9 +53,13 @@ def test_lines_and_boosted_trees_need_no_correction(name: str) -> None:
     game = explainer(name)
     added_BH = game.contributions(shown).added_BPH[:, 0]
     right = game.aspects(shown, "p0", added_BH)
-    np.testing.assert_allclose(game.aspects(shown, "p0", right.sum(axis=1)), right, atol=1e-12)
+    np.testing.assert_allclose(
+        game.aspects(shown, "p0", right.sum(axis=1)), right, atol=1e-12
+    )
     opened = game._opened["p0"].contributions(shown, [2**6 - 1] * 3)
-    np.testing.assert_allclose(opened[:, -len(ASPECTS) :].sum(axis=1), added_BH, atol=1e-9)
+    np.testing.assert_allclose(
+        opened[:, -len(ASPECTS) :].sum(axis=1), added_BH, atol=1e-9
+    )
     np.testing.assert_allclose(opened[:, 0], 0, atol=1e-12)
 
 
@@ -79,7 +85,9 @@ def test_a_walk_with_a_group_gives_the_owen_values_of_the_definition() -> None:
         for step, player in enumerate(order):
             before = frozenset(order[:step])
             phi_P[player] += value(before | {player}) - value(before)
-    np.testing.assert_allclose(walk.shapley(input_N, 2**6 - 1), phi_P / orders, atol=1e-9)
+    np.testing.assert_allclose(
+        walk.shapley(input_N, 2**6 - 1), phi_P / orders, atol=1e-9
+    )
 
 
 def test_only_the_aspect_that_differs_from_the_background_counts() -> None:
@@ -91,7 +99,11 @@ def test_only_the_aspect_that_differs_from_the_background_counts() -> None:
     moved = replace(shown, e_BCS=e_BCS)
     added_BH = game.contributions(moved).added_BPH[:, 1]
     aspect_BAH = game.aspects(moved, "p1", added_BH)
-    counting = [name for name in ASPECTS if np.abs(aspect_BAH[0, ASPECTS.index(name)]).max() > 1e-9]
+    counting = [
+        name
+        for name in ASPECTS
+        if np.abs(aspect_BAH[0, ASPECTS.index(name)]).max() > 1e-9
+    ]
     assert counting == ["residuals"]
 
 

@@ -25,7 +25,9 @@ NEEDS = ("features", "context")
 def labelled(rows: int = 400, *, positive: float = 0.3) -> Windows:
     made = windows(rows)
     y_BH = np.random.default_rng(3).random((rows, 1)) < positive
-    return replace(made, y_BH=np.tile(y_BH, (1, 3)), known_BH=np.ones((rows, 3), dtype=bool))
+    return replace(
+        made, y_BH=np.tile(y_BH, (1, 3)), known_BH=np.ones((rows, 3), dtype=bool)
+    )
 
 
 def test_background_is_healthy_and_spread_over_units() -> None:

@@ -46,7 +46,9 @@ def test_every_family_with_reasons_is_tested() -> None:
 
 @pytest.mark.parametrize("points", [2, 8])
 @pytest.mark.parametrize("name", EVERY)
-def test_reasons_add_up_to_the_difference_from_the_background(name: str, points: int) -> None:
+def test_reasons_add_up_to_the_difference_from_the_background(
+    name: str, points: int
+) -> None:
     shown, behind = ready(explained(points)), ready(background(points))
     phi_BPH = game(name, points).contributions(shown, [ALL, ALL, 0b101])
     model = fitted(name, points)
@@ -61,7 +63,9 @@ def test_a_window_of_the_background_alone_has_no_reasons() -> None:
     np.testing.assert_allclose(phi_BPH, 0, atol=1e-9)
 
 
-def test_a_sampled_forest_is_close_to_the_exact_one(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_sampled_forest_is_close_to_the_exact_one(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     shown = ready(explained(rows=1))
     exact = game("et_full", rows=60).contributions(shown, [2**60 - 1])
     monkeypatch.setattr("hvac.explain.games.FOREST_EXACT", 0)
@@ -71,6 +75,8 @@ def test_a_sampled_forest_is_close_to_the_exact_one(monkeypatch: pytest.MonkeyPa
 
 def test_a_family_without_a_game_says_so() -> None:
     model = fit_family("base_rate", windows(60), windows(30, seed=1))
-    with pytest.raises(BundleError, match="there are no reasons for the family 'base_rate'"):
+    with pytest.raises(
+        BundleError, match="there are no reasons for the family 'base_rate'"
+    ):
         game_of(model, players(1), background(1))
     assert config_of("base_rate").family not in SMALL

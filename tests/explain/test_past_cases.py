@@ -48,7 +48,9 @@ def test_nearest_cases_are_of_other_units_and_known_by_then(cases: PastCases) ->
         units = [f"{case.facility_id}\x1f{case.equipment_id}" for case in nearest]
         assert late.units[b] not in units
         assert len(set(units)) == len(units) == 3
-        assert [case.distance for case in nearest] == sorted(case.distance for case in nearest)
+        assert [case.distance for case in nearest] == sorted(
+            case.distance for case in nearest
+        )
         for case in nearest:
             known = case.end_date.toordinal() + (case.within_days or HORIZONS[-1])
             assert known <= late.end_day_B[b] + 719163

@@ -22,7 +22,13 @@ from hvac.scoring.bundle import Bundle
 from hvac.scoring.explanations import explain_newest
 from hvac.scoring.latest import latest_rows
 from hvac.scoring.newest_windows import newest
-from tests.models.models_example import HORIZONS, bundled, fit_family, packaged_encoder, recipe
+from tests.models.models_example import (
+    HORIZONS,
+    bundled,
+    fit_family,
+    packaged_encoder,
+    recipe,
+)
 from tests.panel.panel_example import readings, series
 
 POINTS = ("flow", "vibration")
@@ -54,7 +60,9 @@ def labelled(fleet: list[Scene]) -> Windows:
     rule = recipe(POINTS)
     parts = []
     for n, scene in enumerate(fleet):
-        days = np.arange(scene.panel.last_day - 30, scene.panel.last_day + 1, 5, dtype=np.int32)
+        days = np.arange(
+            scene.panel.last_day - 30, scene.panel.last_day + 1, 5, dtype=np.int32
+        )
         part = describe(scene, days, rule)
         y_BH = np.full((len(part), 3), bool(n % 2))
         keys = part.keys.set_column(5, "split", [["train"] * len(part)])
@@ -80,7 +88,9 @@ def reasons(made: Bundle, scene: Scene, horizon: int = 0) -> tuple[Reason, ...]:
     return explanation.reasons_H[horizon]
 
 
-def test_the_drifting_point_is_the_first_reason(made: Bundle, fleet: list[Scene]) -> None:
+def test_the_drifting_point_is_the_first_reason(
+    made: Bundle, fleet: list[Scene]
+) -> None:
     first = reasons(made, fleet[3])[0]
     assert first.player == "vibration"
     assert first.log_odds > 0.5
@@ -91,12 +101,16 @@ def test_the_drifting_point_is_the_first_reason(made: Bundle, fleet: list[Scene]
     assert first.since is not None
 
 
-def test_a_healthy_machine_has_reasons_against(made: Bundle, fleet: list[Scene]) -> None:
+def test_a_healthy_machine_has_reasons_against(
+    made: Bundle, fleet: list[Scene]
+) -> None:
     raised = sum(reason.log_odds for reason in reasons(made, fleet[2]))
     assert raised < 0.2 * reasons(made, fleet[3])[0].log_odds
 
 
-def test_reasons_sum_to_the_distance_from_healthy_windows(made: Bundle, labelled: Windows) -> None:
+def test_reasons_sum_to_the_distance_from_healthy_windows(
+    made: Bundle, labelled: Windows
+) -> None:
     shown = labelled.take(np.arange(20))
     explained = made.contributions(shown)
     score_BH = made.model.score(shown)
@@ -110,7 +124,9 @@ def test_saved_bundle_gives_the_same_reasons(
 ) -> None:
     loaded = Bundle.load(made.save(tmp_path))
     assert loaded.cases is not None
-    for before, after in zip(reasons(made, fleet[3]), reasons(loaded, fleet[3]), strict=True):
+    for before, after in zip(
+        reasons(made, fleet[3]), reasons(loaded, fleet[3]), strict=True
+    ):
         assert before._replace(log_odds=0) == after._replace(log_odds=0)
         assert before.log_odds == pytest.approx(after.log_odds, abs=1e-9)
     assert (loaded.folder / "reasons.safetensors").stat().st_size < 500_000
@@ -126,7 +142,9 @@ def test_a_bundle_made_before_reasons_says_so(made: Bundle, labelled: Windows) -
 def test_a_class_of_very_many_points_says_that_it_has_no_reasons(made: Bundle) -> None:
     many = tuple(f"p{n}" for n in range(57))
     wide = replace(made, recipe=replace(made.recipe, points=many))
-    with pytest.raises(BundleError, match="no reasons for classes of more than 56 points"):
+    with pytest.raises(
+        BundleError, match="no reasons for classes of more than 56 points"
+    ):
         wide.explainer  # noqa: B018 - it is made when it is asked for
 
 
@@ -158,7 +176,11 @@ def test_latest_rows_hold_the_reasons_that_are_asked_for(
     rows = latest_rows(fleet, made, explain=explain).to_pylist()  # type: ignore[arg-type]
     alarmed = {row["equipment_id"] for row in rows if row["alarm"]}
     explained = {row["equipment_id"] for row in rows if row["reasons"] is not None}
-    expected = {"none": set(), "alarms": alarmed, "all": {row["equipment_id"] for row in rows}}
+    expected = {
+        "none": set(),
+        "alarms": alarmed,
+        "all": {row["equipment_id"] for row in rows},
+    }
     assert 0 < len(alarmed) < len(fleet)
     assert explained == expected[explain]
 

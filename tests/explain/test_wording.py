@@ -39,8 +39,12 @@ CASES = {
         "history", "history", 0.5, event="failure", days=30.0, in_a_year=2.0
     ),
     "history: no event in the record": Reason("history", "history", -0.5),
-    "season, and an age of 8.2 years": Reason("season_and_age", "season_and_age", 0.5, days=2995.0),
-    "a value is outside its limits": Reason("limits", "limits", 0.5, share=-0.1, days=0.0),
+    "season, and an age of 8.2 years": Reason(
+        "season_and_age", "season_and_age", 0.5, days=2995.0
+    ),
+    "a value is outside its limits": Reason(
+        "limits", "limits", 0.5, share=-0.1, days=0.0
+    ),
     "flow reaches a limit in about 12 days as it moves now": Reason(
         "limits", "limits", 0.5, share=0.1, days=12.3, point="flow"
     ),
@@ -48,7 +52,9 @@ CASES = {
         "limits", "limits", -0.5, share=0.4, point="flow"
     ),
     "distance to limits": Reason("limits", "limits", 0.5),
-    "98 % of the last 90 days were read": Reason("coverage", "coverage", -0.5, share=0.981),
+    "98 % of the last 90 days were read": Reason(
+        "coverage", "coverage", -0.5, share=0.981
+    ),
 }
 
 
@@ -58,9 +64,7 @@ def test_reason_reads_as_a_sentence(text: str) -> None:
 
 
 def test_reason_reads_as_a_japanese_sentence() -> None:
-    expected = (
-        "vibration が普段より高い（最近 4.2、普段 2.4）、5月12日ごろから、同種設備より 1.5 高い"
-    )
+    expected = "vibration が普段より高い（最近 4.2、普段 2.4）、5月12日ごろから、同種設備より 1.5 高い"
     assert reason_sentence(WORN, "ja") == expected
 
 
@@ -70,7 +74,8 @@ def test_a_gap_to_peers_within_the_usual_spread_is_not_named() -> None:
 
 def test_line_holds_what_raises_the_risk_only() -> None:
     line = reasons_line(
-        [WORN, CASES["distance to limits"], CASES["history: no event in the record"]], "en"
+        [WORN, CASES["distance to limits"], CASES["history: no event in the record"]],
+        "en",
     )
     assert line.endswith("1.5 above its peers / distance to limits")
 
@@ -84,7 +89,10 @@ def test_a_machine_that_may_not_be_seen_stays_unnamed() -> None:
     case = PastCase("F2", "PUMP-7", dt.date(2024, 1, 2), 30, 0.5)
     assert "PUMP-7" in case_sentence(case, "en", named=True)
     hidden = case_sentence(case, "en", named=False)
-    assert hidden == "a machine of another facility on 2024-01-02: an anomaly began within 30 days"
+    assert (
+        hidden
+        == "a machine of another facility on 2024-01-02: an anomaly began within 30 days"
+    )
     calm = case_sentence(case._replace(within_days=None), "ja", named=True)
     assert calm == "PUMP-7（2024-01-02）：異常は始まらなかった"
 

@@ -17,14 +17,24 @@ from hvac.panel.events import Events, limit_events, no_events
 from hvac.panel.grid import Panel
 from hvac.panel.windows import WindowConfig
 from tests.features.test_describe import recipe
-from tests.panel.panel_example import FIRST, Row, date, event, events_of, panel_of, series
+from tests.panel.panel_example import (
+    FIRST,
+    Row,
+    date,
+    event,
+    events_of,
+    panel_of,
+    series,
+)
 
 SPEC = ContextSpec(kinds=("failure", "maintenance"), classes=("ahu", "pump"))
 PLAIN = WindowConfig(normalise="none")
 NAN = float("nan")
 
 
-def facts(values: Any, end: int, *events: Row, limits: Any = None, **more: Any) -> dict[str, float]:
+def facts(
+    values: Any, end: int, *events: Row, limits: Any = None, **more: Any
+) -> dict[str, float]:
     """The context of the window that ends on a day, by name."""
     rows = (
         values
@@ -33,12 +43,16 @@ def facts(values: Any, end: int, *events: Row, limits: Any = None, **more: Any) 
     )
     log = more.pop("log", None) or (events_of(*events) if events else no_events())
     spec = more.pop("spec", SPEC)
-    k_BK = context_of(panel_of(rows), np.array([FIRST + end], np.int32), log, spec, **more)
+    k_BK = context_of(
+        panel_of(rows), np.array([FIRST + end], np.int32), log, spec, **more
+    )
     assert k_BK.shape == (1, len(spec.names))
     return dict(zip(spec.names, k_BK[0].tolist(), strict=True))
 
 
-def context_of(panel: Panel, end_B: Any, log: Events, spec: ContextSpec, **known: Any) -> Any:
+def context_of(
+    panel: Panel, end_B: Any, log: Events, spec: ContextSpec, **known: Any
+) -> Any:
     rule = replace(recipe("p"), windows=PLAIN, context=spec, points=panel.points)
     record = UnitRecord(events=log, **({"class_name": "ahu"} | known))
     (scene,) = scenes(panel, rule, record)
@@ -51,8 +65,19 @@ FLAT = [5.0] * 800
 def test_names_are_fixed_and_ordered() -> None:
     assert SPEC.names == (
         *("days_since_failure", "failure_90d", "failure_365d", "failure_ever"),
-        *("days_since_maintenance", "maintenance_90d", "maintenance_365d", "maintenance_ever"),
-        *("days_since_any_event", "age_days", "season_sin", "season_cos", "observed_share"),
+        *(
+            "days_since_maintenance",
+            "maintenance_90d",
+            "maintenance_365d",
+            "maintenance_ever",
+        ),
+        *(
+            "days_since_any_event",
+            "age_days",
+            "season_sin",
+            "season_cos",
+            "observed_share",
+        ),
         *("limit_margin_last", "days_to_limit", "class_ahu", "class_pump"),
     )
 
@@ -68,7 +93,11 @@ def test_columns_do_not_shift_with_the_events_of_the_unit() -> None:
 
 def test_days_since_an_event_count_from_its_start() -> None:
     found = facts(
-        FLAT, 400, event("failure", 100), event("failure", 380), event("maintenance", 390)
+        FLAT,
+        400,
+        event("failure", 100),
+        event("failure", 380),
+        event("maintenance", 390),
     )
     assert found["days_since_failure"] == 20
     assert found["days_since_maintenance"] == 10
@@ -82,7 +111,11 @@ def test_event_on_the_end_date_is_known() -> None:
 
 def test_event_after_the_last_reading_is_known_on_the_end_date() -> None:
     found = facts(FLAT[:300], 320, event("failure", 310))
-    assert (found["days_since_failure"], found["failure_90d"], found["failure_ever"]) == (10, 1, 1)
+    assert (
+        found["days_since_failure"],
+        found["failure_90d"],
+        found["failure_ever"],
+    ) == (10, 1, 1)
 
 
 def test_event_of_the_next_day_is_not() -> None:
@@ -105,7 +138,11 @@ def test_no_event_in_the_record_leaves_days_since_unknown() -> None:
 def test_counts_look_back_90_and_365_days() -> None:
     events = [event("failure", day) for day in (100, 335, 336, 609, 610, 611, 700)]
     found = facts(FLAT, 700, *events)
-    assert (found["failure_90d"], found["failure_365d"], found["failure_ever"]) == (2, 5, 7)
+    assert (found["failure_90d"], found["failure_365d"], found["failure_ever"]) == (
+        2,
+        5,
+        7,
+    )
 
 
 @pytest.mark.parametrize(
@@ -135,13 +172,18 @@ def test_limit_event_counts_only_from_the_day_that_confirms_it() -> None:
     spec = ContextSpec(kinds=("limit_exceedance",))
     before = facts(values, 205, limits=(-1.0, 1.0), log=log, spec=spec)
     on_the_day = facts(values, 206, limits=(-1.0, 1.0), log=log, spec=spec)
-    assert (before["limit_exceedance_90d"], on_the_day["limit_exceedance_90d"]) == (0, 1)
+    assert (before["limit_exceedance_90d"], on_the_day["limit_exceedance_90d"]) == (
+        0,
+        1,
+    )
     assert np.isnan(before["days_since_limit_exceedance"])
     assert on_the_day["days_since_limit_exceedance"] == 6
 
 
 def test_end_of_an_episode_that_lies_ahead_tells_nothing() -> None:
-    found = [facts(FLAT, 400, event("maintenance", 395, end)) for end in (395, 405, 600)]
+    found = [
+        facts(FLAT, 400, event("maintenance", 395, end)) for end in (395, 405, 600)
+    ]
     np.testing.assert_equal(found[1:], found[:1] * 2)
 
 
@@ -151,7 +193,8 @@ def test_end_of_an_episode_that_lies_ahead_tells_nothing() -> None:
 def test_installation_after_the_first_reading_says_nothing_before_it_or_after() -> None:
     """It is of the machine that replaced this one: a countdown to it would tell when this one fails."""
     ages = [
-        facts(FLAT, 400, install_day=FIRST + installed)["age_days"] for installed in (390, 410, 500)
+        facts(FLAT, 400, install_day=FIRST + installed)["age_days"]
+        for installed in (390, 410, 500)
     ]
     assert ages == [400] * 3
 
@@ -183,7 +226,9 @@ def test_observed_share_is_that_of_the_window() -> None:
     assert facts(values, 230)["observed_share"] == 1
 
 
-@pytest.mark.parametrize(("name", "hot"), [("ahu", (1, 0)), ("pump", (0, 1)), ("boiler", (0, 0))])
+@pytest.mark.parametrize(
+    ("name", "hot"), [("ahu", (1, 0)), ("pump", (0, 1)), ("boiler", (0, 0))]
+)
 def test_class_is_one_hot(name: str, hot: tuple[int, int]) -> None:
     found = facts(FLAT, 400, class_name=name)
     assert (found["class_ahu"], found["class_pump"]) == hot
@@ -205,14 +250,18 @@ def test_margin_is_the_distance_of_the_last_value_in_limit_ranges(
 
 def test_margin_takes_the_last_observed_value() -> None:
     assert (
-        facts([10.0] * 195 + [15.0, NAN, NAN, 10.0], 197, limits=(0.0, 20.0))["limit_margin_last"]
+        facts([10.0] * 195 + [15.0, NAN, NAN, 10.0], 197, limits=(0.0, 20.0))[
+            "limit_margin_last"
+        ]
         == 0.25
     )
 
 
 def test_margin_needs_only_one_reading() -> None:
     assert (
-        facts([10.0] * 160 + [NAN] * 39 + [15.0], 199, limits=(0.0, 20.0))["limit_margin_last"]
+        facts([10.0] * 160 + [NAN] * 39 + [15.0], 199, limits=(0.0, 20.0))[
+            "limit_margin_last"
+        ]
         == 0.25
     )
 
@@ -243,7 +292,9 @@ def test_days_to_limit_is_where_the_line_meets_it(
     slope: float, limits: tuple[float, float], days: float
 ) -> None:
     values = 20.0 + slope * (np.arange(200.0) - 200)
-    assert facts(values, 199, limits=limits)["days_to_limit"] == pytest.approx(days, rel=1e-6)
+    assert facts(values, 199, limits=limits)["days_to_limit"] == pytest.approx(
+        days, rel=1e-6
+    )
 
 
 def test_trend_to_the_limit_is_that_of_the_last_30_days() -> None:
@@ -256,7 +307,9 @@ def test_trend_to_the_limit_is_that_of_the_last_30_days() -> None:
 def test_soonest_point_to_meet_its_limit_counts() -> None:
     rows = series(10 + 0.1 * np.arange(200), point="a", limits=(-100.0, 100.0))
     rows += series(10 + 0.1 * np.arange(200), point="b", limits=(-100.0, 31.0))
-    assert facts(rows, 199)["days_to_limit"] == pytest.approx((31 - 29.9) / 0.1, rel=1e-6)
+    assert facts(rows, 199)["days_to_limit"] == pytest.approx(
+        (31 - 29.9) / 0.1, rel=1e-6
+    )
 
 
 def test_series_out_of_limits_has_no_days_left() -> None:
@@ -276,25 +329,35 @@ def test_flat_series_out_of_limits_has_no_days_left() -> None:
     end=st.integers(0, 259),
     seed=st.integers(0, 2**32 - 1),
     log=st.lists(
-        st.tuples(st.sampled_from(SPEC.kinds), st.integers(0, 300), st.integers(0, 60)), max_size=6
+        st.tuples(st.sampled_from(SPEC.kinds), st.integers(0, 300), st.integers(0, 60)),
+        max_size=6,
     ),
 )
 def test_context_is_blind_to_what_is_later_than_the_end_date(
     end: int, seed: int, log: list[tuple[str, int, int]]
 ) -> None:
     rng = np.random.default_rng(seed)
-    rows = series(np.where(rng.random(260) < 0.2, NAN, rng.normal(20, 3, 260)), limits=(10.0, 30.0))
+    rows = series(
+        np.where(rng.random(260) < 0.2, NAN, rng.normal(20, 3, 260)),
+        limits=(10.0, 30.0),
+    )
     changed = [row for row in rows if row["date"] <= date(end)]
     changed += series(rng.normal(-50, 100, 40), start=end + 1, limits=(-3.0, 2.0))
     events = [event(kind, start, start + length) for kind, start, length in log]
-    other = [event(kind, start, max(start, end) + 7) for kind, start, _ in log if start <= end]
+    other = [
+        event(kind, start, max(start, end) + 7)
+        for kind, start, _ in log
+        if start <= end
+    ]
     other += [event("failure", end + 1), event("maintenance", end + 5)]
     if rows[0]["date"] <= date(end):
         np.testing.assert_equal(facts(changed, end, *other), facts(rows, end, *events))
 
 
 def test_windows_do_not_depend_on_which_others_are_asked() -> None:
-    panel = panel_of(series(np.random.default_rng(0).normal(20, 3, 500), limits=(10.0, 30.0)))
+    panel = panel_of(
+        series(np.random.default_rng(0).normal(20, 3, 500), limits=(10.0, 30.0))
+    )
     log = events_of(event("failure", 100), event("maintenance", 300))
     ends = np.array([FIRST + 99, FIRST + 250, FIRST + 480], np.int32)
     together = context_of(panel, ends, log, SPEC, class_name="pump")
@@ -307,7 +370,9 @@ def test_windows_do_not_depend_on_which_others_are_asked() -> None:
     ("values", "limits"),
     [([2.0] * 200, (1.0, 1.0)), ([1.0] * 200, (1.0, 1.0)), ([1e9] * 200, (0.0, 1e-9))],
 )
-def test_context_is_never_infinite(values: list[float], limits: tuple[float, float]) -> None:
+def test_context_is_never_infinite(
+    values: list[float], limits: tuple[float, float]
+) -> None:
     found = np.array(list(facts(values, 199, limits=limits).values()))
     assert not np.isinf(found.astype(np.float32)).any()
 
@@ -322,14 +387,18 @@ def rate_of(end: int, *log: Row) -> float:
 
 
 def test_rate_is_a_column_of_its_own_after_the_classes_and_survives_json() -> None:
-    spec = ContextSpec(kinds=("failure", "maintenance"), classes=("ahu",), rates={"failure": 0.5})
+    spec = ContextSpec(
+        kinds=("failure", "maintenance"), classes=("ahu",), rates={"failure": 0.5}
+    )
     assert spec.names[-2:] == ("class_ahu", "failure_rate")
     assert ContextSpec.from_json(spec.to_json()) == spec
     older = {key: value for key, value in spec.to_json().items() if key != "rates"}
     assert ContextSpec.from_json(older).names == spec.names[:-1]
 
 
-def test_rate_is_events_per_year_as_if_one_more_year_had_been_seen_at_the_usual_rate() -> None:
+def test_rate_is_events_per_year_as_if_one_more_year_had_been_seen_at_the_usual_rate() -> (
+    None
+):
     years = 701 / 365.25
     assert rate_of(700, event("failure", 3), event("failure", 500)) == pytest.approx(
         (2 + 0.5) / (years + 1)
@@ -350,7 +419,9 @@ def test_rate_is_drawn_towards_the_usual_one_where_the_record_is_short() -> None
 def test_rate_counts_only_events_that_are_known_and_of_its_kind() -> None:
     before = rate_of(400, event("failure", 3))
     assert (
-        rate_of(400, event("failure", 3), event("failure", 401), event("maintenance", 300))
+        rate_of(
+            400, event("failure", 3), event("failure", 401), event("maintenance", 300)
+        )
         == before
     )
     assert rate_of(401, event("failure", 3), event("failure", 401)) > before

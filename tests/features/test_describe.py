@@ -47,10 +47,15 @@ HORIZONS = (30, 60, 90)
 
 
 def recipe(
-    points: str = "p", *, limits: dict[str, tuple[float, float]] | None = None, **more: Any
+    points: str = "p",
+    *,
+    limits: dict[str, tuple[float, float]] | None = None,
+    **more: Any,
 ) -> Recipe:
     source = more.pop("source", "events")
-    kinds = ("failure", "maintenance") + (("limit_exceedance",) if source == "limits" else ())
+    kinds = ("failure", "maintenance") + (
+        ("limit_exceedance",) if source == "limits" else ()
+    )
     return Recipe(
         class_name="ahu",
         points=tuple(points),
@@ -70,7 +75,9 @@ def noise(days: int, seed: int = 0) -> np.ndarray:
     return np.random.default_rng(seed).normal(20, 3, days)
 
 
-def described(panel: Panel, rule: Recipe, known: UnitRecord, *ends: int) -> list[Windows]:
+def described(
+    panel: Panel, rule: Recipe, known: UnitRecord, *ends: int
+) -> list[Windows]:
     days = np.array([FIRST + end for end in ends], np.int32)
     return [describe(scene, days, rule) for scene in scenes(panel, rule, known)]
 
@@ -83,7 +90,9 @@ def status(windows: Windows) -> list[str]:
 
 
 def test_every_asked_window_comes_back_with_its_keys() -> None:
-    (windows,) = described(panel_of(series(noise(300))), recipe(), record(), 20, 150, 299, 400)
+    (windows,) = described(
+        panel_of(series(noise(300))), recipe(), record(), 20, 150, 299, 400
+    )
     assert windows.column("facility_id").tolist() == [UNIT.facility_id] * 4
     assert windows.column("equipment_id").tolist() == [UNIT.equipment_id] * 4
     assert windows.column("point_id").tolist() == [None] * 4
@@ -103,7 +112,9 @@ def test_arrays_have_the_shapes_of_the_legend() -> None:
 
 def test_features_are_the_28_of_the_window() -> None:
     (windows,) = described(panel_of(series(noise(300))), recipe(), record(), 150, 299)
-    np.testing.assert_allclose(windows.f_BCF, statistics(windows.x_BCL), rtol=2e-4, atol=2e-4)  # type: ignore[arg-type]
+    np.testing.assert_allclose(
+        windows.f_BCF, statistics(windows.x_BCL), rtol=2e-4, atol=2e-4
+    )  # type: ignore[arg-type]
 
 
 def test_by_point_gives_a_unit_per_point() -> None:
@@ -118,14 +129,19 @@ def test_event_of_one_point_concerns_only_that_point_when_units_are_points() -> 
     rule = recipe("ab", by="point")
     known = record(event("failure", 200, point="a"), event("failure", 250))
     onsets = [
-        (scene.targets.start_N - FIRST).tolist() for scene in scenes(panel_of(rows), rule, known)
+        (scene.targets.start_N - FIRST).tolist()
+        for scene in scenes(panel_of(rows), rule, known)
     ]
     assert onsets == [[200, 250], [250]]
 
 
-def test_event_of_one_point_concerns_the_whole_equipment_when_units_are_equipment() -> None:
+def test_event_of_one_point_concerns_the_whole_equipment_when_units_are_equipment() -> (
+    None
+):
     rows = series(noise(300), point="a") + series(noise(300, 1), point="b")
-    (scene,) = scenes(panel_of(rows), recipe("ab"), record(event("failure", 200, point="a")))
+    (scene,) = scenes(
+        panel_of(rows), recipe("ab"), record(event("failure", 200, point="a"))
+    )
     assert (scene.targets.start_N - FIRST).tolist() == [200]
 
 
@@ -150,7 +166,9 @@ def test_limit_episodes_are_targets_when_limits_are_the_source() -> None:
         scene.targets.end_N - FIRST,
         strict=True,
     )
-    assert list(targets) == limit_episodes({day: value > 10 for day, value in enumerate(values)})
+    assert list(targets) == limit_episodes(
+        {day: value > 10 for day, value in enumerate(values)}
+    )
 
 
 def test_fitted_limits_stand_in_where_the_record_has_none() -> None:
@@ -204,7 +222,9 @@ def test_observed_share_and_status_tell_of_a_silent_unit() -> None:
 def test_persistence_is_the_share_of_the_last_30_days_out_of_limits() -> None:
     values = np.full(300, 5.0)
     values[[100, 268, 271, 280, 299]] = 50.0
-    (windows,) = described(panel_of(series(values, limits=(0.0, 10.0))), recipe(), record(), 299)
+    (windows,) = described(
+        panel_of(series(values, limits=(0.0, 10.0))), recipe(), record(), 299
+    )
     assert windows.persistence_B == pytest.approx([3 / 30])
 
 
@@ -231,7 +251,9 @@ def history(seed: int, *, days: int, late: float, limited_from: int) -> list[Row
                 known = day + int(rng.integers(1, 50)) if rng.random() < late else None
                 limits = (14.0, 26.0) if day >= limited_from else None
                 rows.append(
-                    reading(day, rng.normal(20, 3), point=point, known=known, limits=limits)
+                    reading(
+                        day, rng.normal(20, 3), point=point, known=known, limits=limits
+                    )
                 )
     return rows
 
@@ -253,10 +275,13 @@ def with_another_future(
     future = [
         row
         for point in "ab"
-        for row in series(rng.normal(50, 99, 40), start=end + 1, point=point, limits=limits)
+        for row in series(
+            rng.normal(50, 99, 40), start=end + 1, point=point, limits=limits
+        )
     ]
     events = [
-        row | {"end": max(row["start"], date(end + 3))} if row["end"] > last else row for row in log
+        row | {"end": max(row["start"], date(end + 3))} if row["end"] > last else row
+        for row in log
     ]
     events = [row for row in events if row["start"] <= last]
     return past + future, [
@@ -288,7 +313,8 @@ def assert_same_bits(one: list[Windows], other: list[Windows]) -> None:
 @given(
     seed=st.integers(0, 2**32 - 1),
     log=st.lists(
-        st.tuples(st.sampled_from(["failure", "maintenance"]), st.integers(0, 300)), max_size=5
+        st.tuples(st.sampled_from(["failure", "maintenance"]), st.integers(0, 300)),
+        max_size=5,
     ),
     days=st.sampled_from([120, 260]),
     late=st.sampled_from([0.0, 0.03]),
@@ -307,7 +333,10 @@ def test_nothing_later_than_the_end_date_changes_what_the_models_see(
     fitted: bool,
     **how: Any,
 ) -> None:
-    rows, events = history(seed, **how), [event(kind, start, start + 20) for kind, start in log]
+    rows, events = (
+        history(seed, **how),
+        [event(kind, start, start + 20) for kind, start in log],
+    )
     limits = {"a": (-1.5, 1.5), "b": (-1.0, 1.0)} if fitted else {}
     rule = recipe("ab", by=by, normalise=normalise, limits=limits)
     one, other = (
@@ -323,13 +352,16 @@ def seen_at(rows: list[Row], end: int, rule: Recipe) -> list[Windows]:
 
 @settings(max_examples=30)
 @given(seed=st.integers(0, 2**32 - 1), end=st.integers(95, 240))
-def test_later_readings_never_change_what_is_seen_of_limit_events(seed: int, end: int) -> None:
+def test_later_readings_never_change_what_is_seen_of_limit_events(
+    seed: int, end: int
+) -> None:
     rng = np.random.default_rng(seed)
     values, later = (np.where(rng.random(300) < 0.2, 9.0, 0.0) for _ in range(2))
     changed = np.r_[values[: end + 1], later[end + 1 :]]
     rule = recipe(source="limits")
     one, other = (
-        seen_at(series(each, limits=(-1.0, 1.0)), end, rule) for each in (values, changed)
+        seen_at(series(each, limits=(-1.0, 1.0)), end, rule)
+        for each in (values, changed)
     )
     assert_same_bits(one, other)
 
@@ -358,23 +390,33 @@ def test_limit_of_a_reading_not_yet_known_is_not_seen() -> None:
     def seen(upper: float) -> list[Windows]:
         rows = series([5.0] * 300, limits=(0.0, 10.0))
         rows[220] |= {"known_at": date(250), "upper_limit": upper}
-        rows[221:] = [row | {"lower_limit": None, "upper_limit": None} for row in rows[221:]]
+        rows[221:] = [
+            row | {"lower_limit": None, "upper_limit": None} for row in rows[221:]
+        ]
         return seen_at(rows, 230, recipe())
 
     assert_same_bits(seen(10.0), seen(4.0))
 
 
-def test_limits_that_are_first_recorded_later_do_not_switch_off_the_fitted_ones() -> None:
+def test_limits_that_are_first_recorded_later_do_not_switch_off_the_fitted_ones() -> (
+    None
+):
     rows = series(noise(300))
-    later = rows[:231] + [row | {"lower_limit": 0.0, "upper_limit": 40.0} for row in rows[231:]]
+    later = rows[:231] + [
+        row | {"lower_limit": 0.0, "upper_limit": 40.0} for row in rows[231:]
+    ]
     rule = recipe(limits={"p": (-1.0, 1.0)})
     assert_same_bits(seen_at(rows, 230, rule), seen_at(later, 230, rule))
 
 
 def test_limits_fitted_for_a_point_that_is_still_learning_do_not_look_ahead() -> None:
     def seen(level: float) -> list[Windows]:
-        rows = series(noise(300), point="a") + series(noise(31, 1), start=200, point="b")
-        return seen_at(rows + series(level + noise(69, 2), start=231, point="b"), 230, rule)
+        rows = series(noise(300), point="a") + series(
+            noise(31, 1), start=200, point="b"
+        )
+        return seen_at(
+            rows + series(level + noise(69, 2), start=231, point="b"), 230, rule
+        )
 
     rule = recipe("ab", limits={"a": (-1.0, 1.0), "b": (-1.0, 1.0)}, min_observed=0.2)
     assert status(seen(0)[0]) == [OK]
@@ -386,30 +428,43 @@ def test_window_that_ends_after_the_last_reading_does_not_repeat_it() -> None:
     rule = recipe()
     for end in (300, 305, 320):
         assert_same_bits(
-            seen_at(rows, end, rule), seen_at(rows + series(noise(9), start=end + 1), end, rule)
+            seen_at(rows, end, rule),
+            seen_at(rows + series(noise(9), start=end + 1), end, rule),
         )
 
 
-def test_past_of_a_point_does_not_depend_on_whether_another_point_appears_later() -> None:
+def test_past_of_a_point_does_not_depend_on_whether_another_point_appears_later() -> (
+    None
+):
     rows = series(noise(300), point="a")
     rule = recipe("ab")
     assert_same_bits(
-        seen_at(rows, 230, rule), seen_at(rows + series(noise(60), start=240, point="b"), 230, rule)
+        seen_at(rows, 230, rule),
+        seen_at(rows + series(noise(60), start=240, point="b"), 230, rule),
     )
 
 
 # Labels
 
 
-LOG = st.lists(st.tuples(st.integers(0, 420), st.one_of(st.none(), st.integers(0, 30))), max_size=6)
+LOG = st.lists(
+    st.tuples(st.integers(0, 420), st.one_of(st.none(), st.integers(0, 30))), max_size=6
+)
 
 
 @settings(max_examples=25)
-@given(log=LOG, days=st.integers(100, 360), kind=st.sampled_from(["failure", "maintenance"]))
-def test_labels_equal_the_oracle(log: list[tuple[int, int | None]], days: int, kind: str) -> None:
+@given(
+    log=LOG,
+    days=st.integers(100, 360),
+    kind=st.sampled_from(["failure", "maintenance"]),
+)
+def test_labels_equal_the_oracle(
+    log: list[tuple[int, int | None]], days: int, kind: str
+) -> None:
     rows = series(noise(days))
     events = [
-        event("failure", start, None if length is None else start + length) for start, length in log
+        event("failure", start, None if length is None else start + length)
+        for start, length in log
     ]
     events.append(event(kind, 77))
     rule = recipe()
@@ -418,10 +473,14 @@ def test_labels_equal_the_oracle(log: list[tuple[int, int | None]], days: int, k
         {UNIT: events_of(*events).of_kinds(rule.labels.kinds)},
     )
     follow_up = follow_ups(span, targets)[UNIT]
-    (scene,) = scenes(panel_of(rows), rule, replace(record(*events), follow_up=follow_up))
+    (scene,) = scenes(
+        panel_of(rows), rule, replace(record(*events), follow_up=follow_up)
+    )
     ends = list(range(0, days, 23))
     windows = label(
-        scene, describe(scene, np.array([FIRST + end for end in ends], np.int32), rule), rule
+        scene,
+        describe(scene, np.array([FIRST + end for end in ends], np.int32), rule),
+        rule,
     )
     readings_df, events_df = pd.DataFrame(rows), event_table(events).to_pandas()
     for b, end in enumerate(ends):
@@ -444,8 +503,28 @@ def test_label_from_limits_is_known_where_half_of_its_horizon_was_read_until_the
         [FIRST + end for end in (134, 135, 203, 204, 205, 209, 210, 269, 270)], np.int32
     )
     _, known_BH = label(scene, describe(scene, ends, rule), rule).labels
-    assert known_BH[:, 0].tolist() == [True, False, False, True, True, True, True, True, False]
-    assert known_BH[:, 2].tolist() == [False, False, True, True, True, True, False, False, False]
+    assert known_BH[:, 0].tolist() == [
+        True,
+        False,
+        False,
+        True,
+        True,
+        True,
+        True,
+        True,
+        False,
+    ]
+    assert known_BH[:, 2].tolist() == [
+        False,
+        False,
+        True,
+        True,
+        True,
+        True,
+        False,
+        False,
+        False,
+    ]
 
 
 # Training windows
@@ -492,7 +571,8 @@ def test_training_windows_are_scored_ones_and_labelled_as_the_oracle_says() -> N
     for b in range(0, windows.keys.num_rows, 37):
         end = date(int(windows.end_day_B[b]) - FIRST)
         told = [
-            label_oracle(readings_df, events_df, KINDS, *UNIT, end, horizon) for horizon in HORIZONS
+            label_oracle(readings_df, events_df, KINDS, *UNIT, end, horizon)
+            for horizon in HORIZONS
         ]
         assert list(zip(windows.y_BH[b], windows.known_BH[b], strict=True)) == told  # type: ignore[index]
 
@@ -530,7 +610,11 @@ def test_train_stride_is_configurable() -> None:
 
 @pytest.mark.parametrize("kind", ["time", "equipment"])
 def test_all_points_of_one_equipment_are_on_one_side(kind: str) -> None:
-    rows = [row for k, point in enumerate("abc") for row in series(noise(1200, k), point=point)]
+    rows = [
+        row
+        for k, point in enumerate("abc")
+        for row in series(noise(1200, k), point=point)
+    ]
     found = trained(rows, recipe("abc", by="point"), splitter(kind))
     assert len(found) == 3
     splits = [set(windows.column("split").tolist()) for windows, _ in found]
@@ -542,7 +626,9 @@ def test_nothing_is_left_out_in_silence() -> None:
     values = noise(1200)
     values[500:560] = NAN
     rule = recipe(train_stride=7)
-    ((windows, left_out),) = trained(series(values), rule, splitter(), event("failure", 700, 720))
+    ((windows, left_out),) = trained(
+        series(values), rule, splitter(), event("failure", 700, 720)
+    )
     weeks = len([day for day in range(FIRST, FIRST + 1200) if day % 7 == 0])
     assert windows.keys.num_rows + sum(left_out.values()) == weeks
 
@@ -557,7 +643,9 @@ def test_unit_with_ten_readings_gives_no_training_window_and_is_counted() -> Non
 
 def test_with_split_writes_the_split_in() -> None:
     (windows,) = described(panel_of(series(noise(300))), recipe(), record(), 150, 299)
-    assert with_split(windows, np.array(["train", "test"])).column("split").tolist() == [
+    assert with_split(windows, np.array(["train", "test"])).column(
+        "split"
+    ).tolist() == [
         "train",
         "test",
     ]

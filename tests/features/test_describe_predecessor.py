@@ -34,7 +34,9 @@ def made(x_BL: np.ndarray) -> Windows:
     batch = PredecessorBatch(
         pa.table(ids, schema=PREDECESSOR_IDS), x_BL, np.zeros((rows, 3)), None, {}
     )
-    windows, _ = predecessor_windows(predecessor_table(batch, first_row=0), RECIPE, AllTrain())  # type: ignore[arg-type]
+    windows, _ = predecessor_windows(
+        predecessor_table(batch, first_row=0), RECIPE, AllTrain()
+    )  # type: ignore[arg-type]
     return windows
 
 
@@ -66,7 +68,13 @@ def test_peers_and_residuals_are_unknown_and_every_label_weighs_one() -> None:
 def test_windows_have_the_columns_of_every_other_table_and_survive_it() -> None:
     found = made(np.random.default_rng(2).normal(20, 1, (3, 90)))
     table = to_arrow(found)
-    assert {"recent", "raw", "peers", "residuals", "context", "features", "values"} <= set(
-        table.column_names
-    )
+    assert {
+        "recent",
+        "raw",
+        "peers",
+        "residuals",
+        "context",
+        "features",
+        "values",
+    } <= set(table.column_names)
     np.testing.assert_array_equal(from_arrow(table, points=1).n_BCS, found.n_BCS)

@@ -28,7 +28,11 @@ from hvac.features.encoder import (
     load_encoder,
     state_hash,
 )
-from hvac.features.encoder_weights import packaged_folder, predecessor_architecture, weights_stamp
+from hvac.features.encoder_weights import (
+    packaged_folder,
+    predecessor_architecture,
+    weights_stamp,
+)
 from hvac.features.mixer import read_mixer
 from hvac.storage import place
 
@@ -56,7 +60,9 @@ def r1() -> Encoder:
     return encoder("path", path=str(R1), sha256=R1_SHA256)
 
 
-def series(rows: int = 40, points: int = 2, days: int = 90, seed: int = 0) -> np.ndarray:
+def series(
+    rows: int = 40, points: int = 2, days: int = 90, seed: int = 0
+) -> np.ndarray:
     rng = np.random.default_rng(seed)
     wave = np.sin(np.arange(days) / rng.uniform(2, 30, (rows, points, 1)))
     return 20 + 5 * wave + np.cumsum(rng.normal(size=(rows, points, days)), axis=-1)
@@ -97,14 +103,20 @@ def test_seed_architecture_has_its_exact_number_of_parameters(
 ) -> None:
     model = seed_model()
     assert sum(p.numel() for p in model.parameters()) == 103_934
-    assert (model.config.context_length, model.config.patch_length, model.config.num_patches) == (
+    assert (
+        model.config.context_length,
+        model.config.patch_length,
+        model.config.num_patches,
+    ) == (
         90,
         8,
         11,
     )
 
 
-@pytest.mark.parametrize(("part", "added"), [("prediction model", 29_504), ("backbone", 19_776)])
+@pytest.mark.parametrize(
+    ("part", "added"), [("prediction model", 29_504), ("backbone", 19_776)]
+)
 def test_lora_adds_its_exact_number_of_parameters(
     seed_model: Callable[[], Any], part: str, added: int
 ) -> None:
@@ -136,7 +148,9 @@ def test_packaged_encoder_is_the_default_with_the_last_patch() -> None:
 def test_packaged_file_is_the_one_in_its_manifest_and_its_figures_beat_both_naive_forecasts() -> (
     None
 ):
-    manifest = json.loads((packaged_folder() / "manifest.json").read_text(encoding="utf-8"))
+    manifest = json.loads(
+        (packaged_folder() / "manifest.json").read_text(encoding="utf-8")
+    )
     weights = packaged_folder() / "model.safetensors"
     assert hashlib.sha256(weights.read_bytes()).hexdigest() == manifest["file_sha256"]
     assert encoder().sha256 == manifest["weights_sha256"]
@@ -153,7 +167,10 @@ def test_packaged_folder_is_small_and_holds_no_pickle() -> None:
 
 
 def test_loaded_weights_are_those_of_the_file() -> None:
-    file, state = load_file(packaged_folder() / "model.safetensors"), encoder().model.state_dict()
+    file, state = (
+        load_file(packaged_folder() / "model.safetensors"),
+        encoder().model.state_dict(),
+    )
     assert all(torch.equal(state[name], tensor) for name, tensor in file.items())
 
 
@@ -171,7 +188,11 @@ def test_packaged_forecast_beats_naive_forecasts_on_noisy_weeks() -> None:
     phase, noise = rng.uniform(0, 7, (300, 1, 1)), rng.normal(size=(300, 1, 180))
     made = 20 + 3 * np.sin(2 * np.pi * np.arange(180) / 7 + phase) + noise
     past, future = made[..., :90], made[..., 90:]
-    rivals = (encoder().forecast(past, 90), past[..., -1:], np.tile(past[..., -7:], 13)[..., :90])
+    rivals = (
+        encoder().forecast(past, 90),
+        past[..., -1:],
+        np.tile(past[..., -7:], 13)[..., :90],
+    )
     ours, last, week = (np.abs(each - future).mean() for each in rivals)
     assert ours < min(last, week)
 
@@ -195,7 +216,9 @@ def test_embedding_is_the_pooled_backbone_of_the_standardised_window(
 def test_last_and_mean_pooling_differ(source: str) -> None:
     x_BCL = series()
     assert (
-        np.abs(encoder(source, "last").embed(x_BCL) - encoder(source, "mean").embed(x_BCL)).max()
+        np.abs(
+            encoder(source, "last").embed(x_BCL) - encoder(source, "mean").embed(x_BCL)
+        ).max()
         > 1e-2
     )
 
@@ -205,7 +228,9 @@ def test_embedding_does_not_depend_on_batch_size_or_row_order(source: str) -> No
     x_BCL = series(37)
     together = encoder(source).embed(x_BCL)
     order = np.random.default_rng(0).permutation(37)
-    np.testing.assert_allclose(encoder(source).embed(x_BCL[order]), together[order], atol=1e-6)
+    np.testing.assert_allclose(
+        encoder(source).embed(x_BCL[order]), together[order], atol=1e-6
+    )
     for size in (1, 7):
         np.testing.assert_allclose(
             encoder(source, batch_size=size).embed(x_BCL), together, atol=1e-6
@@ -223,21 +248,27 @@ def test_points_are_embedded_independently() -> None:
 
 @pytest.mark.parametrize("source", OFFLINE_SOURCES)
 @pytest.mark.parametrize(
-    ("scale", "offset"), [(1e-6, 0.0), (1e6, 0.0), (1.8, 32.0), (0.01, 1e4), (1.0, -300.0)]
+    ("scale", "offset"),
+    [(1e-6, 0.0), (1e6, 0.0), (1.8, 32.0), (0.01, 1e4), (1.0, -300.0)],
 )
 def test_embedding_does_not_depend_on_the_unit_of_measure(
     source: str, scale: float, offset: float
 ) -> None:
     x_BCL = series()
     np.testing.assert_allclose(
-        encoder(source).embed(scale * x_BCL + offset), encoder(source).embed(x_BCL), atol=1e-5
+        encoder(source).embed(scale * x_BCL + offset),
+        encoder(source).embed(x_BCL),
+        atol=1e-5,
     )
 
 
 def test_embedding_tells_shapes_apart() -> None:
     ramp, up_then_down = np.arange(90.0), np.r_[np.arange(45.0), np.arange(45.0)[::-1]]
     found = encoder().embed(np.stack([ramp, -ramp, up_then_down])[:, None])[:, 0]
-    assert min(np.abs(found[i] - found[j]).max() for i, j in ((0, 1), (0, 2), (1, 2))) > 0.1
+    assert (
+        min(np.abs(found[i] - found[j]).max() for i, j in ((0, 1), (0, 2), (1, 2)))
+        > 0.1
+    )
 
 
 @pytest.mark.parametrize("source", OFFLINE_SOURCES)
@@ -246,12 +277,18 @@ def test_constant_series_have_one_finite_embedding(source: str) -> None:
         np.array([0.0, 0.1, -7.3, 1e6, 1e-12, 273.15])[:, None, None] * np.ones(90)
     )
     assert np.isfinite(found).all()
-    np.testing.assert_allclose(found, np.broadcast_to(found[:1], found.shape), atol=1e-6)
+    np.testing.assert_allclose(
+        found, np.broadcast_to(found[:1], found.shape), atol=1e-6
+    )
 
 
 def test_nearly_constant_series_are_finite() -> None:
     x_BCL = np.full((3, 1, 90), 20.0)
-    x_BCL[0, 0, -1], x_BCL[1, 0, 0], x_BCL[2, 0, 40] = 20 + 1e-9, 1e9, np.nextafter(20, 21)
+    x_BCL[0, 0, -1], x_BCL[1, 0, 0], x_BCL[2, 0, 40] = (
+        20 + 1e-9,
+        1e9,
+        np.nextafter(20, 21),
+    )
     assert np.isfinite(encoder().embed(x_BCL)).all()
 
 
@@ -270,7 +307,9 @@ def test_no_windows_give_no_embeddings() -> None:
 def test_window_of_another_length_is_interpolated_to_the_models_own(days: int) -> None:
     x_BCL = zscore(series(4, 2, days))
     at = np.linspace(0, days - 1, 90)
-    stretched = np.apply_along_axis(lambda row: np.interp(at, np.arange(days), row), -1, x_BCL)
+    stretched = np.apply_along_axis(
+        lambda row: np.interp(at, np.arange(days), row), -1, x_BCL
+    )
     with torch.inference_mode():
         batch = torch.from_numpy(stretched.reshape(-1, 90, 1).astype(np.float32))
         expected = encoder().model.backbone(batch).last_hidden_state[:, 0, -1].numpy()
@@ -282,7 +321,10 @@ def test_window_of_another_length_is_interpolated_to_the_models_own(days: int) -
 @pytest.fixture(scope="module")
 def prefixed() -> Any:
     """A model tuned with a resolution prefix: it wants freq_token (daily = 8) and has one more patch, at index 0."""
-    from tsfm_public.models.tinytimemixer import TinyTimeMixerConfig, TinyTimeMixerForPrediction
+    from tsfm_public.models.tinytimemixer import (
+        TinyTimeMixerConfig,
+        TinyTimeMixerForPrediction,
+    )
 
     wanted = predecessor_architecture().to_dict() | {
         "resolution_prefix_tuning": True,
@@ -299,7 +341,9 @@ def test_prefix_patch_of_a_model_with_resolution_tuning_is_left_out_of_pooling(
     tokens_NPE = hidden(prefixed, x_BCL[:, 0], freq_token=torch.full((6,), 8))
     assert tokens_NPE.shape[1] == 1 + 11
     found = Encoder(EncoderConfig(pooling="mean"), lambda: prefixed)
-    np.testing.assert_allclose(found.embed(x_BCL)[:, 0], tokens_NPE[:, 1:].mean(axis=1), atol=1e-5)
+    np.testing.assert_allclose(
+        found.embed(x_BCL)[:, 0], tokens_NPE[:, 1:].mean(axis=1), atol=1e-5
+    )
     assert np.isfinite(found.forecast(x_BCL, 30)).all()
 
 
@@ -354,14 +398,19 @@ def test_random_encoder_depends_on_its_seed_alone() -> None:
 
 
 @pytest.mark.parametrize("source", OFFLINE_SOURCES)
-def test_forecast_is_in_the_units_of_the_window_and_nan_beyond_the_heads_reach(source: str) -> None:
+def test_forecast_is_in_the_units_of_the_window_and_nan_beyond_the_heads_reach(
+    source: str,
+) -> None:
     x_BCL = series(5)
     found = encoder(source).forecast(x_BCL, 95)
     assert found.shape == (5, 2, 95)
     assert np.isfinite(found[..., :90]).all()
     assert np.isnan(found[..., 90:]).all()
     np.testing.assert_allclose(
-        encoder(source).forecast(3 * x_BCL - 40, 90), 3 * found[..., :90] - 40, rtol=1e-4, atol=1e-3
+        encoder(source).forecast(3 * x_BCL - 40, 90),
+        3 * found[..., :90] - 40,
+        rtol=1e-4,
+        atol=1e-3,
     )
     np.testing.assert_allclose(encoder(source).forecast(x_BCL, 30), found[..., :30])
 
@@ -380,10 +429,15 @@ def copied(tmp_path: Path) -> Path:
 
 
 def test_folder_in_hugging_face_layout_loads_to_the_same_weights(copied: Path) -> None:
-    assert load_encoder(EncoderConfig(source="path", path=str(copied))).sha256 == encoder().sha256
+    assert (
+        load_encoder(EncoderConfig(source="path", path=str(copied))).sha256
+        == encoder().sha256
+    )
 
 
-def test_folder_on_s3_loads_to_the_same_weights(copied: Path, s3: Callable[[str], str]) -> None:
+def test_folder_on_s3_loads_to_the_same_weights(
+    copied: Path, s3: Callable[[str], str]
+) -> None:
     away = place(s3("weights")) / "ttm"
     spec = EncoderConfig(source="path", path=str(away))
     assert f"{away}: expected config.json" in refused(source="path", path=str(away))
@@ -399,9 +453,12 @@ def test_folder_on_s3_loads_to_the_same_weights(copied: Path, s3: Callable[[str]
 
 
 @pytest.mark.parametrize(
-    "spec", [EncoderConfig(), *(EncoderConfig(source="random", seed=seed) for seed in (0, 3))]
+    "spec",
+    [EncoderConfig(), *(EncoderConfig(source="random", seed=seed) for seed in (0, 3))],
 )
-def test_plain_encoder_gives_the_librarys_numbers_without_it(spec: EncoderConfig) -> None:
+def test_plain_encoder_gives_the_librarys_numbers_without_it(
+    spec: EncoderConfig,
+) -> None:
     series_NL = torch.from_numpy(zscore(series())[:, 0].astype(np.float32))
     encoder = load_encoder(spec)
     with torch.inference_mode():
@@ -428,9 +485,15 @@ print([name for name in ("tsfm_public", "transformers", "peft", "sklearn") if na
 
 @pytest.mark.parametrize(
     "change",
-    [{"adaptive_patching_levels": 1}, {"scaling": "mean"}, {"use_positional_encoding": True}],
+    [
+        {"adaptive_patching_levels": 1},
+        {"scaling": "mean"},
+        {"use_positional_encoding": True},
+    ],
 )
-def test_other_architectures_are_left_to_the_library(copied: Path, change: dict[str, Any]) -> None:
+def test_other_architectures_are_left_to_the_library(
+    copied: Path, change: dict[str, Any]
+) -> None:
     config = json.loads((copied / "config.json").read_text())
     assert read_mixer(copied) is not None
     (copied / "config.json").write_text(json.dumps(config | change))
@@ -441,7 +504,9 @@ def test_saved_encoder_loads_to_the_same_weights_and_embeddings(tmp_path: Path) 
     encoder("random").save(tmp_path)
     again = load_encoder(EncoderConfig(source="path", path=str(tmp_path)))
     assert again.sha256 == encoder("random").sha256
-    np.testing.assert_array_equal(again.embed(series()), encoder("random").embed(series()))
+    np.testing.assert_array_equal(
+        again.embed(series()), encoder("random").embed(series())
+    )
 
 
 def test_path_source_without_a_path_is_refused() -> None:
@@ -460,7 +525,9 @@ def test_missing_file_is_refused(copied: Path, name: str) -> None:
     assert name in refused(source="path", path=str(copied))
 
 
-def test_other_weights_than_the_sha256_asked_for_are_refused_with_both(copied: Path) -> None:
+def test_other_weights_than_the_sha256_asked_for_are_refused_with_both(
+    copied: Path,
+) -> None:
     message = refused(source="path", path=str(copied), sha256="0" * 64)
     assert "0" * 64 in message
     assert weights_stamp(EncoderConfig()) in message
@@ -482,7 +549,9 @@ def broken_config(folder: Path) -> None:
 
 def of_another_width(folder: Path) -> None:
     config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
-    (folder / "config.json").write_text(json.dumps(config | {"d_model": 32}), encoding="utf-8")
+    (folder / "config.json").write_text(
+        json.dumps(config | {"d_model": 32}), encoding="utf-8"
+    )
 
 
 def one_tensor_lost(folder: Path) -> None:
@@ -493,13 +562,22 @@ def one_tensor_lost(folder: Path) -> None:
 
 def of_another_model(folder: Path) -> None:
     state = {
-        f"bert.{name}": tensor for name, tensor in load_file(folder / "model.safetensors").items()
+        f"bert.{name}": tensor
+        for name, tensor in load_file(folder / "model.safetensors").items()
     }
     save_file(state, folder / "model.safetensors", metadata={"format": "pt"})
 
 
 @pytest.mark.parametrize(
-    "harm", [cut_short, garbage, broken_config, of_another_width, one_tensor_lost, of_another_model]
+    "harm",
+    [
+        cut_short,
+        garbage,
+        broken_config,
+        of_another_width,
+        one_tensor_lost,
+        of_another_model,
+    ],
 )
 def test_damaged_weights_or_those_of_another_model_are_refused(
     copied: Path, harm: Callable[[Path], None]
@@ -524,10 +602,15 @@ def test_hub_source_is_pinned_to_the_90_day_revision() -> None:
         "ibm-granite/granite-timeseries-ttm-r2",
         "90-30-ft-r2.1",
     )
-    assert (EncoderConfig().repository, EncoderConfig().revision) == (HUB_REPOSITORY, HUB_REVISION)
+    assert (EncoderConfig().repository, EncoderConfig().revision) == (
+        HUB_REPOSITORY,
+        HUB_REVISION,
+    )
 
 
-@pytest.mark.parametrize("wrong", [{"source": "cloud"}, {"pooling": "max"}, {"poling": "last"}])
+@pytest.mark.parametrize(
+    "wrong", [{"source": "cloud"}, {"pooling": "max"}, {"poling": "last"}]
+)
 def test_settings_that_do_not_exist_are_refused(wrong: dict[str, str]) -> None:
     with pytest.raises(ConfigError):
         EncoderConfig(**wrong)
@@ -561,9 +644,9 @@ def test_publishers_weights_load_with_their_hash_and_embed_90_days() -> None:
 @needs(R1)
 def test_publishers_weights_embed_the_interpolated_window() -> None:
     x_BCL, at = zscore(series(6, 1)), np.linspace(0, 89, 512)
-    stretched = np.stack([np.interp(at, np.arange(90), row) for row in x_BCL[:, 0]]).astype(
-        np.float32
-    )
+    stretched = np.stack(
+        [np.interp(at, np.arange(90), row) for row in x_BCL[:, 0]]
+    ).astype(np.float32)
     with torch.inference_mode():
         expected = (
             r1()
@@ -588,14 +671,18 @@ def test_publishers_forecast_beats_the_last_value_on_office_temperature() -> Non
     MAE 0.847 against 1.034 (last value), 0.993 (mean of the window). (On NAB's machine temperature it does not: 1.065
     against 1.016.) A loader that left its weights random would lose.
     """
-    hourly = pd.read_parquet(DATA / "nab" / "ambient_temperature_system_failure.parquet").set_index(
-        "timestamp"
-    )["value"]
+    hourly = pd.read_parquet(
+        DATA / "nab" / "ambient_temperature_system_failure.parquet"
+    ).set_index("timestamp")["value"]
     value_T = hourly.resample("1h").mean().interpolate().to_numpy()
     made = np.lib.stride_tricks.sliding_window_view(value_T, 512 + 96)[::24]
     past, future = made[:, None, :512], made[:, None, 512:]
     scale = past.std(axis=-1, keepdims=True)
-    rivals = (r1().forecast(past, 96), past[..., -1:], past.mean(axis=-1, keepdims=True))
+    rivals = (
+        r1().forecast(past, 96),
+        past[..., -1:],
+        past.mean(axis=-1, keepdims=True),
+    )
     ours, last, mean = (np.abs((each - future) / scale).mean() for each in rivals)
     assert len(made) == 304
     assert ours == pytest.approx(0.847, abs=0.01)
@@ -604,7 +691,9 @@ def test_publishers_forecast_beats_the_last_value_on_office_temperature() -> Non
 
 @needs(R1)
 @needs(DATA / "cmapss_fd001")
-def test_publishers_forecast_of_stretched_windows_beats_the_last_value_on_engines() -> None:
+def test_publishers_forecast_of_stretched_windows_beats_the_last_value_on_engines() -> (
+    None
+):
     """C-MAPSS FD001, every fifth engine, a 90-day window every 60 days stretched to 512, 16 days ahead: MAE 0.980
     against 1.047 (last value) and 1.120 (mean), in standard deviations of the window.
     """
@@ -619,15 +708,24 @@ def test_publishers_forecast_of_stretched_windows_beats_the_last_value_on_engine
         DATA / "cmapss_fd001" / "readings.parquet", filters=wanted
     ).sort_values("date")
     by_series = (
-        own.to_numpy() for _, own in readings.groupby(["equipment_id", "point_id"])["value"]
+        own.to_numpy()
+        for _, own in readings.groupby(["equipment_id", "point_id"])["value"]
     )
     made = np.array(
-        [value_T[at : at + 106] for value_T in by_series for at in range(0, len(value_T) - 106, 60)]
+        [
+            value_T[at : at + 106]
+            for value_T in by_series
+            for at in range(0, len(value_T) - 106, 60)
+        ]
     )
     made = made[made[:, :90].std(axis=1) > 0]
     past, future = made[:, None, :90], made[:, None, 90:]
     scale = past.std(axis=-1, keepdims=True)
-    rivals = (r1().forecast(past, 16), past[..., -1:], past.mean(axis=-1, keepdims=True))
+    rivals = (
+        r1().forecast(past, 16),
+        past[..., -1:],
+        past.mean(axis=-1, keepdims=True),
+    )
     ours, last, mean = (np.abs((each - future) / scale).mean() for each in rivals)
     assert ours == pytest.approx(0.980, abs=0.01)
     assert ours < min(last, mean)

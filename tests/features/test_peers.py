@@ -28,7 +28,11 @@ POINTS = ("a", "b")
 
 def unit(value_TC: Any, *, first: int = FIRST, known_TC: Any = None) -> Panel:
     value_TC = np.asarray(value_TC, dtype=np.float64)
-    known = np.full(value_TC.shape, ALWAYS_KNOWN, dtype=np.int32) if known_TC is None else known_TC
+    known = (
+        np.full(value_TC.shape, ALWAYS_KNOWN, dtype=np.int32)
+        if known_TC is None
+        else known_TC
+    )
     return Panel(
         unit=UNIT, points=POINTS, first_day=first, value_TC=value_TC, observed_TC=np.isfinite(value_TC),
         known_TC=known, lower_TC=value_TC * np.nan, upper_TC=value_TC * np.nan,
@@ -42,7 +46,9 @@ def fleet(units: int = 8, days: int = 300, seed: int = 0) -> list[Panel]:
     made = []
     for number in range(units):
         size = rng.uniform(1, 20)
-        value_TC = rng.uniform(0, 50) + size * (season_T[:, None] + rng.normal(0, 0.3, (days, 2)))
+        value_TC = rng.uniform(0, 50) + size * (
+            season_T[:, None] + rng.normal(0, 0.3, (days, 2))
+        )
         if number == 0 and days > 200:
             value_TC[200:, 0] += size * np.linspace(0, 4, days - 200)
         made.append(unit(value_TC))
@@ -59,7 +65,9 @@ def level_of(panels: list[Panel]) -> Any:
 
 def described(panel: Panel, level: Any, *ends: int) -> Any:
     (scene,) = scenes(panel, recipe("ab"), UnitRecord(class_name="ahu", peers=level))
-    return describe(scene, np.array([FIRST + end for end in ends], np.int32), recipe("ab")).d_BCS
+    return describe(
+        scene, np.array([FIRST + end for end in ends], np.int32), recipe("ab")
+    ).d_BCS
 
 
 def apart(panel: Panel, level: Any) -> Any:
@@ -73,7 +81,9 @@ def test_median_is_that_of_the_normalised_values_of_the_day() -> None:
     panels = fleet()
     level = level_of(panels)
     normal_UTC = np.stack([series_of(panel).value_TC for panel in panels])
-    np.testing.assert_allclose(level.median_TC, np.median(normal_UTC, axis=0), rtol=1e-6)
+    np.testing.assert_allclose(
+        level.median_TC, np.median(normal_UTC, axis=0), rtol=1e-6
+    )
 
 
 def test_season_is_taken_out_and_the_drift_of_one_stays() -> None:
@@ -107,12 +117,17 @@ def test_lone_unit_has_missing_columns_and_is_described_all_the_same() -> None:
 @pytest.mark.parametrize("end", [89, 120, 250])
 def test_nothing_that_peers_read_later_changes_what_a_window_sees(end: int) -> None:
     """Whole records of all units, one of which joins later, against records whose days after the end are others."""
-    panels = [*fleet(), unit(np.random.default_rng(5).normal(7, 2, (150, 2)), first=FIRST + 150)]
+    panels = [
+        *fleet(),
+        unit(np.random.default_rng(5).normal(7, 2, (150, 2)), first=FIRST + 150),
+    ]
     changed = []
     for number, panel in enumerate(panels):
         value_TC = panel.value_TC.copy()
         later_T = panel.first_day + np.arange(len(value_TC)) > FIRST + end
-        value_TC[later_T] = np.random.default_rng(number).normal(0, 99, value_TC[later_T].shape)
+        value_TC[later_T] = np.random.default_rng(number).normal(
+            0, 99, value_TC[later_T].shape
+        )
         changed.append(unit(value_TC, first=panel.first_day))
     one, other = (described(each[0], level_of(each), end) for each in (panels, changed))
     assert np.isfinite(one[:, :, 0]).all()
@@ -126,7 +141,9 @@ def test_reading_of_a_peer_that_comes_late_does_not_enter() -> None:
     late = unit(panels[1].value_TC, known_TC=known_TC)
     without = panels[1].value_TC.copy()
     without[220] = np.nan
-    one, other = (level_of([panels[0], each, *panels[2:]]) for each in (late, unit(without)))
+    one, other = (
+        level_of([panels[0], each, *panels[2:]]) for each in (late, unit(without))
+    )
     np.testing.assert_array_equal(one.median_TC[220], other.median_TC[220])
 
 

@@ -29,10 +29,16 @@ def slow(value_TC: Any, known_TC: Any, end: int, c: int) -> list[float]:
     def last(span: int) -> list[float]:
         return [value for day, value in read if day > -span]
 
-    means = [np.mean(last(span)) if last(span) else np.nan for span in (3, 7, 14, 30, 90)]
+    means = [
+        np.mean(last(span)) if last(span) else np.nan for span in (3, 7, 14, 30, 90)
+    ]
     spreads = [np.std(last(span)) if last(span) else np.nan for span in (30, 90)]
     recent_days = [(day, value) for day, value in read if day > -30]
-    slope = np.polyfit(*zip(*recent_days, strict=True), 1)[0] if len(recent_days) > 1 else np.nan
+    slope = (
+        np.polyfit(*zip(*recent_days, strict=True), 1)[0]
+        if len(recent_days) > 1
+        else np.nan
+    )
     return [*means, *spreads, slope, read[0][1] if read else np.nan]
 
 
@@ -45,9 +51,9 @@ def test_columns_are_those_of_the_oracle(seed: int, share: float, level: float) 
     rng = np.random.default_rng(seed)
     value_TC = level + rng.normal(0, 2, (160, 2))
     value_TC[rng.random(value_TC.shape) < share] = np.nan
-    known_TC = (FIRST + np.arange(160)[:, None] + rng.integers(0, 9, value_TC.shape)).astype(
-        np.int32
-    )
+    known_TC = (
+        FIRST + np.arange(160)[:, None] + rng.integers(0, 9, value_TC.shape)
+    ).astype(np.int32)
     end_B = np.array([FIRST + 5, FIRST + 90, FIRST + 159, FIRST + 200], dtype=np.int32)
     found_BCS = recent(value_TC, known_TC, end_B, first_day=FIRST, from_day_C=ALWAYS)
     for b, end in enumerate(end_B.tolist()):

@@ -16,7 +16,11 @@ from tests.panel.panel_example import FIRST, UNIT
 
 def panel(value_TC: Any, known_TC: Any = None) -> Panel:
     value_TC = np.asarray(value_TC, dtype=np.float64)
-    known = np.full(value_TC.shape, ALWAYS_KNOWN, dtype=np.int32) if known_TC is None else known_TC
+    known = (
+        np.full(value_TC.shape, ALWAYS_KNOWN, dtype=np.int32)
+        if known_TC is None
+        else known_TC
+    )
     return Panel(
         unit=UNIT, points=tuple("abcdefgh"[: value_TC.shape[1]]), first_day=FIRST, value_TC=value_TC,
         observed_TC=np.isfinite(value_TC), known_TC=known, lower_TC=value_TC * np.nan, upper_TC=value_TC * np.nan,
@@ -27,7 +31,9 @@ def under_load(days: int = 200, seed: int = 0) -> Any:
     """Four points that follow one load, which jumps between regimes; the last drifts away after day 120."""
     rng = np.random.default_rng(seed)
     load_T = rng.integers(0, 4, days) * 5.0
-    value_TC = 20 + np.outer(load_T, [1.0, -2.0, 0.5, 1.5]) + rng.normal(0, 0.2, (days, 4))
+    value_TC = (
+        20 + np.outer(load_T, [1.0, -2.0, 0.5, 1.5]) + rng.normal(0, 0.2, (days, 4))
+    )
     value_TC[:, 3] += np.clip(np.arange(days) - 120, 0, None) * 0.05
     return value_TC
 
@@ -42,14 +48,20 @@ def found(value_TC: Any, known_TC: Any = None, normalise: str = "baseline") -> F
     made = panel(value_TC, known_TC)
     scale = fit_scale(made, normalise)
     fit = ResidualFit.of([made], [scale])
-    normal_UCT = np.ascontiguousarray(((made.value_TC - scale.centre_TC) / scale.spread_TC).T)[None]
-    together_UCT = known_together(normal_UCT, np.ascontiguousarray(made.known_TC.T)[None])
+    normal_UCT = np.ascontiguousarray(
+        ((made.value_TC - scale.centre_TC) / scale.spread_TC).T
+    )[None]
+    together_UCT = known_together(
+        normal_UCT, np.ascontiguousarray(made.known_TC.T)[None]
+    )
     return Found(residuals(normal_UCT, fit)[0].T, together_UCT[0].T, fit.ready_UC[0])
 
 
 def test_drift_that_load_hides_stands_out_of_the_residual() -> None:
     value_TC = under_load()
-    raw = abs(value_TC[180:, 3].mean() - value_TC[:90, 3].mean()) / value_TC[:90, 3].std()
+    raw = (
+        abs(value_TC[180:, 3].mean() - value_TC[:90, 3].mean()) / value_TC[:90, 3].std()
+    )
     residual_TC = found(value_TC).value_TC
     assert raw < 1
     assert residual_TC[180:, 3].mean() > 4
@@ -103,6 +115,8 @@ def test_one_point_alone_or_no_baseline_has_none() -> None:
 
 def test_points_that_tell_each_other_exactly_stay_finite() -> None:
     base_T = np.random.default_rng(0).normal(size=150)
-    residual_TC = found(np.column_stack([base_T, 3 * base_T + 1, np.full(150, 7.0)])).value_TC
+    residual_TC = found(
+        np.column_stack([base_T, 3 * base_T + 1, np.full(150, 7.0)])
+    ).value_TC
     assert np.isfinite(residual_TC).all()
     assert np.abs(residual_TC).max() < 50

@@ -28,7 +28,12 @@ FLEET = SimulateConfig(
     facilities=2, equipment_per_class=4, classes=("ahu", "pump"), days=420, seed=7
 )
 CONFIG = PretrainConfig(
-    fleets=(FLEET,), shapes=30, steps=24, batch_size=32, report_every=8, held_out_windows=300
+    fleets=(FLEET,),
+    shapes=30,
+    steps=24,
+    batch_size=32,
+    report_every=8,
+    held_out_windows=300,
 )
 
 
@@ -45,19 +50,25 @@ def trained() -> tuple[Any, dict[str, float], tuple[dict[str, float], ...]]:
 
 
 def walks(rows: int = 50, days: int = 300) -> TrainingSeries:
-    value_NT = np.cumsum(np.random.default_rng(0).normal(size=(rows, days)), axis=1).astype(
-        np.float32
-    )
+    value_NT = np.cumsum(
+        np.random.default_rng(0).normal(size=(rows, days)), axis=1
+    ).astype(np.float32)
     return TrainingSeries(value_NT, np.ones((rows, days), dtype=bool))
 
 
 # Series
 
 
-def test_every_simulated_series_is_in_training_or_held_out_and_shapes_are_in_training() -> None:
+def test_every_simulated_series_is_in_training_or_held_out_and_shapes_are_in_training() -> (
+    None
+):
     train, held = made()
     fleet = simulate(FLEET).readings
-    points = fleet.group_by(["facility_id", "equipment_id", "point_id"]).aggregate([]).num_rows
+    points = (
+        fleet.group_by(["facility_id", "equipment_id", "point_id"])
+        .aggregate([])
+        .num_rows
+    )
     assert len(train.value_NT) + len(held.value_NT) == points + CONFIG.shapes
     assert len(held.value_NT) > 0
     assert train.value_NT.shape == train.observed_NT.shape == (len(train.value_NT), 420)
@@ -73,7 +84,9 @@ def test_no_held_out_series_is_in_training_and_equipment_is_held_out_whole() -> 
     for (facility, equipment, point), own in fleet.sort_values("date").groupby(
         ["facility_id", "equipment_id", "point_id"]
     ):
-        first[np.float32(own["value"].to_numpy()[-1]), np.float32(own["value"].mean())] = (
+        first[
+            np.float32(own["value"].to_numpy()[-1]), np.float32(own["value"].mean())
+        ] = (
             facility,
             equipment,
             point,
@@ -118,7 +131,12 @@ def test_shapes_are_finite_varied_and_given_by_their_generator() -> None:
 
 def test_past_of_a_window_has_mean_0_and_std_1_and_the_future_is_in_its_units() -> None:
     batch = draw_series(np.random.default_rng(0), walks(), 200)
-    assert batch.past_BL.shape == batch.future_BD.shape == batch.observed_BD.shape == (200, 90)
+    assert (
+        batch.past_BL.shape
+        == batch.future_BD.shape
+        == batch.observed_BD.shape
+        == (200, 90)
+    )
     np.testing.assert_allclose(batch.past_BL.mean(axis=1), 0, atol=1e-4)
     np.testing.assert_allclose(batch.past_BL.std(axis=1), 1, atol=1e-4)
     jump = np.abs(batch.future_BD[:, 0] - batch.past_BL[:, -1])
@@ -167,14 +185,21 @@ def test_pretraining_reports_and_its_error_falls() -> None:
 def test_pretraining_gives_the_packaged_architecture_in_evaluation_mode() -> None:
     model, _, _ = trained()
     config = model.config
-    assert (config.d_model, config.num_layers, config.patch_length, config.num_patches) == (
+    assert (
+        config.d_model,
+        config.num_layers,
+        config.patch_length,
+        config.num_patches,
+    ) == (
         64,
         4,
         10,
         9,
     )
     assert not model.training
-    assert Encoder(EncoderConfig(), lambda: model).embed(np.zeros((2, 1, 90))).shape == (2, 1, 64)
+    assert Encoder(EncoderConfig(), lambda: model).embed(
+        np.zeros((2, 1, 90))
+    ).shape == (2, 1, 64)
 
 
 def test_figures_name_the_encoder_and_both_naive_forecasts() -> None:
@@ -187,7 +212,8 @@ def test_figures_name_the_encoder_and_both_naive_forecasts() -> None:
 def test_pretraining_is_the_same_each_time_and_another_seed_another() -> None:
     short = CONFIG.replace(steps=2)
     hashes = [
-        state_hash(pretrain(each)[0].state_dict()) for each in (short, short, short.replace(seed=1))
+        state_hash(pretrain(each)[0].state_dict())
+        for each in (short, short, short.replace(seed=1))
     ]
     assert hashes[0] == hashes[1] != hashes[2]
 
@@ -201,11 +227,17 @@ def test_held_out_figures_are_mean_absolute_errors_on_observed_days() -> None:
         rng.random((20, 90)) < 0.8,
     )
     found = held_out_figures(model, batch, "cpu")
-    errors: dict[str, list[float]] = {"encoder": [], "last_value": [], "seasonal_naive_7": []}
+    errors: dict[str, list[float]] = {
+        "encoder": [],
+        "last_value": [],
+        "seasonal_naive_7": [],
+    }
     for past, future, observed in zip(*batch, strict=True):
         with torch.inference_mode():
             forecast = (
-                model(torch.from_numpy(past)[None, :, None]).prediction_outputs[0, :, 0].numpy()
+                model(torch.from_numpy(past)[None, :, None])
+                .prediction_outputs[0, :, 0]
+                .numpy()
             )
         for day in np.flatnonzero(observed):
             errors["encoder"].append(abs(forecast[day] - future[day]))

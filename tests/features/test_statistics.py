@@ -66,9 +66,13 @@ def assert_agrees_with_oracle(x_L: FloatArray) -> None:
     spread, scale = float(np.ptp(x_L)), float(np.abs(x_L).max())
     for name, found in zip(FEATURE_NAMES, found_F, strict=True):
         atol = (
-            1e-11 if name in WITHOUT_UNIT else 1e-13 * (scale if name in OF_THE_LEVEL else spread)
+            1e-11
+            if name in WITHOUT_UNIT
+            else 1e-13 * (scale if name in OF_THE_LEVEL else spread)
         )
-        np.testing.assert_allclose(found, expected[name], rtol=1e-9, atol=atol, err_msg=name)
+        np.testing.assert_allclose(
+            found, expected[name], rtol=1e-9, atol=atol, err_msg=name
+        )
 
 
 def test_feature_names_are_the_28_of_the_design_in_its_order() -> None:
@@ -93,7 +97,9 @@ def test_statistics_agree_with_the_oracle(x_L: FloatArray) -> None:
 def test_statistics_agree_with_the_oracle_whatever_the_series(
     seed: int, days: int, scale: float, offset: float, slope: float, decimals: int
 ) -> None:
-    x_L = np.round(offset + slope * np.arange(days) + noise(seed, days), decimals) * scale
+    x_L = (
+        np.round(offset + slope * np.arange(days) + noise(seed, days), decimals) * scale
+    )
     means = np.array([x_L.mean(), x_L[-60:-30].mean()])
     if (
         np.abs(means).min() > 1e-4 * np.abs(x_L).max()
@@ -141,7 +147,9 @@ def test_non_finite_values_count_as_zero(gap: float) -> None:
 def batch(windows: int = 37, points: int = 3) -> FloatArray:
     rng = np.random.default_rng(2)
     scale_BC1 = 10.0 ** rng.integers(-6, 7, (windows, points, 1))
-    x_BCL: FloatArray = rng.normal(size=(windows, points, 90)).cumsum(axis=-1) * scale_BC1
+    x_BCL: FloatArray = (
+        rng.normal(size=(windows, points, 90)).cumsum(axis=-1) * scale_BC1
+    )
     x_BCL[::5, 0, 3] = np.nan
     x_BCL[::7, 1] = 1e308
     return x_BCL
@@ -156,7 +164,9 @@ def test_features_of_a_series_do_not_depend_on_the_size_of_the_batch() -> None:
 def test_features_of_a_series_do_not_depend_on_the_order_of_the_rows() -> None:
     x_BCL = batch()
     order_B = np.random.default_rng(3).permutation(len(x_BCL))
-    np.testing.assert_array_equal(statistics(x_BCL[order_B]), statistics(x_BCL)[order_B])
+    np.testing.assert_array_equal(
+        statistics(x_BCL[order_B]), statistics(x_BCL)[order_B]
+    )
 
 
 @pytest.mark.parametrize(
@@ -174,7 +184,9 @@ def test_memory_layout_does_not_matter(same: FloatArray) -> None:
     np.testing.assert_array_equal(statistics(same), statistics(batch()))
 
 
-@pytest.mark.parametrize("dtype", [np.float16, np.float32, np.int64, np.uint8, np.bool_])
+@pytest.mark.parametrize(
+    "dtype", [np.float16, np.float32, np.int64, np.uint8, np.bool_]
+)
 def test_other_number_types_are_computed_in_float64(dtype: type[np.generic]) -> None:
     x_BCL = (20 + 5 * noise()).astype(dtype)[None, None]
     f_BCF = statistics(x_BCL)
@@ -204,7 +216,9 @@ def test_leading_axes_are_kept_and_an_empty_batch_gives_an_empty_result() -> Non
 
 
 def named(x_L: FloatArray) -> dict[str, float]:
-    return dict(zip(FEATURE_NAMES, statistics(x_L[None, None])[0, 0].tolist(), strict=True))
+    return dict(
+        zip(FEATURE_NAMES, statistics(x_L[None, None])[0, 0].tolist(), strict=True)
+    )
 
 
 @pytest.mark.parametrize("slope", [0.25, -0.5, 3.0])
@@ -218,7 +232,11 @@ def test_a_straight_line_has_its_closed_form(slope: float) -> None:
     assert f["kurtosis"] == pytest.approx(-1.2 * (90**2 + 1) / (90**2 - 1), rel=1e-12)
     assert f["recent_vs_past_diff"] == 30 * slope
     assert f["recent_change_rate"] == 0.9 * slope
-    assert (f["diff_mean"], f["diff_std"], f["diff_abs_mean"]) == (slope, 0.0, abs(slope))
+    assert (f["diff_mean"], f["diff_std"], f["diff_abs_mean"]) == (
+        slope,
+        0.0,
+        abs(slope),
+    )
     for days in (7, 14, 30):
         expected = pytest.approx(abs(slope) * np.sqrt((days**2 - 1) / 12), rel=1e-12)
         assert f[f"rolling_std_{days}d_mean"] == expected
@@ -244,12 +262,18 @@ def test_a_constant_series_has_no_spread_no_shape_and_no_trend(value: float) -> 
     assert set(f.values()) == {0.0}
 
 
-def test_a_tiny_mean_gives_cv_zero_and_a_tiny_past_gives_ratio_one_and_diff_zero() -> None:
+def test_a_tiny_mean_gives_cv_zero_and_a_tiny_past_gives_ratio_one_and_diff_zero() -> (
+    None
+):
     x_L = np.tile([1.0, -1.0], 45)
     x_L[-1] = 1.0
     x_L[0] = -1.0
     f = named(x_L)
-    assert (f["cv"], f["recent_vs_past_ratio"], f["recent_vs_past_diff"]) == (0.0, 1.0, 0.0)
+    assert (f["cv"], f["recent_vs_past_ratio"], f["recent_vs_past_diff"]) == (
+        0.0,
+        1.0,
+        0.0,
+    )
 
 
 def test_recent_is_the_last_30_days_and_past_the_30_before() -> None:
@@ -260,19 +284,27 @@ def test_recent_is_the_last_30_days_and_past_the_30_before() -> None:
 @pytest.mark.parametrize(
     ("x", "sentence"),
     [
-        (np.zeros(90), r"expects windows \[batch, points, days\], found an array of shape \(90,\)"),
+        (
+            np.zeros(90),
+            r"expects windows \[batch, points, days\], found an array of shape \(90,\)",
+        ),
         (np.zeros((5, 90)), r"found an array of shape \(5, 90\)"),
         (
             np.zeros((5, 1, 59)),
             r"at least 60 days in a window .*, found 59 in an array of shape \(5, 1, 59\)",
         ),
         (np.zeros((5, 1, 0)), r"at least 60 days"),
-        (np.full((1, 1, 90), "20"), r"expects windows of real numbers, found an array of <U2"),
+        (
+            np.full((1, 1, 90), "20"),
+            r"expects windows of real numbers, found an array of <U2",
+        ),
         (np.full((1, 1, 90), None), r"found an array of object"),
         (np.zeros((1, 1, 90), dtype=complex), r"found an array of complex128"),
     ],
 )
-def test_bad_windows_raise_one_clear_sentence(x: npt.NDArray[np.generic], sentence: str) -> None:
+def test_bad_windows_raise_one_clear_sentence(
+    x: npt.NDArray[np.generic], sentence: str
+) -> None:
     with pytest.raises(InputError, match=sentence) as raised:
         statistics(x)
     assert "\n" not in str(raised.value)

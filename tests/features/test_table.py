@@ -74,7 +74,9 @@ def test_windows_come_back_from_arrow_as_they_were(fixed: bool, points: int) -> 
 
 @pytest.mark.parametrize("fixed", [True, False])
 def test_arrays_that_were_not_made_stay_none(fixed: bool) -> None:
-    found = windows(without=("z_BCE", "u_BCE", "y_BH", "known_BH", "w_BH", "persistence_B"))
+    found = windows(
+        without=("z_BCE", "u_BCE", "y_BH", "known_BH", "w_BH", "persistence_B")
+    )
     assert_same(from_arrow(to_arrow(found, fixed=fixed), points=POINTS), found)
 
 
@@ -154,7 +156,12 @@ def test_split_gives_the_windows_of_that_name() -> None:
     found = windows(10)
     assert found.split("tune").column("split").tolist() == ["tune"] * 2
     assert found.split("tune").keys.num_rows == 2
-    assert sum(found.split(name).keys.num_rows for name in ("train", "tune", "cal", "test")) == 8
+    assert (
+        sum(
+            found.split(name).keys.num_rows for name in ("train", "tune", "cal", "test")
+        )
+        == 8
+    )
 
 
 def test_concat_joins_what_take_took_apart() -> None:
@@ -164,7 +171,9 @@ def test_concat_joins_what_take_took_apart() -> None:
 
 def test_units_tell_equal_equipment_ids_of_two_facilities_apart() -> None:
     found = windows(6)
-    pairs = list(zip(found.column("facility_id"), found.column("equipment_id"), strict=True))
+    pairs = list(
+        zip(found.column("facility_id"), found.column("equipment_id"), strict=True)
+    )
     assert len(set(found.units.tolist())) == len(set(pairs)) == 6
 
 

@@ -49,7 +49,9 @@ def keys(rows: int, *, point: str | None = None) -> pa.Table:
         "equipment_id": [f"E{k % 20}" for k in range(rows)],
         "point_id": [point] * rows,
         "class": ["ahu"] * rows,
-        "end_date": [dt.date(2024, 2, 1) + dt.timedelta(days=7 * (k // 20)) for k in range(rows)],
+        "end_date": [
+            dt.date(2024, 2, 1) + dt.timedelta(days=7 * (k // 20)) for k in range(rows)
+        ],
         "split": ["train"] * rows,
         "status": ["ok"] * rows,
     }
@@ -62,7 +64,10 @@ def windows(
     """Windows of which the first column of every block carries the label; a fifth of the labels is unknown."""
     rng = np.random.default_rng(seed)
     truth_B = rng.normal(size=rows)
-    x_BCL = rng.normal(20, 3, (rows, points, 90)) + np.linspace(0, 3, 90) * truth_B[:, None, None]
+    x_BCL = (
+        rng.normal(20, 3, (rows, points, 90))
+        + np.linspace(0, 3, 90) * truth_B[:, None, None]
+    )
     arrays: dict[str, Any] = {
         "observed_B": np.ones(rows),
         "persistence_B": rng.random(rows),
@@ -80,10 +85,13 @@ def windows(
         arrays[part][:, 0, 0] = truth_B
     arrays["k_BK"][:, 0] = truth_B
     arrays = {name: array.astype(np.float32) for name, array in arrays.items()}
-    arrays["y_BH"] = truth_B[:, None] + rng.normal(0, 0.5, (rows, 3)) > np.array([1.0, 0.5, 0.0])
+    arrays["y_BH"] = truth_B[:, None] + rng.normal(0, 0.5, (rows, 3)) > np.array(
+        [1.0, 0.5, 0.0]
+    )
     arrays["known_BH"] = rng.random((rows, 3)) < 0.8
     return Windows(
-        keys=keys(rows), **{name: array for name, array in arrays.items() if name not in without}
+        keys=keys(rows),
+        **{name: array for name, array in arrays.items() if name not in without},
     )
 
 
@@ -104,7 +112,9 @@ def decision(score_BH: Any, cal: Windows, **more: Any) -> Decision:
     return decided(score_BH, cal, config=DecisionConfig(**more))
 
 
-def fleet_of(facilities: dict[str, tuple[int, float]], *, windows: int = 8) -> tuple[Any, Windows]:
+def fleet_of(
+    facilities: dict[str, tuple[int, float]], *, windows: int = 8
+) -> tuple[Any, Windows]:
     """Scores and *cal* windows of facilities: of each, machines and how far its log-odds lie above the scores.
 
     Unlike the class as a whole, whose scores are right on average, a facility's are not. All labels are known.
@@ -118,12 +128,15 @@ def fleet_of(facilities: dict[str, tuple[int, float]], *, windows: int = 8) -> t
         )
         named = [(name, f"E{k // windows}", k % windows) for k in range(len(score_B))]
         parts.append((score_B, y_BH, named))
-    score_B, y_BH, named = (np.concatenate([part[k] for part in parts]) for k in range(3))
+    score_B, y_BH, named = (
+        np.concatenate([part[k] for part in parts]) for k in range(3)
+    )
     columns = {
         "facility_id": named[:, 0].tolist(),
         "equipment_id": named[:, 1].tolist(),
         "end_date": [
-            dt.date(2024, 2, 1) + dt.timedelta(days=7 * int(week)) for week in named[:, 2]
+            dt.date(2024, 2, 1) + dt.timedelta(days=7 * int(week))
+            for week in named[:, 2]
         ],
     }
     same = {"point_id": None, "class": "ahu", "split": "cal", "status": "ok"}
@@ -135,10 +148,12 @@ def fleet_of(facilities: dict[str, tuple[int, float]], *, windows: int = 8) -> t
     return np.tile(score_B[:, None], (1, 3)), cal
 
 
-def decided(score_BH: Any, cal: Windows, *, config: DecisionConfig, **more: Any) -> Decision:
-    return fit_decisions({"ahu": Scored(score_BH, cal)}, horizons=HORIZONS, config=config, **more)[
-        "ahu"
-    ]
+def decided(
+    score_BH: Any, cal: Windows, *, config: DecisionConfig, **more: Any
+) -> Decision:
+    return fit_decisions(
+        {"ahu": Scored(score_BH, cal)}, horizons=HORIZONS, config=config, **more
+    )["ahu"]
 
 
 def fit_family(name: str, train: Windows, tune: Windows, **settings: Any) -> Any:
@@ -169,7 +184,9 @@ def fitted(points: int = 1, seed: int = 0) -> Any:
 
 def bundle(points: Sequence[str] = ("p",), *, seed: int = 0, **more: Any) -> Bundle:
     rule = recipe(points, **more)
-    band = {h: np.tile(np.sqrt(np.arange(1.0, h + 1)), (rule.width, 1)) for h in HORIZONS}
+    band = {
+        h: np.tile(np.sqrt(np.arange(1.0, h + 1)), (rule.width, 1)) for h in HORIZONS
+    }
     cal = described(200, points=rule.width, seed=3)
     model = fitted(rule.width, seed)
     reasons = {

@@ -49,18 +49,24 @@ def test_jitter_leaves_a_constant_series_constant() -> None:
 def test_scaling_multiplies_each_series_by_one_log_normal_factor() -> None:
     x_BCL = values(rows=2000)
     factor_BCL = scaled(x_BCL, 0.2, rng()) / x_BCL
-    np.testing.assert_allclose(factor_BCL, np.broadcast_to(factor_BCL[..., :1], factor_BCL.shape))
+    np.testing.assert_allclose(
+        factor_BCL, np.broadcast_to(factor_BCL[..., :1], factor_BCL.shape)
+    )
     logarithm_BC = np.log(factor_BCL[..., 0])
     assert logarithm_BC.mean() == pytest.approx(0, abs=0.01)
     assert logarithm_BC.std() == pytest.approx(0.2, rel=0.05)
     assert abs(np.corrcoef(logarithm_BC.T)[0, 1]) < 0.1
 
 
-def test_time_mask_repeats_the_last_value_before_one_stretch_of_the_given_share_of_days() -> None:
+def test_time_mask_repeats_the_last_value_before_one_stretch_of_the_given_share_of_days() -> (
+    None
+):
     x_BCL = values(rows=300)
     made_BCL = masked(x_BCL, 0.2, rng())
     starts = set()
-    for before_L, after_L in zip(x_BCL.reshape(-1, 90), made_BCL.reshape(-1, 90), strict=True):
+    for before_L, after_L in zip(
+        x_BCL.reshape(-1, 90), made_BCL.reshape(-1, 90), strict=True
+    ):
         hidden = np.flatnonzero(before_L != after_L)
         assert len(hidden) == 18
         assert hidden[-1] - hidden[0] == 17
@@ -89,11 +95,15 @@ def test_slice_interpolates_between_neighbouring_days() -> None:
     first_B = rng().uniform(0, 0.1 * 89, 5)
     for row, first in enumerate(first_B):
         position_L = np.linspace(first, 89, 90)
-        expected_CL = [np.interp(position_L, np.arange(90), series_L) for series_L in x_BCL[row]]
+        expected_CL = [
+            np.interp(position_L, np.arange(90), series_L) for series_L in x_BCL[row]
+        ]
         np.testing.assert_allclose(made_BCL[row], expected_CL)
 
 
-def test_copies_are_the_same_for_one_seed_and_differ_between_seeds_and_numbers() -> None:
+def test_copies_are_the_same_for_one_seed_and_differ_between_seeds_and_numbers() -> (
+    None
+):
     x_BCL = values().astype(np.float32)
     first = changed(x_BCL, AugmentConfig(), 0)
     np.testing.assert_array_equal(changed(x_BCL, AugmentConfig(), 0), first)
@@ -140,19 +150,25 @@ def test_statistics_of_copies_are_those_of_their_values() -> None:
     found = without_encoder(described(20, points=2))
     assert found.x_BCL is not None
     assert found.f_BCF is not None
-    np.testing.assert_array_equal(found.f_BCF[20:], statistics(found.x_BCL[20:]).astype(np.float32))
+    np.testing.assert_array_equal(
+        found.f_BCF[20:], statistics(found.x_BCL[20:]).astype(np.float32)
+    )
     assert (found.f_BCF[20:40] != found.f_BCF[:20]).any(axis=-1).all()
 
 
 def test_embedding_and_tokens_of_copies_are_those_of_their_values() -> None:
     train = described(12, points=2)
     assert train.x_BCL is not None
-    train = replace(train, p_BCPE=packaged_encoder().tokens(train.x_BCL), u_BCE=train.z_BCE)
+    train = replace(
+        train, p_BCPE=packaged_encoder().tokens(train.x_BCL), u_BCE=train.z_BCE
+    )
     for name, attribute, made in (
         ("hybrid", "z_BCE", "embed"),
         ("hybrid_multitask", "p_BCPE", "tokens"),
     ):
-        found = augmented(train, config_of(name, augment={"copies": 1}), packaged_encoder)
+        found = augmented(
+            train, config_of(name, augment={"copies": 1}), packaged_encoder
+        )
         assert found.x_BCL is not None
         np.testing.assert_allclose(
             getattr(found, attribute)[12:],
@@ -167,9 +183,13 @@ def test_the_untrained_encoders_embedding_of_copies_is_that_of_their_values() ->
     train = windows(6)
     train = replace(train, u_BCE=untrained.embed(np.asarray(train.x_BCL)))
     found = augmented(
-        train, config_of("hybrid", inputs=("untrained",), augment={"copies": 1}), packaged_encoder
+        train,
+        config_of("hybrid", inputs=("untrained",), augment={"copies": 1}),
+        packaged_encoder,
     )
-    np.testing.assert_allclose(found.u_BCE, untrained.embed(np.asarray(found.x_BCL)), atol=1e-5)
+    np.testing.assert_allclose(
+        found.u_BCE, untrained.embed(np.asarray(found.x_BCL)), atol=1e-5
+    )
     assert found.z_BCE is None
 
 
@@ -181,12 +201,15 @@ def test_what_the_family_does_not_need_is_left_out_rather_than_made() -> None:
 
 def test_windows_without_values_are_refused_with_what_to_do() -> None:
     with pytest.raises(
-        ConfigError, match=r"logistic_28\.augment\.copies is 2.*featurize\.keep_values: true"
+        ConfigError,
+        match=r"logistic_28\.augment\.copies is 2.*featurize\.keep_values: true",
     ):
         without_encoder(windows(4, without=("x_BCL",)))
 
 
-def test_training_windows_must_carry_values_only_where_copies_are_made_of_them() -> None:
+def test_training_windows_must_carry_values_only_where_copies_are_made_of_them() -> (
+    None
+):
     assert columns_for(STATISTICS.reads) == ("features", "values")
     assert columns_for(STATISTICS.needs) == ("features",)
     assert config_of("logistic_28").reads == ("features",)
@@ -196,16 +219,24 @@ def test_training_windows_must_carry_values_only_where_copies_are_made_of_them()
 def test_a_fit_trains_on_windows_and_copies() -> None:
     train, tune = described(150, seed=1), described(150, seed=2)
     copies = fit(
-        train, tune, config_of("logistic_28", augment={"copies": 1, **STILL}), Fitting(no_encoder)
+        train,
+        tune,
+        config_of("logistic_28", augment={"copies": 1, **STILL}),
+        Fitting(no_encoder),
     )
-    doubled = fit(concat([train, train]), tune, config_of("logistic_28"), Fitting(no_encoder))
-    np.testing.assert_allclose(copies.score(tune), doubled.score(tune), rtol=1e-4, atol=1e-4)
+    doubled = fit(
+        concat([train, train]), tune, config_of("logistic_28"), Fitting(no_encoder)
+    )
+    np.testing.assert_allclose(
+        copies.score(tune), doubled.score(tune), rtol=1e-4, atol=1e-4
+    )
     plain = fit(train, tune, config_of("logistic_28"), Fitting(no_encoder))
     assert np.abs(plain.score(tune) - doubled.score(tune)).max() > 1e-3
 
 
 @pytest.mark.parametrize(
-    "wrong", [{"copies": -1}, {"jitter": -0.1}, {"time_mask": 1.0}, {"window_slice": 0.0}]
+    "wrong",
+    [{"copies": -1}, {"jitter": -0.1}, {"time_mask": 1.0}, {"window_slice": 0.0}],
 )
 def test_settings_out_of_range_are_refused(wrong: dict[str, Any]) -> None:
     with pytest.raises(ConfigError, match=next(iter(wrong))):

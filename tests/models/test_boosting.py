@@ -28,7 +28,10 @@ from hvac.models.trees import LEAF, TreeNodes, join_trees, restored_trees
 from tests.models.models_example import fit_family, windows
 
 TWO_LEAVES = TreeNodes(
-    *map(np.array, ([3, -1, -1], [0.5, 0, 0], [0, 0, 0], [1, 0, 0], [2, 0, 0], [0.0, -1.0, 2.0]))
+    *map(
+        np.array,
+        ([3, -1, -1], [0.5, 0, 0], [0, 0, 0], [1, 0, 0], [2, 0, 0], [0.0, -1.0, 2.0]),
+    )
 )
 ONE_LEAF = TreeNodes(*map(np.array, ([-1], [0.0], [0], [0], [0], [0.25])))
 TRAIN, TUNE, FRESH = windows(400, seed=0), windows(200, seed=1), windows(200, seed=2)
@@ -74,13 +77,16 @@ def of_scikit_learn(
 
 
 @pytest.mark.parametrize(
-    "settings", [{}, {"seed": 5, "leaves": 4, "min_leaf": 5, "l2": 0.0, "share_of_features": 1.0}]
+    "settings",
+    [{}, {"seed": 5, "leaves": 4, "min_leaf": 5, "l2": 0.0, "share_of_features": 1.0}],
 )
 @pytest.mark.parametrize("name", sorted(BLOCKS))
 def test_scores_are_those_of_scikit_learn_also_where_context_is_missing(
     name: str, settings: dict[str, Any]
 ) -> None:
-    train, tune, fresh = (with_holes(part, seed) for seed, part in enumerate((TRAIN, TUNE, FRESH)))
+    train, tune, fresh = (
+        with_holes(part, seed) for seed, part in enumerate((TRAIN, TUNE, FRESH))
+    )
     model = fit_family(name, train, tune, **settings)
     score_BH, input_BN = model.score(fresh), inputs(fresh, model.config.needs)
     if "context" in model.config.needs:
@@ -92,7 +98,9 @@ def test_scores_are_those_of_scikit_learn_also_where_context_is_missing(
         )
 
 
-def test_values_missing_where_training_had_all_go_where_scikit_learn_sends_them() -> None:
+def test_values_missing_where_training_had_all_go_where_scikit_learn_sends_them() -> (
+    None
+):
     model, f_BCF = fitted("gbdt_28"), np.array(FRESH.f_BCF)
     rng = np.random.default_rng(0)
     f_BCF[rng.random(f_BCF.shape) < 0.2] = np.nan
@@ -102,13 +110,19 @@ def test_values_missing_where_training_had_all_go_where_scikit_learn_sends_them(
         expected = of_scikit_learn(model.config, TRAIN, TUNE, h).decision_function(
             inputs(fresh, ("features",))
         )
-        np.testing.assert_allclose(model.score(fresh)[:, h], expected, rtol=0, atol=1e-6)
+        np.testing.assert_allclose(
+            model.score(fresh)[:, h], expected, rtol=0, atol=1e-6
+        )
 
 
 def test_number_of_trees_is_chosen_on_tune() -> None:
-    noise = replace(TUNE, y_BH=np.random.default_rng(0).random(TUNE.labels[0].shape) < 0.3)
+    noise = replace(
+        TUNE, y_BH=np.random.default_rng(0).random(TUNE.labels[0].shape) < 0.3
+    )
     models = fitted("gbdt_28"), fit_family("gbdt_28", TRAIN, noise)
-    signal_H, noise_H = ([len(forest.root_T) for forest in model.forests] for model in models)
+    signal_H, noise_H = (
+        [len(forest.root_T) for forest in model.forests] for model in models
+    )
     assert max(noise_H) < min(signal_H) <= 200
 
 
@@ -122,7 +136,9 @@ def test_state_restores_to_bit_equal_scores(name: str) -> None:
         model.config, {n: a.copy() for n, a in model.state().items()}, no_encoder
     )
     assert again.parameters == model.parameters > 0
-    np.testing.assert_array_equal(again.score(with_holes(FRESH)), model.score(with_holes(FRESH)))
+    np.testing.assert_array_equal(
+        again.score(with_holes(FRESH)), model.score(with_holes(FRESH))
+    )
 
 
 def test_every_node_of_a_tree_is_reached_from_its_root_once() -> None:
@@ -155,7 +171,9 @@ def test_trees_of_an_older_bundle_are_restored() -> None:
         "root_T": np.array([0, 3]),
         **{n: np.array(c) for n, c in columns.items()},
     }
-    (restored,) = restored_trees({f"forest.0.{name}": array for name, array in own.items()})
+    (restored,) = restored_trees(
+        {f"forest.0.{name}": array for name, array in own.items()}
+    )
     expected = join_trees([TWO_LEAVES, ONE_LEAF], base=10.0)
     for mine, other in zip(restored, expected, strict=True):
         np.testing.assert_array_equal(mine, other)
@@ -174,7 +192,9 @@ def test_thresholds_between_two_floats_split_float32_as_before() -> None:
 # Folds choose the number of trees
 
 
-def test_cross_fit_scores_a_unit_by_trees_that_never_saw_it_and_refits_the_chosen_number() -> None:
+def test_cross_fit_scores_a_unit_by_trees_that_never_saw_it_and_refits_the_chosen_number() -> (
+    None
+):
     config = BoostingConfig(family="gbdt_28", trees=40)
     folds = unit_folds(TRAIN, folds=3, seed=0)
     fit = Boosting.cross_fit(TRAIN, config, Fitting(no_encoder), folds)
@@ -189,13 +209,19 @@ def test_cross_fit_scores_a_unit_by_trees_that_never_saw_it_and_refits_the_chose
             early_stopping=False, random_state=config.seed,
         ).fit(inputs(part, config.needs), part.labels[0][:, h])  # fmt: skip
         expected_B = model.decision_function(inputs(TRAIN.take(own_B), config.needs))
-        np.testing.assert_allclose(fit.score_BH[own_B, h], expected_B, rtol=0, atol=1e-6)
+        np.testing.assert_allclose(
+            fit.score_BH[own_B, h], expected_B, rtol=0, atol=1e-6
+        )
 
 
 def test_noise_gets_no_tree_where_folds_choose() -> None:
-    noise = replace(TRAIN, y_BH=np.random.default_rng(0).random(TRAIN.labels[0].shape) < 0.3)
+    noise = replace(
+        TRAIN, y_BH=np.random.default_rng(0).random(TRAIN.labels[0].shape) < 0.3
+    )
     config = BoostingConfig(family="gbdt_28", trees=40)
-    fit = Boosting.cross_fit(noise, config, Fitting(no_encoder), unit_folds(noise, folds=3, seed=0))
+    fit = Boosting.cross_fit(
+        noise, config, Fitting(no_encoder), unit_folds(noise, folds=3, seed=0)
+    )
     assert max(len(forest.root_T) for forest in fit.model.forests) <= 10
 
 
@@ -210,7 +236,9 @@ def test_planted_signal_is_found(name: str) -> None:
 
 
 def test_unknown_labels_have_no_influence() -> None:
-    flipped = [replace(part, y_BH=part.labels[0] ^ ~part.labels[1]) for part in (TRAIN, TUNE)]
+    flipped = [
+        replace(part, y_BH=part.labels[0] ^ ~part.labels[1]) for part in (TRAIN, TUNE)
+    ]
     np.testing.assert_array_equal(
         fit_family("gbdt_28", *flipped).score(FRESH), fitted("gbdt_28").score(FRESH)
     )
@@ -220,9 +248,9 @@ def test_unknown_labels_have_no_influence() -> None:
 def test_horizon_with_one_class_in_training_scores_its_base_rate(only: bool) -> None:
     y_BH = TRAIN.labels[0].copy()
     y_BH[:, 1] = only
-    score_BH = fit_family("gbdt_28", replace(TRAIN, y_BH=y_BH).take(np.arange(200)), TUNE).score(
-        FRESH
-    )
+    score_BH = fit_family(
+        "gbdt_28", replace(TRAIN, y_BH=y_BH).take(np.arange(200)), TUNE
+    ).score(FRESH)
     assert np.isfinite(score_BH).all()
     assert len(np.unique(score_BH[:, 1])) == 1
     assert (score_BH[:, 1] > 0).all() == only
@@ -238,7 +266,9 @@ def test_tune_with_one_class_still_fits_a_fixed_number_of_trees() -> None:
 
 @pytest.mark.parametrize("name", ["gbdt_context", "gbdt_full"])
 def test_context_that_is_unknown_is_a_missing_value(name: str) -> None:
-    train, tune, fresh = (with_holes(part, seed) for seed, part in enumerate((TRAIN, TUNE, FRESH)))
+    train, tune, fresh = (
+        with_holes(part, seed) for seed, part in enumerate((TRAIN, TUNE, FRESH))
+    )
     score_BH = fit_family(name, train, tune).score(fresh)
     assert np.isfinite(score_BH).all()
     assert roc_auc_score(FRESH.labels[0][:, 2], score_BH[:, 2]) > 0.7

@@ -35,7 +35,9 @@ TRAIN, FRESH = with_holes(300, 1), with_holes(100, 2)
 
 @cache
 def fitted() -> CatBoost:
-    model: CatBoost = fit_family("catboost_full", TRAIN, TRAIN.take(np.arange(0)), **SETTINGS)
+    model: CatBoost = fit_family(
+        "catboost_full", TRAIN, TRAIN.take(np.arange(0)), **SETTINGS
+    )
     return model
 
 
@@ -54,7 +56,9 @@ def test_scores_are_catboosts_own_also_where_context_is_missing(h: int) -> None:
     input_BN = inputs(FRESH, ("features", "context"))
     assert np.isnan(input_BN).any()
     expected_B = own.predict(input_BN, prediction_type="RawFormulaVal")
-    np.testing.assert_allclose(fitted().score(FRESH)[:, h], expected_B, rtol=0, atol=1e-5)
+    np.testing.assert_allclose(
+        fitted().score(FRESH)[:, h], expected_B, rtol=0, atol=1e-5
+    )
     assert np.ptp(expected_B) > 1
 
 

@@ -21,7 +21,9 @@ def network(
     *, length: int = 100, points: int = 1, horizons: int = 1, **settings: Any
 ) -> Convolutions:
     torch.manual_seed(3)
-    shape = Shape(points=points, horizons=horizons, positions=(length,), columns=(points,))
+    shape = Shape(
+        points=points, horizons=horizons, positions=(length,), columns=(points,)
+    )
     return Convolutions(Cnn1dConfig(**settings), shape).eval()
 
 
@@ -33,12 +35,16 @@ def keras_parameters(steps: int, channels: int) -> int:
 
 
 @pytest.mark.parametrize("length", [100, 90])
-def test_one_point_and_one_output_have_the_seeds_number_of_parameters(length: int) -> None:
+def test_one_point_and_one_output_have_the_seeds_number_of_parameters(
+    length: int,
+) -> None:
     found = sum(p.numel() for p in network(length=length).trainable())
     assert found == keras_parameters(length, 1) == 10_561
 
 
-def test_network_is_two_convolutions_a_pool_a_maximum_over_time_and_two_layers() -> None:
+def test_network_is_two_convolutions_a_pool_a_maximum_over_time_and_two_layers() -> (
+    None
+):
     cnn = network(length=20, points=2, horizons=3)
     value_BLC = np.random.default_rng(0).normal(size=(4, 20, 2))
     first, first_bias, second, second_bias, *head = (
@@ -72,7 +78,9 @@ def test_defaults_are_plain_cross_entropy_with_adam_as_in_the_seed() -> None:
 
 def test_windows_too_short_for_the_convolutions_are_refused_with_both_lengths() -> None:
     network(length=SHORTEST)
-    with pytest.raises(ConfigError, match=rf"at least {SHORTEST} steps, found {SHORTEST - 1}"):
+    with pytest.raises(
+        ConfigError, match=rf"at least {SHORTEST} steps, found {SHORTEST - 1}"
+    ):
         network(length=SHORTEST - 1)
 
 

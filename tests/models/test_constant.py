@@ -8,7 +8,13 @@ import numpy as np
 import pytest
 from scipy.special import logit
 
-from hvac.models.blocks import LEAST_RATE, base_rates, constant_log_odds, log_odds, two_classes
+from hvac.models.blocks import (
+    LEAST_RATE,
+    base_rates,
+    constant_log_odds,
+    log_odds,
+    two_classes,
+)
 from hvac.models.families import BASELINES
 from tests.models.models_example import fit_family, windows
 
@@ -53,11 +59,15 @@ def test_base_rate_is_nan_where_no_label_is_known_and_its_log_odds_are_even() ->
 
 
 def test_base_rate_ignores_unknown_labels_and_tune() -> None:
-    flipped = [replace(part, y_BH=part.labels[0] ^ ~part.labels[1]) for part in (TRAIN, TUNE)]
+    flipped = [
+        replace(part, y_BH=part.labels[0] ^ ~part.labels[1]) for part in (TRAIN, TUNE)
+    ]
     censored = replace(TUNE, known_BH=np.zeros_like(TUNE.labels[1]))
     plain = fit_family("base_rate", TRAIN, TUNE).score(FRESH)
     np.testing.assert_array_equal(fit_family("base_rate", *flipped).score(FRESH), plain)
-    np.testing.assert_array_equal(fit_family("base_rate", TRAIN, censored).score(FRESH), plain)
+    np.testing.assert_array_equal(
+        fit_family("base_rate", TRAIN, censored).score(FRESH), plain
+    )
 
 
 @pytest.mark.parametrize("risk", [0.0, 1.0])
@@ -66,7 +76,10 @@ def test_log_odds_of_certainty_stay_finite(risk: float) -> None:
 
 
 def test_two_classes_are_two() -> None:
-    found = [two_classes(np.array(labels, bool)) for labels in ([], [0], [1, 1], [0, 1], [1, 0, 0])]
+    found = [
+        two_classes(np.array(labels, bool))
+        for labels in ([], [0], [1, 1], [0, 1], [1, 0, 0])
+    ]
     assert found == [False, False, False, True, True]
 
 

@@ -58,7 +58,9 @@ every_case = pytest.mark.parametrize(("name", "points"), CASES)
 def settings(name: str) -> dict[str, Any]:
     """Settings under which a family is fitted in a moment."""
     known = FAMILIES[name].config.model_fields
-    return {key: value for key, value in QUICK.items() if key in known} | TINY.get(name, {})
+    return {key: value for key, value in QUICK.items() if key in known} | TINY.get(
+        name, {}
+    )
 
 
 def tolerance(name: str) -> float:
@@ -88,7 +90,11 @@ def digest(*parts: Windows) -> str:
 
 
 def fit(
-    name: str, points: int = 1, *, train: Windows | None = None, tune: Windows | None = None
+    name: str,
+    points: int = 1,
+    *,
+    train: Windows | None = None,
+    tune: Windows | None = None,
 ) -> Any:
     train = complete(120, points, 1) if train is None else train
     tune = complete(80, points, 2) if tune is None else tune
@@ -106,12 +112,16 @@ class Made(NamedTuple):
 def fitted(name: str, points: int) -> Made:
     before = digest(complete(120, points, 1), complete(80, points, 2))
     model = fit(name, points)
-    return Made(model, digest(complete(120, points, 1), complete(80, points, 2)) != before)
+    return Made(
+        model, digest(complete(120, points, 1), complete(80, points, 2)) != before
+    )
 
 
 @cache
 def bundle_of(name: str, points: int) -> Bundle:
-    made = bundled(fitted(name, points).model, recipe("ab"[:points]), complete(100, points, 3))
+    made = bundled(
+        fitted(name, points).model, recipe("ab"[:points]), complete(100, points, 3)
+    )
     made.__dict__["encoder"] = packaged_encoder()
     return made
 
@@ -165,15 +175,21 @@ def test_score_of_a_window_depends_on_no_other(
     model, fresh = fitted(name, points).model, complete(40, points, 4)
     score_BH, order = model.score(fresh), np.random.default_rng(0).permutation(40)
     atol = tolerance(name)
-    np.testing.assert_allclose(model.score(fresh.take(order)), score_BH[order], rtol=0, atol=atol)
-    alone_BH = np.concatenate([model.score(fresh.take(np.array([b]))) for b in range(40)])
+    np.testing.assert_allclose(
+        model.score(fresh.take(order)), score_BH[order], rtol=0, atol=atol
+    )
+    alone_BH = np.concatenate(
+        [model.score(fresh.take(np.array([b]))) for b in range(40)]
+    )
     np.testing.assert_allclose(alone_BH, score_BH, rtol=0, atol=atol)
     monkeypatch.setattr(network, "SCORE_BATCH", 7)
     np.testing.assert_allclose(model.score(fresh), score_BH, rtol=0, atol=atol)
 
 
 @every_family
-def test_score_differs_between_windows_unless_the_family_looks_at_none_of_them(name: str) -> None:
+def test_score_differs_between_windows_unless_the_family_looks_at_none_of_them(
+    name: str,
+) -> None:
     score_BH = fitted(name, 1).model.score(complete(40, 1, 4))
     assert (len(np.unique(score_BH[:, 2])) > 1) == (name in NEEDY)
 
@@ -185,13 +201,16 @@ def test_score_needs_no_label_and_no_part_of_a_window_that_the_family_does_not_n
     model, fresh = fitted(name, points).model, complete(40, points, 4)
     named = {NEEDS[need] for need in model.config.needs}
     bare = replace(
-        fresh, **{part: None for part in arrays(fresh) if part not in named | {"observed_B"}}
+        fresh,
+        **{part: None for part in arrays(fresh) if part not in named | {"observed_B"}},
     )
     np.testing.assert_array_equal(model.score(bare), model.score(fresh))
 
 
 @every_case
-def test_neither_fitting_nor_scoring_changes_the_windows(name: str, points: int) -> None:
+def test_neither_fitting_nor_scoring_changes_the_windows(
+    name: str, points: int
+) -> None:
     model, changed = fitted(name, points)
     before = digest(complete(40, points, 4))
     model.score(complete(40, points, 4))
@@ -244,7 +263,9 @@ def test_another_seed_gives_another_model_where_the_family_says_so(name: str) ->
     train, tune, fresh = complete(120, 1, 1), complete(80, 1, 2), complete(40, 1, 4)
     other = fit_family(name, train, tune, seed=5, **settings(name)).score(fresh)
     differs = bool((other != fitted(name, 1).model.score(fresh)).any())
-    assert differs == FAMILIES[name].seeded, "add the class to the exceptions in Family.seeded"
+    assert differs == FAMILIES[name].seeded, (
+        "add the class to the exceptions in Family.seeded"
+    )
 
 
 @every_family
@@ -271,7 +292,9 @@ def test_state_restores_to_the_same_scores(name: str, points: int) -> None:
 
 
 @every_case
-def test_saved_bundle_predicts_what_it_predicted(name: str, points: int, tmp_path: Path) -> None:
+def test_saved_bundle_predicts_what_it_predicted(
+    name: str, points: int, tmp_path: Path
+) -> None:
     made, fresh = bundle_of(name, points), complete(40, points, 4)
     again = Bundle.load(made.save(tmp_path))
     assert again.family == name
@@ -293,7 +316,10 @@ def test_embedding_and_tokens_are_made_from_values_where_they_are_not_there(
     np.testing.assert_allclose(
         made.predict(bare).risk_BH, made.predict(fresh).risk_BH, rtol=0, atol=1e-5
     )
-    assert made.predict(bare.take(np.array([], int))).alarm_BH.shape == (0, len(HORIZONS))
+    assert made.predict(bare.take(np.array([], int))).alarm_BH.shape == (
+        0,
+        len(HORIZONS),
+    )
 
 
 @every_family
@@ -308,7 +334,9 @@ def test_risks_of_10_000_wild_windows_are_probabilities_that_never_fall_with_the
 
 
 @pytest.mark.parametrize("name", NEEDY)
-def test_windows_that_lack_what_the_family_needs_are_refused_in_one_sentence(name: str) -> None:
+def test_windows_that_lack_what_the_family_needs_are_refused_in_one_sentence(
+    name: str,
+) -> None:
     made, fresh = bundle_of(name, 1), complete(40, 1, 4)
     for need in made.model.config.needs:
         with pytest.raises(BundleError, match=need) as caught:
@@ -317,6 +345,8 @@ def test_windows_that_lack_what_the_family_needs_are_refused_in_one_sentence(nam
 
 
 @every_family
-def test_windows_of_another_number_of_points_are_refused_with_both_numbers(name: str) -> None:
+def test_windows_of_another_number_of_points_are_refused_with_both_numbers(
+    name: str,
+) -> None:
     with pytest.raises(BundleError, match=r"1 points.*2"):
         bundle_of(name, 1).predict(complete(40, 2, 4))

@@ -12,7 +12,10 @@ from hvac.errors import BundleError
 from hvac.models.trees import TreeNodes, Trees, check_trees, join_trees
 
 STUMP = TreeNodes(
-    *map(np.array, ([0, -1, -1], [0.5, 0, 0], [1, 0, 0], [1, 0, 0], [2, 0, 0], [0.0, -1, 1]))
+    *map(
+        np.array,
+        ([0, -1, -1], [0.5, 0, 0], [1, 0, 0], [1, 0, 0], [2, 0, 0], [0.0, -1, 1]),
+    )
 )
 SOUND = join_trees([STUMP, STUMP], base=1.0)
 DAMAGE: dict[str, Callable[[Trees], dict[str, Any]]] = {
@@ -25,7 +28,9 @@ DAMAGE: dict[str, Callable[[Trees], dict[str, Any]]] = {
     "leaf of another sign": lambda t: {"split_K": t.split_K * 0 - 2},
     "too few numbers": lambda t: {"number_K": t.number_K[:2]},
     "no base": lambda t: {"base": t.base[:0]},
-    "splits that are no whole numbers": lambda t: {"split_K": t.split_K.astype(np.float32)},
+    "splits that are no whole numbers": lambda t: {
+        "split_K": t.split_K.astype(np.float32)
+    },
 }
 
 

@@ -9,7 +9,13 @@ from typing import Any
 import pytest
 
 from hvac.errors import BundleError, ConfigError
-from hvac.models.families import BASELINES, FAMILIES, FIRST_BASELINES, config_of, read_family
+from hvac.models.families import (
+    BASELINES,
+    FAMILIES,
+    FIRST_BASELINES,
+    config_of,
+    read_family,
+)
 from hvac.models.family import NEEDS, columns_for, loaded_once, prepared
 from hvac.models.fusion import FusionConfig
 from hvac.models.hybrid import HybridConfig
@@ -52,7 +58,11 @@ def test_every_family_can_be_the_model_of_a_run(name: str) -> None:
 @every_family
 def test_only_networks_are_trained_by_ray_trains_workers(name: str) -> None:
     model = FAMILIES[name].model
-    assert FAMILIES[name].network == issubclass(model, NetworkModel) == hasattr(model, "start")
+    assert (
+        FAMILIES[name].network
+        == issubclass(model, NetworkModel)
+        == hasattr(model, "start")
+    )
 
 
 def test_baselines_are_families_and_the_first_report_has_some_of_them() -> None:
@@ -89,11 +99,15 @@ def test_unknown_setting_is_refused_with_the_nearest(name: str) -> None:
 
 def test_setting_of_another_family_is_refused() -> None:
     assert "unknown key 'trees' in HybridConfig" in refused(family="hybrid", trees=50)
-    assert "unknown key 'epochs' in BoostingConfig" in refused(family="gbdt_28", epochs=5)
+    assert "unknown key 'epochs' in BoostingConfig" in refused(
+        family="gbdt_28", epochs=5
+    )
 
 
 @every_family
-def test_setting_of_a_wrong_type_is_refused_with_its_place_and_what_was_found(name: str) -> None:
+def test_setting_of_a_wrong_type_is_refused_with_its_place_and_what_was_found(
+    name: str,
+) -> None:
     message = refused(family=name, seed="often")
     assert "seed" in message
     assert "'often'" in message
@@ -111,10 +125,14 @@ def test_default_family_is_fusion_and_that_of_a_block_is_hybrid() -> None:
     assert DEFAULT_FAMILY == "fusion"
     assert RunConfig(name="x", workspace="y", simulate={}).model == FusionConfig()
     assert run(folds=3).model == FusionConfig(folds=3)
-    assert FusionConfig(blocks={"neural": {"epochs": 3}}).blocks["neural"] == HybridConfig(epochs=3)
+    assert FusionConfig(blocks={"neural": {"epochs": 3}}).blocks[
+        "neural"
+    ] == HybridConfig(epochs=3)
 
 
-def test_override_of_the_family_alone_takes_the_familys_own_defaults(tmp_path: Path) -> None:
+def test_override_of_the_family_alone_takes_the_familys_own_defaults(
+    tmp_path: Path,
+) -> None:
     file = tmp_path / "run.yaml"
     file.write_text("name: x\nworkspace: y\nsimulate: {}\n", encoding="utf-8")
     found = load_run(file, ["model.family=gbdt_context", "model.trees=30"])
@@ -140,7 +158,10 @@ def test_configuration_survives_json(name: str) -> None:
 def test_run_configuration_survives_json(name: str) -> None:
     whole = run(family=name, seed=7)
     assert (
-        RunConfig(**json.loads(json.dumps(whole.model_dump(mode="json", by_alias=True)))) == whole
+        RunConfig(
+            **json.loads(json.dumps(whole.model_dump(mode="json", by_alias=True)))
+        )
+        == whole
     )
 
 
@@ -155,16 +176,22 @@ def test_tokens_and_activity_are_read_as_values() -> None:
 
 
 @pytest.mark.parametrize(
-    ("need", "part"), [("embedding", "z_BCE"), ("tokens", "p_BCPE"), ("activity", "a_BCA")]
+    ("need", "part"),
+    [("embedding", "z_BCE"), ("tokens", "p_BCPE"), ("activity", "a_BCA")],
 )
-def test_parts_are_made_from_values_only_where_they_are_not_there(need: str, part: str) -> None:
+def test_parts_are_made_from_values_only_where_they_are_not_there(
+    need: str, part: str
+) -> None:
     bare = windows(3, points=2, without=("z_BCE", "a_BCA"))
     made = getattr(prepared(bare, (need,), packaged_encoder), part)
     assert made.shape[:2] == (3, 2)
     assert getattr(bare, part) is None
     assert (
         getattr(
-            prepared(prepared(bare, (need,), packaged_encoder), (need,), no_second_encoder), part
+            prepared(
+                prepared(bare, (need,), packaged_encoder), (need,), no_second_encoder
+            ),
+            part,
         )
         is not None
     )
@@ -176,10 +203,17 @@ def no_second_encoder() -> Any:
 
 def test_embedding_is_the_last_token() -> None:
     made = prepared(
-        windows(3, points=2, without=("z_BCE",)), ("embedding", "tokens"), packaged_encoder
+        windows(3, points=2, without=("z_BCE",)),
+        ("embedding", "tokens"),
+        packaged_encoder,
     )
     assert made.p_BCPE is not None
-    assert made.p_BCPE.shape == (3, 2, packaged_encoder().patches, packaged_encoder().dim)
+    assert made.p_BCPE.shape == (
+        3,
+        2,
+        packaged_encoder().patches,
+        packaged_encoder().dim,
+    )
     assert made.z_BCE is not None
     assert (made.p_BCPE[:, :, -1] == made.z_BCE).all()
 
@@ -187,7 +221,16 @@ def test_embedding_is_the_last_token() -> None:
 @pytest.mark.parametrize("need", sorted(NEEDS))
 def test_what_is_missing_and_cannot_be_made_is_named(need: str) -> None:
     bare = windows(
-        3, without=("z_BCE", "x_BCL", "f_BCF", "k_BK", "a_BCA", "persistence_B", *SUMMARIES)
+        3,
+        without=(
+            "z_BCE",
+            "x_BCL",
+            "f_BCF",
+            "k_BK",
+            "a_BCA",
+            "persistence_B",
+            *SUMMARIES,
+        ),
     )
     with pytest.raises(BundleError, match=f"the windows' {need}"):
         prepared(bare, (need,), packaged_encoder)

@@ -36,12 +36,17 @@ def rows(number: int = 300, *, seed: int = 0, horizons: int = 3) -> Rows:
         > np.array([1.0, 0.5, 0.0])[:horizons]
     )
     return Rows(
-        (input_BN[:, None],), y_BH, (rng.random((number, horizons)) < 0.8).astype(np.float32)
+        (input_BN[:, None],),
+        y_BH,
+        (rng.random((number, horizons)) < 0.8).astype(np.float32),
     )
 
 
 def counts(train: Rows) -> Counts:
-    positive_H, known_H = (train.y_BH & (train.w_BH > 0)).sum(axis=0), (train.w_BH > 0).sum(axis=0)
+    positive_H, known_H = (
+        (train.y_BH & (train.w_BH > 0)).sum(axis=0),
+        (train.w_BH > 0).sum(axis=0),
+    )
     return Counts(len(train.y_BH), tuple(positive_H.tolist()), tuple(known_H.tolist()))
 
 
@@ -57,15 +62,24 @@ def network(setting: HybridConfig, horizons: int = 3) -> Stack:
 
 
 def fit(train: Rows, tune: Rows | None = None, **more: Any) -> FitState:
-    given = {name: more.pop(name) for name in ("state", "report", "workers") if name in more}
+    given = {
+        name: more.pop(name) for name in ("state", "report", "workers") if name in more
+    }
     made = more.pop("network", None) or network(config(**more), train.y_BH.shape[1])
     tune = rows(200, seed=1, horizons=train.y_BH.shape[1]) if tune is None else tune
     return fit_network(
-        made, train, tune, config(**more), counts=given.pop("counts", counts(train)), **given
+        made,
+        train,
+        tune,
+        config(**more),
+        counts=given.pop("counts", counts(train)),
+        **given,
     )
 
 
-def seen_by(train: Rows, tune: Rows | None = None, **more: Any) -> tuple[FitState, list[FitState]]:
+def seen_by(
+    train: Rows, tune: Rows | None = None, **more: Any
+) -> tuple[FitState, list[FitState]]:
     """A fit, and its states after every epoch."""
     seen: list[FitState] = []
     state = fit(train, tune, report=lambda s: seen.append(copy.deepcopy(s)), **more)
@@ -97,7 +111,9 @@ def assert_same(one: FitState, other: FitState, *, atol: float = 0.0) -> None:
     assert one.epoch == other.epoch
     assert one.best_epoch == other.best_epoch
     np.testing.assert_allclose(one.best_score, other.best_score, atol=atol)
-    for mine, theirs in zip((*one.best, one.module), (*other.best, other.module), strict=True):
+    for mine, theirs in zip(
+        (*one.best, one.module), (*other.best, other.module), strict=True
+    ):
         assert mine.keys() == theirs.keys()
         for name in mine:
             torch.testing.assert_close(mine[name], theirs[name], atol=atol, rtol=0.0)
@@ -162,7 +178,9 @@ def test_stack_gives_the_logits_of_its_single_classifiers() -> None:
         stacked_MHB = Stack(made, 0.3, horizons=3).eval()(input_BN[:, None])
         single_GB = torch.stack([classifier(input_BN) for classifier in made])
     assert stacked_MHB.shape == (2, 3, 40)
-    torch.testing.assert_close(stacked_MHB.flatten(0, 1), single_GB, atol=1e-6, rtol=1e-6)
+    torch.testing.assert_close(
+        stacked_MHB.flatten(0, 1), single_GB, atol=1e-6, rtol=1e-6
+    )
 
 
 def test_part_of_a_stack_holds_the_states_of_one_horizons_classifiers() -> None:
@@ -174,19 +192,27 @@ def test_part_of_a_stack_holds_the_states_of_one_horizons_classifiers() -> None:
     assert stack.part_H == (0, 1, 2)
     for h in range(3):
         for name, tensor in stack.part(h).items():
-            expected = [made[g].state_dict()[name.replace("_", ".")] for g in (h, h + 3)]
+            expected = [
+                made[g].state_dict()[name.replace("_", ".")] for g in (h, h + 3)
+            ]
             assert torch.equal(tensor, torch.stack(expected))
 
 
 @pytest.mark.parametrize("members", [1, 2, 3])
 def test_stack_assembled_from_its_own_parts_is_itself(members: int) -> None:
-    made, other = network(config(members=members)), network(config(members=members, seed=1))
+    made, other = (
+        network(config(members=members)),
+        network(config(members=members, seed=1)),
+    )
     other.assemble([made.part(h) for h in range(3)])
     assert state_hash(other.state_dict()) == state_hash(made.state_dict())
 
 
 def test_stack_drops_out_in_training_only() -> None:
-    stack, input_BSN = Stack([HybridClassifier(INPUTS)], 0.5), torch.randn(40, 1, INPUTS)
+    stack, input_BSN = (
+        Stack([HybridClassifier(INPUTS)], 0.5),
+        torch.randn(40, 1, INPUTS),
+    )
     assert not torch.equal(stack.train()(input_BSN), stack.train()(input_BSN))
     assert torch.equal(stack.eval()(input_BSN), stack.eval()(input_BSN))
 
@@ -226,7 +252,9 @@ def plain_fit(
     )
     alpha = 1 - float(y_B.mean()) if setting.alpha == "balanced" else None
     for _ in range(setting.epochs):
-        terms_B = focal_terms(classifier(input_BN), y_B, gamma=setting.gamma, alpha=alpha)
+        terms_B = focal_terms(
+            classifier(input_BN), y_B, gamma=setting.gamma, alpha=alpha
+        )
         loss = terms_B.mean()
         optimiser.zero_grad()
         loss.backward()
@@ -258,13 +286,19 @@ def test_a_horizon_with_large_gradients_does_not_shrink_the_steps_of_another() -
     """Clipping is per classifier: what another horizon's labels are changes nothing."""
     train = rows(200)
     easy = train._replace(
-        y_BH=np.column_stack([train.y_BH[:, 0], train.inputs[0][:, 0, 1] > 0, train.y_BH[:, 2]])
+        y_BH=np.column_stack(
+            [train.y_BH[:, 0], train.inputs[0][:, 0, 1] > 0, train.y_BH[:, 2]]
+        )
     )
     one, two = (fit(each, gamma=0.0, clip=0.05) for each in (train, easy))
-    assert not torch.equal(one.best[1]["layers_8_weight"], two.best[1]["layers_8_weight"])
+    assert not torch.equal(
+        one.best[1]["layers_8_weight"], two.best[1]["layers_8_weight"]
+    )
     for h in (0, 2):
         for name in one.best[h]:
-            torch.testing.assert_close(one.best[h][name], two.best[h][name], atol=1e-6, rtol=0.0)
+            torch.testing.assert_close(
+                one.best[h][name], two.best[h][name], atol=1e-6, rtol=0.0
+            )
 
 
 # What is learned
@@ -276,7 +310,9 @@ def test_planted_signal_raises_tune_pr_auc_well_above_the_base_rate() -> None:
     for h in range(3):
         base = tune.y_BH[tune.w_BH[:, h] > 0, h].mean()
         assert state.best_score[h] > base + 0.6 * (1 - base)
-        assert state.history_H[h][-1]["train_loss"] < state.history_H[h][0]["train_loss"]
+        assert (
+            state.history_H[h][-1]["train_loss"] < state.history_H[h][0]["train_loss"]
+        )
 
 
 def test_shuffled_labels_teach_nothing() -> None:
@@ -314,7 +350,9 @@ def test_best_epoch_is_the_first_with_the_highest_tune_pr_auc() -> None:
         assert state.best_score[h] == max(score_E)
         for name, tensor in state.best[h].items():
             assert torch.equal(tensor[0], seen[state.best_epoch[h] - 1].module[name][h])
-    assert state.best_epoch != [8, 8, 8], "the example must have a best epoch before the last"
+    assert state.best_epoch != [8, 8, 8], (
+        "the example must have a best epoch before the last"
+    )
     assert len(set(state.best_epoch)) > 1, (
         "the example must have another best epoch for another horizon"
     )
@@ -330,12 +368,16 @@ def test_best_epoch_of_a_horizon_does_not_depend_on_the_others() -> None:
 
 def test_horizons_that_share_weights_have_one_best_epoch_by_their_mean_pr_auc() -> None:
     state, seen = seen_by(rows(), rows(30, seed=1), epochs=8, network=Line())
-    mean_E = np.mean([[row["tune_pr_auc"] for row in rows_E] for rows_E in state.history_H], axis=0)
+    mean_E = np.mean(
+        [[row["tune_pr_auc"] for row in rows_E] for rows_E in state.history_H], axis=0
+    )
     assert state.best_epoch == [1 + int(np.argmax(mean_E))]
     assert state.best_epoch != [8], "the example must have a best epoch before the last"
     assert state.best_score == [pytest.approx(mean_E.max())]
     kept = seen[state.best_epoch[0] - 1].module
-    assert all(torch.equal(tensor, kept[name]) for name, tensor in state.best[0].items())
+    assert all(
+        torch.equal(tensor, kept[name]) for name, tensor in state.best[0].items()
+    )
 
 
 def test_a_horizon_without_pr_auc_has_no_say_in_a_shared_best_epoch() -> None:
@@ -343,7 +385,8 @@ def test_a_horizon_without_pr_auc_has_no_say_in_a_shared_best_epoch() -> None:
     quiet = tune._replace(y_BH=np.column_stack([tune.y_BH[:, :2], np.zeros(30, bool)]))
     state = fit(rows(), quiet, epochs=8, network=Line())
     mean_E = np.mean(
-        [[row["tune_pr_auc"] for row in rows_E] for rows_E in state.history_H[:2]], axis=0
+        [[row["tune_pr_auc"] for row in rows_E] for rows_E in state.history_H[:2]],
+        axis=0,
     )
     assert state.best_epoch == [1 + int(np.argmax(mean_E))]
 
@@ -354,16 +397,22 @@ def test_last_epoch_is_kept_where_tune_has_one_class() -> None:
     assert state.best_epoch == [4, 4, 4]
     for h in range(3):
         assert all(np.isnan(row["tune_pr_auc"]) for row in state.history_H[h])
-        assert torch.equal(state.best[h]["layers_8_weight"][0], state.module["layers_8_weight"][h])
+        assert torch.equal(
+            state.best[h]["layers_8_weight"][0], state.module["layers_8_weight"][h]
+        )
 
 
 @pytest.mark.parametrize("shared", [False, True])
 def test_last_epoch_is_kept_where_tune_has_no_window(shared: bool) -> None:
     state = fit(
-        rows(), rows(10, seed=1).take(np.array([], int)), network=Line() if shared else None
+        rows(),
+        rows(10, seed=1).take(np.array([], int)),
+        network=Line() if shared else None,
     )
     assert set(state.best_epoch) == {4}
-    assert all(np.isnan(row["tune_pr_auc"]) for row_E in state.history_H for row in row_E)
+    assert all(
+        np.isnan(row["tune_pr_auc"]) for row_E in state.history_H for row in row_E
+    )
 
 
 @pytest.mark.parametrize("members", [1, 3])
@@ -372,7 +421,9 @@ def test_tune_pr_auc_is_that_of_the_known_labels(members: int) -> None:
     state = fit(train, tune, epochs=1, members=members)
     logit_HB = logits(chosen(state, config(members=members)), tune)
     for h in range(3):
-        assert state.best_score[h] == pytest.approx(pr_auc(logit_HB[h], tune, h), abs=1e-6)
+        assert state.best_score[h] == pytest.approx(
+            pr_auc(logit_HB[h], tune, h), abs=1e-6
+        )
 
 
 # Ensembles
@@ -383,13 +434,20 @@ def test_score_of_an_ensemble_is_the_mean_of_its_members_logits() -> None:
     source = rows(40)
     with torch.inference_mode():
         single_GB = torch.stack(
-            [classifier(torch.from_numpy(source.inputs[0][:, 0])) for classifier in made]
+            [
+                classifier(torch.from_numpy(source.inputs[0][:, 0]))
+                for classifier in made
+            ]
         )
     expected_HB = single_GB.reshape(2, 3, 40).mean(dim=0).numpy()
-    np.testing.assert_allclose(logits(Stack(made, 0.0, horizons=3), source), expected_HB, atol=1e-6)
+    np.testing.assert_allclose(
+        logits(Stack(made, 0.0, horizons=3), source), expected_HB, atol=1e-6
+    )
 
 
-def test_best_epoch_of_an_ensemble_is_chosen_by_horizon_for_all_its_members_together() -> None:
+def test_best_epoch_of_an_ensemble_is_chosen_by_horizon_for_all_its_members_together() -> (
+    None
+):
     tune = rows(30, seed=1)
     state, seen = seen_by(rows(), tune, epochs=8, members=2)
     assert len(state.best) == len(state.best_epoch) == 3
@@ -404,7 +462,9 @@ def test_best_epoch_of_an_ensemble_is_chosen_by_horizon_for_all_its_members_toge
             assert torch.equal(tensor, kept[name][[h, h + 3]])
     logit_HB = logits(chosen(state, config(members=2)), tune)
     for h in range(3):
-        assert pr_auc(logit_HB[h], tune, h) == pytest.approx(state.best_score[h], abs=1e-6)
+        assert pr_auc(logit_HB[h], tune, h) == pytest.approx(
+            state.best_score[h], abs=1e-6
+        )
 
 
 def test_members_learn_what_each_would_learn_alone_and_differ() -> None:
@@ -416,7 +476,10 @@ def test_members_learn_what_each_would_learn_alone_and_differ() -> None:
         alone = fit(train, network=Stack(starts[3 * member : 3 * member + 3], 0.0))
         for name, tensor in alone.module.items():
             torch.testing.assert_close(
-                both.module[name][3 * member : 3 * member + 3], tensor, atol=1e-6, rtol=0.0
+                both.module[name][3 * member : 3 * member + 3],
+                tensor,
+                atol=1e-6,
+                rtol=0.0,
             )
     weight_GON = both.module["layers_0_weight"]
     assert not torch.allclose(weight_GON[:3], weight_GON[3:], atol=0.05)
@@ -432,13 +495,17 @@ def test_same_seed_gives_the_same_fit_and_another_seed_another() -> None:
         fit(rows(), dropout=0.3, seed=1),
     )
     assert_same(one, two)
-    assert not torch.equal(one.best[0]["layers_0_weight"], other.best[0]["layers_0_weight"])
+    assert not torch.equal(
+        one.best[0]["layers_0_weight"], other.best[0]["layers_0_weight"]
+    )
 
 
 @pytest.mark.parametrize("members", [1, 2])
 @pytest.mark.parametrize("dropout", [0.0, 0.3])
 @pytest.mark.parametrize("after", [1, 3])
-def test_resumed_fit_equals_the_uninterrupted_one(after: int, dropout: float, members: int) -> None:
+def test_resumed_fit_equals_the_uninterrupted_one(
+    after: int, dropout: float, members: int
+) -> None:
     setting = {"epochs": 5, "dropout": dropout, "members": members}
     whole, seen = seen_by(rows(), **setting)
     resumed = fit(rows(), state=seen[after - 1], **setting)
@@ -454,7 +521,12 @@ def test_finished_fit_is_not_fitted_further() -> None:
 
 def test_report_is_called_after_every_epoch_with_the_state_so_far() -> None:
     _, seen = seen_by(rows())
-    assert [(s.epoch, len(s.history_H[2])) for s in seen] == [(1, 1), (2, 2), (3, 3), (4, 4)]
+    assert [(s.epoch, len(s.history_H[2])) for s in seen] == [
+        (1, 1),
+        (2, 2),
+        (3, 3),
+        (4, 4),
+    ]
 
 
 # Ending early, and epochs of some windows
@@ -463,7 +535,9 @@ def test_report_is_called_after_every_epoch_with_the_state_so_far() -> None:
 IMPATIENT: dict[str, Any] = {"epochs": 20, "patience": 2}
 
 
-def test_fit_ends_once_no_part_has_improved_for_as_many_epochs_as_its_patience() -> None:
+def test_fit_ends_once_no_part_has_improved_for_as_many_epochs_as_its_patience() -> (
+    None
+):
     tune = rows(30, seed=1)
     state, seen = seen_by(rows(), tune, **IMPATIENT)
     assert state.epoch == len(state.history_H[0]) == max(state.best_epoch) + 2 < 20
@@ -494,7 +568,10 @@ def test_impatient_fit_that_ended_is_not_fitted_further() -> None:
 def test_patience_never_ends_a_fit_that_has_no_pr_auc_to_go_by() -> None:
     tune = rows(100, seed=1)
     assert (
-        fit(rows(), tune._replace(y_BH=np.zeros_like(tune.y_BH)), epochs=6, patience=1).epoch == 6
+        fit(
+            rows(), tune._replace(y_BH=np.zeros_like(tune.y_BH)), epochs=6, patience=1
+        ).epoch
+        == 6
     )
 
 
@@ -510,7 +587,9 @@ def test_every_epoch_sees_every_window_once_in_an_order_of_its_own() -> None:
 def test_windows_per_epoch_caps_the_steps_of_an_epoch_and_draws_anew_in_each() -> None:
     batches = batches_of(rows(), epochs=2, windows_per_epoch=130)
     assert [len(batch) for batch in batches] == 2 * [64, 64, 2]
-    first, second = (set(np.concatenate(part).tolist()) for part in (batches[:3], batches[3:]))
+    first, second = (
+        set(np.concatenate(part).tolist()) for part in (batches[:3], batches[3:])
+    )
     assert len(first) == len(second) == 130
     assert first != second
 
@@ -526,7 +605,10 @@ def test_workers_with_shards_of_unequal_size_take_the_same_number_of_steps(
     train = rows(301)
     setting = {"epochs": 1, "windows_per_epoch": windows_per_epoch}
     shards = [train.take(np.arange(rank, 301, 2)) for rank in (0, 1)]
-    steps = {len(batches_of(shard, workers=2, of=counts(train), **setting)) for shard in shards}
+    steps = {
+        len(batches_of(shard, workers=2, of=counts(train), **setting))
+        for shard in shards
+    }
     assert steps == {math.ceil((windows_per_epoch or 301) / 64)}
 
 
@@ -546,7 +628,9 @@ def test_horizon_without_any_known_label_stays_finite() -> None:
     w_BH = train.w_BH.copy()
     w_BH[:, 1] = 0
     state = fit(train._replace(w_BH=w_BH))
-    assert all(torch.isfinite(tensor).all() for best in state.best for tensor in best.values())
+    assert all(
+        torch.isfinite(tensor).all() for best in state.best for tensor in best.values()
+    )
 
 
 def with_row(train: Rows, row: Any, value: float) -> Rows:
@@ -567,7 +651,9 @@ def test_batch_whose_loss_is_not_finite_is_skipped_and_counted(shared: bool) -> 
     for h in range(3):
         assert [row["skipped"] for row in state.history_H[h]] == [1.0] * 4
         assert all(np.isfinite(row["train_loss"]) for row in state.history_H[h])
-    assert all(torch.isfinite(tensor).all() for best in state.best for tensor in best.values())
+    assert all(
+        torch.isfinite(tensor).all() for best in state.best for tensor in best.values()
+    )
     assert min(state.best_score) > 0.5
 
 
@@ -575,7 +661,9 @@ def test_fit_that_skips_every_batch_keeps_its_first_weights_and_says_so() -> Non
     state = fit(with_row(rows(), slice(None), 1e30))
     start = network(config()).state_dict()
     assert all(row["skipped"] == 5 for row in state.history_H[0])
-    assert all(torch.equal(state.module[name], tensor) for name, tensor in start.items())
+    assert all(
+        torch.equal(state.module[name], tensor) for name, tensor in start.items()
+    )
 
 
 @pytest.mark.parametrize("rate", [1e4, 1e38])
@@ -602,10 +690,15 @@ def test_counts_are_of_known_labels() -> None:
     assert found.windows == 30
     for h in range(3):
         known_B = known_BH[:, h]
-        assert (found.positive_H[h], found.known_H[h]) == (y_BH[known_B, h].sum(), known_B.sum())
+        assert (found.positive_H[h], found.known_H[h]) == (
+            y_BH[known_B, h].sum(),
+            known_B.sum(),
+        )
 
 
-def test_fitting_and_saving_leave_the_encoders_weights_as_they_were(tmp_path: Any) -> None:
+def test_fitting_and_saving_leave_the_encoders_weights_as_they_were(
+    tmp_path: Any,
+) -> None:
     encoder = packaged_encoder()
     made = bundle()
     made.save(tmp_path)

@@ -30,7 +30,9 @@ def of_units(units: int, *, failing: int, windows_each: int = 5) -> Windows:
 def fold_of(made: Windows, *, folds: int, seed: int = 0) -> dict[str, set[int]]:
     found: dict[str, set[int]] = {}
     for unit, fold in zip(
-        made.units.tolist(), unit_folds(made, folds=folds, seed=seed).fold_B.tolist(), strict=True
+        made.units.tolist(),
+        unit_folds(made, folds=folds, seed=seed).fold_B.tolist(),
+        strict=True,
     ):
         found.setdefault(unit, set()).add(fold)
     return found
@@ -40,7 +42,9 @@ def fold_of(made: Windows, *, folds: int, seed: int = 0) -> dict[str, set[int]]:
 def test_no_unit_is_torn_and_units_with_an_event_are_dealt_evenly(seed: int) -> None:
     found = fold_of(of_units(30, failing=8), folds=4, seed=seed)
     assert all(len(folds) == 1 for folds in found.values())
-    failing = Counter(folds.copy().pop() for unit, folds in found.items() if unit < "F\x1fE008")
+    failing = Counter(
+        folds.copy().pop() for unit, folds in found.items() if unit < "F\x1fE008"
+    )
     everyone = Counter(folds.copy().pop() for folds in found.values())
     assert sorted(failing.values()) == [2, 2, 2, 2]
     assert sorted(everyone.values()) == [7, 7, 8, 8]
@@ -54,7 +58,10 @@ def test_folds_depend_on_units_and_seed_and_not_on_the_order_of_rows() -> None:
 
 
 def test_fewer_units_than_folds_are_a_fold_each() -> None:
-    assert sorted(fold_of(of_units(2, failing=1), folds=4).values(), key=min) == [{0}, {1}]
+    assert sorted(fold_of(of_units(2, failing=1), folds=4).values(), key=min) == [
+        {0},
+        {1},
+    ]
 
 
 def test_every_part_is_held_out_once() -> None:

@@ -16,7 +16,13 @@ from sklearn.metrics import log_loss, roc_auc_score
 
 from hvac.errors import ConfigError
 from hvac.features.table import Windows
-from hvac.models.families import config_of, cross_fit, fit_other_blocks, other_blocks, restore
+from hvac.models.families import (
+    config_of,
+    cross_fit,
+    fit_other_blocks,
+    other_blocks,
+    restore,
+)
 from hvac.models.family import Fitting, no_encoder
 from hvac.models.fusion import Fusion, FusionConfig
 from hvac.models.mixing import Labels, Mix, choose_rule, fit_mix
@@ -52,7 +58,11 @@ def shares(model: Fusion, fresh: Windows) -> dict[str, float]:
 
 def no_noise(made: Windows, part: str, seed: int) -> Windows:
     """One part of the windows replaced by noise."""
-    noise = np.random.default_rng(seed).normal(size=getattr(made, part).shape).astype(np.float32)
+    noise = (
+        np.random.default_rng(seed)
+        .normal(size=getattr(made, part).shape)
+        .astype(np.float32)
+    )
     return replace(made, **{part: noise})
 
 
@@ -73,13 +83,18 @@ def test_score_is_the_weighted_sum_of_the_blocks_calibrated_log_odds() -> None:
 
 def test_blocks_that_were_fitted_elsewhere_give_the_very_same_fusion() -> None:
     made = known(windows(400, seed=1))
-    config = config_of("fusion", blocks={**BLOCKS, "neural": {"family": "hybrid", "epochs": 1}})
+    config = config_of(
+        "fusion", blocks={**BLOCKS, "neural": {"family": "hybrid", "epochs": 1}}
+    )
     whole = cross_fit(made, config, Fitting(no_encoder), folds=2)
     blocks = fit_other_blocks(made, config, Fitting(no_encoder), folds=2, names=BLOCKS)
     mixed = cross_fit(made, config, Fitting(no_encoder, blocks=blocks), folds=2)
     assert set(blocks) == set(BLOCKS) == set(other_blocks(config))
     assert all(mixed.model.blocks[name] is fit.model for name, fit in blocks.items())
-    assert (list(mixed.model.blocks), mixed.notes) == (list(whole.model.blocks), whole.notes)
+    assert (list(mixed.model.blocks), mixed.notes) == (
+        list(whole.model.blocks),
+        whole.notes,
+    )
     np.testing.assert_array_equal(mixed.score_BH, whole.score_BH)
 
 
@@ -92,7 +107,9 @@ def test_fusion_of_blocks_that_each_know_half_is_better_than_either() -> None:
         y_BH = half_B2.sum(axis=1)[:, None] + rng.normal(0, 0.5, (rows, 3)) > 0.7
         return known(replace(made, f_BCF=f_BCF, k_BK=k_BK, y_BH=y_BH))
 
-    train, tune, fresh = (halves(rows, seed) for rows, seed in ((600, 1), (300, 2), (1000, 3)))
+    train, tune, fresh = (
+        halves(rows, seed) for rows, seed in ((600, 1), (300, 2), (1000, 3))
+    )
     model = fuse(train, tune)
     y_B = fresh.labels[0][:, 1]
     alone = [
@@ -105,7 +122,10 @@ def test_fusion_of_blocks_that_each_know_half_is_better_than_either() -> None:
 def test_parameters_are_those_of_the_blocks_and_the_fusions_own() -> None:
     model = fitted()
     own = len(BLOCKS) * (3 * 2 + 1) + 2 * 3
-    assert model.parameters == sum(block.parameters for block in model.blocks.values()) + own
+    assert (
+        model.parameters
+        == sum(block.parameters for block in model.blocks.values()) + own
+    )
 
 
 def test_blocks_take_the_seed_of_the_fusion() -> None:
@@ -117,11 +137,17 @@ def test_blocks_take_the_seed_of_the_fusion() -> None:
 
 
 def labels(y_BH: Any, known_BH: Any = None) -> Labels:
-    return Labels(y_BH, np.ones(y_BH.shape) if known_BH is None else known_BH.astype(float))
+    return Labels(
+        y_BH, np.ones(y_BH.shape) if known_BH is None else known_BH.astype(float)
+    )
 
 
-def mixed(odds_KBH: Any, told: Labels, *, penalty: float | None = 0.0, allowed: Any = None) -> Mix:
-    allowed_K = np.ones(len(odds_KBH), dtype=bool) if allowed is None else np.array(allowed)
+def mixed(
+    odds_KBH: Any, told: Labels, *, penalty: float | None = 0.0, allowed: Any = None
+) -> Mix:
+    allowed_K = (
+        np.ones(len(odds_KBH), dtype=bool) if allowed is None else np.array(allowed)
+    )
     return fit_mix(odds_KBH, told, allowed_K=allowed_K, penalty=penalty)
 
 
@@ -133,7 +159,10 @@ def test_weights_sum_to_1_are_never_negative_and_a_block_that_points_the_wrong_w
     y_BH = rng.random((800, 2)) < 0.3
     signs = (1.0, -1.0, 0.0)
     odds_KBH = np.stack(
-        [sign * np.where(y_BH, 1.5, -1.5) + rng.normal(size=y_BH.shape) for sign in signs]
+        [
+            sign * np.where(y_BH, 1.5, -1.5) + rng.normal(size=y_BH.shape)
+            for sign in signs
+        ]
     )
     weight_K = mixed(odds_KBH, labels(y_BH, rng.random(y_BH.shape) < 0.8)).weight_K
     assert weight_K.sum() == pytest.approx(1)
@@ -164,7 +193,8 @@ def test_unknown_labels_have_no_say_in_the_weights() -> None:
     )
     turned_BH = np.where(known_BH, y_BH, ~y_BH)
     one, other = (
-        mixed(odds_KBH, labels(each, known_BH), penalty=0.01) for each in (y_BH, turned_BH)
+        mixed(odds_KBH, labels(each, known_BH), penalty=0.01)
+        for each in (y_BH, turned_BH)
     )
     for mine, theirs in zip(one, other, strict=True):
         np.testing.assert_array_equal(mine, theirs)
@@ -181,7 +211,9 @@ def test_label_of_weight_2_counts_as_two_windows() -> None:
         np.testing.assert_allclose(mine, theirs, atol=1e-5)
 
 
-def test_fused_log_odds_have_the_rate_of_the_labels_and_the_slope_of_their_evidence() -> None:
+def test_fused_log_odds_have_the_rate_of_the_labels_and_the_slope_of_their_evidence() -> (
+    None
+):
     rng = np.random.default_rng(0)
     y_BH = rng.random((4000, 2)) < (0.1, 0.3)
     evidence_KBH = np.where(y_BH, 1.0, -1.0) + rng.normal(size=(3, *y_BH.shape))
@@ -190,18 +222,24 @@ def test_fused_log_odds_have_the_rate_of_the_labels_and_the_slope_of_their_evide
     )  # each block calibrated, each with evidence of its own
     mix = mixed(odds_KBH, labels(y_BH))
     assert (mix.slope_H > 2.5).all()
-    np.testing.assert_allclose(expit(mix(odds_KBH)).mean(axis=0), y_BH.mean(axis=0), atol=1e-3)
+    np.testing.assert_allclose(
+        expit(mix(odds_KBH)).mean(axis=0), y_BH.mean(axis=0), atol=1e-3
+    )
 
 
 def test_horizon_with_one_kind_of_label_keeps_the_log_odds_of_its_blocks() -> None:
     rng = np.random.default_rng(0)
     y_BH = np.stack([rng.random(500) < 0.3, np.zeros(500, bool)], axis=1)
-    odds_KBH = np.stack([np.where(y_BH, 2.0, -2.0) + rng.normal(size=y_BH.shape) for _ in range(2)])
+    odds_KBH = np.stack(
+        [np.where(y_BH, 2.0, -2.0) + rng.normal(size=y_BH.shape) for _ in range(2)]
+    )
     odds_KBH[:, :, 1] = -9.0
     np.testing.assert_allclose(mixed(odds_KBH, labels(y_BH))(odds_KBH)[:, 1], -9.0)
 
 
-def test_state_without_slopes_and_intercepts_of_an_earlier_version_is_restored() -> None:
+def test_state_without_slopes_and_intercepts_of_an_earlier_version_is_restored() -> (
+    None
+):
     model = fitted()
     state = {
         name: array
@@ -218,7 +256,10 @@ def test_weights_shrink_to_equal_ones_as_the_penalty_grows() -> None:
     rng = np.random.default_rng(0)
     y_BH = rng.random((500, 1)) < 0.3
     odds_KBH = np.stack(
-        [np.where(y_BH, 2.0, -2.0) + rng.normal(size=y_BH.shape), rng.normal(size=y_BH.shape)]
+        [
+            np.where(y_BH, 2.0, -2.0) + rng.normal(size=y_BH.shape),
+            rng.normal(size=y_BH.shape),
+        ]
     )
     gaps = [
         np.abs(mixed(odds_KBH, labels(y_BH), penalty=p).weight_K - 0.5).max()
@@ -238,11 +279,15 @@ def test_best_block_alone_is_kept_only_where_it_is_better_beyond_chance() -> Non
     noise_B = np.repeat(rng.normal(0, 0.3, 40), 10)
     noise_B -= noise_B.mean()
     assert (
-        choose_rule({"weights": blend_B, "best_block": blend_B - 0.001 + noise_B}, units_B)
+        choose_rule(
+            {"weights": blend_B, "best_block": blend_B - 0.001 + noise_B}, units_B
+        )
         == "weights"
     )
     assert (
-        choose_rule({"weights": blend_B, "best_block": blend_B - 0.3 + noise_B}, units_B)
+        choose_rule(
+            {"weights": blend_B, "best_block": blend_B - 0.3 + noise_B}, units_B
+        )
         == "best_block"
     )
     assert choose_rule({"weights": blend_B, "mean": blend_B - 0.001}, units_B) == "mean"
@@ -263,7 +308,9 @@ def test_fusion_falls_back_to_one_block_where_the_others_only_harm() -> None:
 
 def test_cross_fit_tells_what_it_chose_and_scores_units_it_did_not_see() -> None:
     train, fresh = known(windows(400, seed=1)), known(windows(2000, seed=3))
-    fit = cross_fit(train, config_of("fusion", blocks=BLOCKS), Fitting(no_encoder), folds=3)
+    fit = cross_fit(
+        train, config_of("fusion", blocks=BLOCKS), Fitting(no_encoder), folds=3
+    )
     assert set(fit.notes["weights"]) == set(BLOCKS)
     assert set(fit.notes["log_loss"]) == {"weights", "mean", "best_block"}
     chosen = fit.notes["log_loss"][fit.notes["rule"]]
@@ -289,7 +336,10 @@ def test_useless_block_hardly_moves_the_score_and_a_good_one_does() -> None:
 def test_mean_gives_every_block_the_same_weight_and_asks_for_no_other_mix() -> None:
     train = known(windows(400, seed=1))
     fit = cross_fit(
-        train, config_of("fusion", blocks=BLOCKS, method="mean"), Fitting(no_encoder), folds=3
+        train,
+        config_of("fusion", blocks=BLOCKS, method="mean"),
+        Fitting(no_encoder),
+        folds=3,
     )
     assert fit.model.mix.weight_K.tolist() == [0.5, 0.5]
     assert set(fit.notes["log_loss"]) == {"mean"}
@@ -313,11 +363,17 @@ def memorable(weeks: range, *, units: int = 40, seed: int = 0) -> Windows:
         ("equipment_id", [f"{seed}-{unit}" for unit in unit_B]),
     ):
         keys = keys.set_column(keys.column_names.index(column), column, [names])
-    k_BK = np.random.default_rng((seed, weeks.start)).normal(size=(rows, 5)).astype(np.float32)
+    k_BK = (
+        np.random.default_rng((seed, weeks.start))
+        .normal(size=(rows, 5))
+        .astype(np.float32)
+    )
     k_BK[:, 0] += 1.5 * label_U[unit_B]
     y_BH = np.tile(label_U[unit_B, None], (1, 3))
     f_BCF = name_UF[unit_B][:, None, :].astype(np.float32)
-    return replace(made, keys=keys, f_BCF=f_BCF, k_BK=k_BK, y_BH=y_BH, known_BH=np.ones_like(y_BH))
+    return replace(
+        made, keys=keys, f_BCF=f_BCF, k_BK=k_BK, y_BH=y_BH, known_BH=np.ones_like(y_BH)
+    )
 
 
 @cache
@@ -329,7 +385,12 @@ def memorised(seed: int) -> tuple[Fusion, Windows, Windows, Windows]:
         memorable(range(6), seed=9),
     )
     memory = {"family": "gbdt_28", "trees": 30, "min_leaf": 5}
-    return fuse(train, tune, blocks={"memory": memory, "context": CONTEXT}), train, tune, fresh
+    return (
+        fuse(train, tune, blocks={"memory": memory, "context": CONTEXT}),
+        train,
+        tune,
+        fresh,
+    )
 
 
 SEEDS = (
@@ -344,7 +405,9 @@ def test_block_that_memorises_units_is_not_rewarded() -> None:
     for model, train, tune, fresh in map(memorised, SEEDS):
         for part in (train, tune):
             assert (
-                roc_auc_score(part.labels[0][:, 0], model.blocks["memory"].score(part)[:, 0])
+                roc_auc_score(
+                    part.labels[0][:, 0], model.blocks["memory"].score(part)[:, 0]
+                )
                 > 0.999
             )
         found = shares(model, fresh)
@@ -360,7 +423,9 @@ def test_what_a_block_knows_by_heart_is_calibrated_to_the_base_rate() -> None:
             model.platt_KHX[0, 0],
             model.blocks["memory"].score(train)[:, 0],
         )
-        gaps.append(np.abs(expit(slope * score_B + intercept) - train.labels[0].mean()).max())
+        gaps.append(
+            np.abs(expit(slope * score_B + intercept) - train.labels[0].mean()).max()
+        )
     assert np.median(gaps) < 0.3
 
 
@@ -398,7 +463,11 @@ def test_horizon_with_one_kind_of_label_gets_its_base_rate_and_leaves_the_others
         known_BH[:, 1] &= labels != "unknown"
         return replace(made, y_BH=y_BH, known_BH=known_BH)
 
-    train, tune, fresh = windows(300, seed=1), windows(150, seed=2), known(windows(300, seed=3))
+    train, tune, fresh = (
+        windows(300, seed=1),
+        windows(150, seed=2),
+        known(windows(300, seed=3)),
+    )
     score_BH = fuse(one_kind(train), one_kind(tune)).score(fresh)
     assert np.isfinite(score_BH).all()
     assert np.ptp(score_BH[:, 1]) == 0
@@ -417,7 +486,12 @@ def test_no_known_label_at_all_still_fits() -> None:
 
 def test_needs_are_those_of_all_blocks() -> None:
     config = FusionConfig(
-        blocks={"a": CONTEXT, "b": {"family": "lstm"}, "c": {"family": "gbdt_92"}, "d": CONTEXT}
+        blocks={
+            "a": CONTEXT,
+            "b": {"family": "lstm"},
+            "c": {"family": "gbdt_92"},
+            "d": CONTEXT,
+        }
     )
     assert set(config.needs) == {"context", "values", "features", "embedding"}
     assert len(config.needs) == 4
@@ -430,8 +504,13 @@ def test_fusion_whose_block_learns_from_changed_copies_reads_values() -> None:
     assert set(config.needs) == {"features", "context"}
     assert set(config.reads) == {"features", "context", "values"}
     train, tune, fresh = windows(200, seed=1), windows(100, seed=2), windows(50, seed=3)
-    plain, more = (fuse(train, tune, blocks={"a": block}) for block in (STATISTICS, changed))
-    assert np.abs(plain.blocks["a"].score(fresh) - more.blocks["a"].score(fresh)).max() > 1e-3
+    plain, more = (
+        fuse(train, tune, blocks={"a": block}) for block in (STATISTICS, changed)
+    )
+    assert (
+        np.abs(plain.blocks["a"].score(fresh) - more.blocks["a"].score(fresh)).max()
+        > 1e-3
+    )
 
 
 def test_fusion_without_blocks_or_of_fusions_is_refused() -> None:
@@ -447,10 +526,16 @@ def test_seed_of_a_block_is_refused_as_it_would_have_no_say() -> None:
 
 
 def test_state_restores_blocks_under_their_names_and_the_same_scores() -> None:
-    names = {"context": CONTEXT, "context.2": {**CONTEXT, "trees": 5}, "statistics": STATISTICS}
+    names = {
+        "context": CONTEXT,
+        "context.2": {**CONTEXT, "trees": 5},
+        "statistics": STATISTICS,
+    }
     model = fuse(windows(200, seed=1), windows(100, seed=2), blocks=names)
     again = restore(
-        model.config, {key: np.array(array) for key, array in model.state().items()}, no_encoder
+        model.config,
+        {key: np.array(array) for key, array in model.state().items()},
+        no_encoder,
     )
     assert list(again.blocks) == list(names)
     fresh = windows(50, seed=3)
@@ -477,7 +562,9 @@ def test_inputs_left_out_are_needed_by_no_block_that_can_do_without_them() -> No
         "raw",
         "activity",
     }
-    only = FusionConfig(blocks={"history": LEFT_OUT["history"]}, without=("context", "activity"))
+    only = FusionConfig(
+        blocks={"history": LEFT_OUT["history"]}, without=("context", "activity")
+    )
     assert set(only.needs) == {"context", "activity"}
 
 
@@ -489,7 +576,9 @@ def test_model_without_some_inputs_is_fitted_saved_and_scored_without_them() -> 
     )
     model = fuse(train, tune, **without)
     again = restore(
-        model.config, {key: np.array(array) for key, array in model.state().items()}, no_encoder
+        model.config,
+        {key: np.array(array) for key, array in model.state().items()},
+        no_encoder,
     )
     assert again.config.without == ("raw", "activity")
     assert np.ptp(model.score(fresh)[:, 2]) > 0

@@ -20,7 +20,9 @@ from tests.models.models_example import fit_family, windows
 SEED_ENCODER, ADAPTERS = 103_934, 29_504
 
 
-def unfitted(config: HybridConfig | None = None, *, points: int = 1, horizons: int = 3) -> Hybrid:
+def unfitted(
+    config: HybridConfig | None = None, *, points: int = 1, horizons: int = 3
+) -> Hybrid:
     made = windows(200, points=points)
     y_BH, known_BH = made.labels
     seen = replace(made, y_BH=y_BH[:, :horizons], known_BH=known_BH[:, :horizons])
@@ -64,7 +66,8 @@ def test_classifier_is_linear_layer_norm_relu_twice_then_one_logit() -> None:
         hidden = hidden @ weight.T + bias
         centred = hidden - hidden.mean(axis=1, keepdims=True)
         hidden = np.maximum(
-            centred / np.sqrt(hidden.var(axis=1, keepdims=True) + 1e-5) * scale + shift, 0
+            centred / np.sqrt(hidden.var(axis=1, keepdims=True) + 1e-5) * scale + shift,
+            0,
         )
     expected_B = (hidden @ weights[8].T + weights[9])[:, 0]
     with torch.inference_mode():
@@ -76,7 +79,9 @@ def test_classifier_is_linear_layer_norm_relu_twice_then_one_logit() -> None:
 def test_input_that_is_not_finite_counts_as_the_training_mean(bad: float) -> None:
     classifier = HybridClassifier(4).eval()
     with torch.inference_mode():
-        found, mean = classifier(torch.tensor([[1.0, bad, 0.5, bad], [1.0, 0.0, 0.5, 0.0]]))
+        found, mean = classifier(
+            torch.tensor([[1.0, bad, 0.5, bad], [1.0, 0.0, 0.5, 0.0]])
+        )
     assert float(found) == pytest.approx(float(mean), abs=1e-6)
 
 
@@ -110,8 +115,12 @@ def test_score_does_not_depend_on_batch_size_or_row_order() -> None:
     model, made = unfitted(), windows(50)
     score_BH = model.score(made)
     order = np.random.default_rng(0).permutation(50)
-    np.testing.assert_allclose(model.score(made.take(order)), score_BH[order], atol=1e-6)
-    alone = np.concatenate([model.score(made.take(np.array([row]))) for row in range(50)])
+    np.testing.assert_allclose(
+        model.score(made.take(order)), score_BH[order], atol=1e-6
+    )
+    alone = np.concatenate(
+        [model.score(made.take(np.array([row]))) for row in range(50)]
+    )
     np.testing.assert_allclose(alone, score_BH, atol=1e-6)
 
 
@@ -133,7 +142,10 @@ def test_fitted_model_scores_without_dropout() -> None:
 @pytest.mark.parametrize("members", [1, 3])
 @pytest.mark.parametrize("horizons", [1, 3])
 def test_state_restores_to_bit_equal_scores(horizons: int, members: int) -> None:
-    model, made = unfitted(HybridConfig(members=members), horizons=horizons), windows(30)
+    model, made = (
+        unfitted(HybridConfig(members=members), horizons=horizons),
+        windows(30),
+    )
     state = model.state()
     assert all(isinstance(array, np.ndarray) for array in state.values())
     again = Hybrid.restore(
@@ -159,8 +171,12 @@ def test_windows_of_another_number_of_points_are_refused_with_both_widths() -> N
         unfitted().score(windows(3, points=2))
 
 
-@pytest.mark.parametrize(("lost", "told"), [("z_BCE", "embedding"), ("f_BCF", "features")])
-def test_windows_without_a_block_are_refused_in_one_sentence(lost: str, told: str) -> None:
+@pytest.mark.parametrize(
+    ("lost", "told"), [("z_BCE", "embedding"), ("f_BCF", "features")]
+)
+def test_windows_without_a_block_are_refused_in_one_sentence(
+    lost: str, told: str
+) -> None:
     with pytest.raises(BundleError, match=told) as caught:
         prepared(windows(3, without=(lost, "x_BCL")), HybridConfig().needs, no_encoder)
     assert "\n" not in str(caught.value)
@@ -193,15 +209,24 @@ def test_fit_scales_with_training_statistics_and_finds_the_signal() -> None:
     train, tune, fresh = (windows(400, seed=seed) for seed in range(3))
     model = fit_family("hybrid", train, tune, epochs=6, learning_rate=5e-3)
     (input_BSN,) = Hybrid.inputs(train, HybridConfig())
-    for found, wanted in zip(model.scalers[0], fit_scaler(input_BSN[:, 0]), strict=True):
+    for found, wanted in zip(
+        model.scalers[0], fit_scaler(input_BSN[:, 0]), strict=True
+    ):
         np.testing.assert_array_equal(found, wanted)
     y_BH, _ = fresh.labels
-    assert average_precision_score(y_BH[:, 1], model.score(fresh)[:, 1]) > y_BH[:, 1].mean() + 0.3
+    assert (
+        average_precision_score(y_BH[:, 1], model.score(fresh)[:, 1])
+        > y_BH[:, 1].mean() + 0.3
+    )
 
 
 def test_more_of_the_planted_sign_raises_the_score() -> None:
     model = fit_family(
-        "hybrid", windows(400, seed=0), windows(200, seed=1), epochs=6, learning_rate=5e-3
+        "hybrid",
+        windows(400, seed=0),
+        windows(200, seed=1),
+        epochs=6,
+        learning_rate=5e-3,
     )
     calm = windows(50, seed=2)
     assert calm.f_BCF is not None
@@ -209,14 +234,18 @@ def test_more_of_the_planted_sign_raises_the_score() -> None:
     f_BCF, z_BCE = calm.f_BCF.copy(), calm.z_BCE.copy()
     f_BCF[:, 0, 0] += 2
     z_BCE[:, 0, 0] += 2
-    assert (model.score(replace(calm, f_BCF=f_BCF, z_BCE=z_BCE)) > model.score(calm)).mean() > 0.95
+    assert (
+        model.score(replace(calm, f_BCF=f_BCF, z_BCE=z_BCE)) > model.score(calm)
+    ).mean() > 0.95
 
 
 def test_rows_are_standardised_inputs_beside_their_labels() -> None:
     made, model = windows(30), unfitted()
     found = model.rows(made)
     (input_BSN,) = Hybrid.inputs(made, model.config)
-    np.testing.assert_array_equal(found.inputs[0], model.scalers[0].transform(input_BSN))
+    np.testing.assert_array_equal(
+        found.inputs[0], model.scalers[0].transform(input_BSN)
+    )
     assert found.y_BH is made.y_BH
     np.testing.assert_array_equal(found.w_BH > 0, made.known_BH)
 
@@ -224,12 +253,16 @@ def test_rows_are_standardised_inputs_beside_their_labels() -> None:
 def test_fitted_model_is_the_best_epoch_of_every_horizon() -> None:
     seen: list[FitState] = []
     tune, setting = windows(40, seed=1), HybridConfig(epochs=8, learning_rate=5e-3)
-    model = Hybrid.fit(windows(200), tune, setting, Fitting(no_encoder, report=seen.append))
+    model = Hybrid.fit(
+        windows(200), tune, setting, Fitting(no_encoder, report=seen.append)
+    )
     y_BH, known_BH = tune.labels
     for h, known_B in enumerate(known_BH.T):
         found = average_precision_score(y_BH[known_B, h], model.score(tune)[known_B, h])
         assert found == pytest.approx(seen[-1].best_score[h], abs=1e-6)
-    assert min(seen[-1].best_epoch) < 8, "the example must have a best epoch before the last"
+    assert min(seen[-1].best_epoch) < 8, (
+        "the example must have a best epoch before the last"
+    )
 
 
 # The inputs that go along with the label most
@@ -246,7 +279,9 @@ def test_the_inputs_that_carry_the_label_are_kept() -> None:
     assert model.shape.columns == (4,)
 
 
-def test_model_of_chosen_inputs_looks_at_no_other_and_restores_to_the_same_scores() -> None:
+def test_model_of_chosen_inputs_looks_at_no_other_and_restores_to_the_same_scores() -> (
+    None
+):
     model = fit_family(
         "hybrid", windows(300, seed=1), windows(100, seed=2), epochs=2, most_inputs=4
     )
@@ -257,8 +292,12 @@ def test_model_of_chosen_inputs_looks_at_no_other_and_restores_to_the_same_score
     np.testing.assert_array_equal(again.chosen_N, model.chosen_N)
     np.testing.assert_array_equal(again.score(fresh), model.score(fresh))
     assert model.chosen_N is not None
-    f_BCF = np.where(model.chosen_N[64:], np.asarray(fresh.f_BCF), 9.0).astype(np.float32)
-    np.testing.assert_array_equal(model.score(replace(fresh, f_BCF=f_BCF)), model.score(fresh))
+    f_BCF = np.where(model.chosen_N[64:], np.asarray(fresh.f_BCF), 9.0).astype(
+        np.float32
+    )
+    np.testing.assert_array_equal(
+        model.score(replace(fresh, f_BCF=f_BCF)), model.score(fresh)
+    )
 
 
 def test_model_of_chosen_inputs_refuses_windows_of_another_number_of_points() -> None:
@@ -271,7 +310,8 @@ def test_model_of_chosen_inputs_refuses_windows_of_another_number_of_points() ->
     )
     for points in (1, 3):
         with pytest.raises(
-            BundleError, match=f"windows have {92 * points} inputs, the model expects 184"
+            BundleError,
+            match=f"windows have {92 * points} inputs, the model expects 184",
         ):
             model.score(windows(3, points=points))
 
@@ -281,7 +321,9 @@ def test_all_inputs_are_kept_where_there_are_no_more_than_asked_for() -> None:
     few, all_of = (fit_family("hybrid", windows(200, seed=1), windows(60, seed=2), **settings, **more)
                    for more in ({"most_inputs": 92}, {}))  # fmt: skip
     assert few.chosen_N is None
-    np.testing.assert_array_equal(few.score(windows(20, seed=3)), all_of.score(windows(20, seed=3)))
+    np.testing.assert_array_equal(
+        few.score(windows(20, seed=3)), all_of.score(windows(20, seed=3))
+    )
 
 
 def test_unknown_labels_have_no_say_in_the_choice_of_inputs() -> None:
@@ -289,6 +331,7 @@ def test_unknown_labels_have_no_say_in_the_choice_of_inputs() -> None:
     flipped = replace(train, y_BH=train.labels[0] ^ ~train.labels[1])
     config = HybridConfig(most_inputs=4)
     one, two = (
-        Hybrid.choose(Hybrid.inputs(each, config)[0], each, config) for each in (train, flipped)
+        Hybrid.choose(Hybrid.inputs(each, config)[0], each, config)
+        for each in (train, flipped)
     )
     np.testing.assert_array_equal(one, two)

@@ -14,14 +14,21 @@ from sklearn.metrics import average_precision_score
 
 from hvac.features.table import Windows
 from hvac.models.family import Fitting, no_encoder
-from hvac.models.hybrid_multitask import HybridMultitask, Multitask, MultitaskConfig, log_odds_of
+from hvac.models.hybrid_multitask import (
+    HybridMultitask,
+    Multitask,
+    MultitaskConfig,
+    log_odds_of,
+)
 from hvac.models.losses import Weighing
 from hvac.models.network import Shape
 from tests.models.models_example import windows
 from tests.reference.hazard_oracle import log_likelihood, risks
 
 PLAIN = Weighing(0.0, None)
-EXTREMES = torch.tensor(list(product((-60.0, -20.0, -1.0, 0.0, 1.0, 20.0, 60.0), repeat=3))).T
+EXTREMES = torch.tensor(
+    list(product((-60.0, -20.0, -1.0, 0.0, 1.0, 20.0, 60.0), repeat=3))
+).T
 
 
 def network(**settings: Any) -> Multitask:
@@ -34,7 +41,9 @@ def with_tokens(rows: int, *, points: int = 2, seed: int = 0) -> Windows:
     made, rng = windows(rows, points=points, seed=seed), np.random.default_rng(seed)
     p_BCPE = rng.normal(size=(rows, points, 4, 6)).astype(np.float32)
     y_BH = np.maximum.accumulate(made.labels[0], axis=1)
-    return replace(made, p_BCPE=p_BCPE, y_BH=y_BH, known_BH=np.ones((rows, 3), dtype=bool))
+    return replace(
+        made, p_BCPE=p_BCPE, y_BH=y_BH, known_BH=np.ones((rows, 3), dtype=bool)
+    )
 
 
 def outcomes(rows: int = 400, seed: int = 0) -> tuple[torch.Tensor, Any, Any]:
@@ -102,19 +111,24 @@ def test_loss_is_the_negative_log_likelihood_per_window_that_was_followed() -> N
         (True, False, False),
         (True,) * 3,
     }
-    assert float(loss(hazard_HB, y_BH, known_BH).sum()) == pytest.approx(expected, rel=1e-9)
+    assert float(loss(hazard_HB, y_BH, known_BH).sum()) == pytest.approx(
+        expected, rel=1e-9
+    )
 
 
 def test_label_beyond_follow_up_has_no_say() -> None:
     hazard_HB, y_BH, known_BH = outcomes()
     turned_BH = np.where(known_BH, y_BH, ~y_BH)
-    assert torch.equal(loss(hazard_HB, y_BH, known_BH), loss(hazard_HB, turned_BH, known_BH))
+    assert torch.equal(
+        loss(hazard_HB, y_BH, known_BH), loss(hazard_HB, turned_BH, known_BH)
+    )
 
 
 def test_interval_after_an_onset_has_no_say() -> None:
     y_BH, known_BH = np.array([[True, True, True]]), np.ones((1, 3), dtype=bool)
     one, other = (
-        loss(torch.tensor([[0.3], [later], [later]]), y_BH, known_BH) for later in (-5.0, 5.0)
+        loss(torch.tensor([[0.3], [later], [later]]), y_BH, known_BH)
+        for later in (-5.0, 5.0)
     )
     assert torch.equal(one, other)
     assert (one[1:] == 0).all()
@@ -122,9 +136,15 @@ def test_interval_after_an_onset_has_no_say() -> None:
 
 def test_likelihood_is_highest_at_the_observed_rates() -> None:
     _, y_BH, known_BH = outcomes(2000)
-    at_risk = known_BH & ~np.column_stack([np.zeros(len(y_BH), dtype=bool), y_BH[:, :-1]])
-    rate_H = [(y_BH[:, h] & at_risk[:, h]).sum() / at_risk[:, h].sum() for h in range(3)]
-    best = torch.logit(torch.tensor(rate_H, dtype=torch.float64))[:, None].expand(3, len(y_BH))
+    at_risk = known_BH & ~np.column_stack(
+        [np.zeros(len(y_BH), dtype=bool), y_BH[:, :-1]]
+    )
+    rate_H = [
+        (y_BH[:, h] & at_risk[:, h]).sum() / at_risk[:, h].sum() for h in range(3)
+    ]
+    best = torch.logit(torch.tensor(rate_H, dtype=torch.float64))[:, None].expand(
+        3, len(y_BH)
+    )
     lowest = float(loss(best, y_BH, known_BH).sum())
     for step in (-0.2, 0.2):
         assert float(loss(best + step, y_BH, known_BH).sum()) > lowest
@@ -134,8 +154,13 @@ def test_likelihood_is_highest_at_the_observed_rates() -> None:
 def test_gradient_of_the_loss_is_finite_for_extreme_hazards(gamma: float) -> None:
     for y in (False, True):
         hazard_HB = EXTREMES.clone().requires_grad_()
-        y_BH, known_BH = np.full(hazard_HB.T.shape, y), np.ones(hazard_HB.T.shape, dtype=bool)
-        loss(hazard_HB, y_BH, known_BH, Weighing(gamma, torch.full((3, 1), 0.9))).sum().backward()
+        y_BH, known_BH = (
+            np.full(hazard_HB.T.shape, y),
+            np.ones(hazard_HB.T.shape, dtype=bool),
+        )
+        loss(
+            hazard_HB, y_BH, known_BH, Weighing(gamma, torch.full((3, 1), 0.9))
+        ).sum().backward()
         assert hazard_HB.grad is not None
         assert torch.isfinite(hazard_HB.grad).all()
 
@@ -160,8 +185,13 @@ def fitted() -> HybridMultitask:
 
 def test_scores_never_fall_with_the_horizon_before_any_calibration() -> None:
     wild = with_tokens(500, seed=4)
-    wild = replace(wild, f_BCF=wild.f_BCF * np.float32(1e4), p_BCPE=wild.p_BCPE * np.float32(1e4))
-    for model in (HybridMultitask.start(with_tokens(60), MultitaskConfig(), no_encoder), fitted()):
+    wild = replace(
+        wild, f_BCF=wild.f_BCF * np.float32(1e4), p_BCPE=wild.p_BCPE * np.float32(1e4)
+    )
+    for model in (
+        HybridMultitask.start(with_tokens(60), MultitaskConfig(), no_encoder),
+        fitted(),
+    ):
         for made in (with_tokens(500, seed=3), wild):
             score_BH = model.score(made)
             assert np.isfinite(score_BH).all()
@@ -172,7 +202,10 @@ def test_planted_signal_is_learned_at_every_horizon() -> None:
     fresh = with_tokens(400, seed=3)
     y_BH, score_BH = fresh.labels[0], fitted().score(fresh)
     for h in range(3):
-        assert average_precision_score(y_BH[:, h], score_BH[:, h]) > y_BH[:, h].mean() + 0.15
+        assert (
+            average_precision_score(y_BH[:, h], score_BH[:, h])
+            > y_BH[:, h].mean() + 0.15
+        )
 
 
 def test_every_patch_of_every_point_and_every_statistic_can_change_the_score() -> None:
@@ -181,7 +214,10 @@ def test_every_patch_of_every_point_and_every_statistic_can_change_the_score() -
     for c, p in product(range(2), range(4)):
         p_BCPE = np.array(made.p_BCPE)
         p_BCPE[:, c, p] += 3
-        assert np.abs(fitted().score(replace(made, p_BCPE=p_BCPE)) - before_BH).max() > 1e-6
+        assert (
+            np.abs(fitted().score(replace(made, p_BCPE=p_BCPE)) - before_BH).max()
+            > 1e-6
+        )
     f_BCF = np.array(made.f_BCF)
     f_BCF[:, 1, 27] += 3
     assert np.abs(fitted().score(replace(made, f_BCF=f_BCF)) - before_BH).max() > 1e-6

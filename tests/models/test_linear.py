@@ -25,13 +25,16 @@ def fit(train: Any = TRAIN, tune: Any = TUNE, **settings: Any) -> Logistic:
     return model
 
 
-def test_scores_are_those_of_the_strength_of_scikit_learn_that_is_best_on_tune() -> None:
+def test_scores_are_those_of_the_strength_of_scikit_learn_that_is_best_on_tune() -> (
+    None
+):
     model, config, strengths = fit(), LogisticConfig(), []
     for h in range(3):
         train, tune = known(TRAIN, h), known(TUNE, h)
         scaler = fit_scaler(inputs(train, ("features",)))
         train_BN, tune_BN, fresh_BN = (
-            scaler.transform(inputs(part, ("features",))) for part in (train, tune, FRESH)
+            scaler.transform(inputs(part, ("features",)))
+            for part in (train, tune, FRESH)
         )
         fits = {
             strength: LogisticRegression(C=strength, max_iter=config.iterations).fit(
@@ -40,7 +43,9 @@ def test_scores_are_those_of_the_strength_of_scikit_learn_that_is_best_on_tune()
             for strength in config.strengths
         }
         found = {
-            strength: average_precision_score(tune.labels[0][:, h], each.decision_function(tune_BN))
+            strength: average_precision_score(
+                tune.labels[0][:, h], each.decision_function(tune_BN)
+            )
             for strength, each in fits.items()
         }
         strengths.append(max(found, key=lambda strength: found[strength]))
@@ -64,7 +69,9 @@ def test_state_restores_to_bit_equal_scores() -> None:
 
 
 def test_unknown_labels_have_no_influence() -> None:
-    flipped = [replace(part, y_BH=part.labels[0] ^ ~part.labels[1]) for part in (TRAIN, TUNE)]
+    flipped = [
+        replace(part, y_BH=part.labels[0] ^ ~part.labels[1]) for part in (TRAIN, TUNE)
+    ]
     np.testing.assert_array_equal(fit(*flipped).score(FRESH), fit().score(FRESH))
 
 
@@ -93,7 +100,9 @@ def test_horizon_whose_labels_are_all_censored_in_training_scores_even_odds() ->
 
 def test_tune_with_one_class_still_fits() -> None:
     quiet = replace(TUNE, y_BH=np.zeros_like(TUNE.labels[0]))
-    assert roc_auc_score(FRESH.labels[0][:, 2], fit(TRAIN, quiet).score(FRESH)[:, 2]) > 0.8
+    assert (
+        roc_auc_score(FRESH.labels[0][:, 2], fit(TRAIN, quiet).score(FRESH)[:, 2]) > 0.8
+    )
 
 
 def test_inputs_that_are_not_finite_are_withstood() -> None:

@@ -27,13 +27,16 @@ def some(rows: int = 200) -> tuple[torch.Tensor, torch.Tensor]:
 def test_gamma_0_is_binary_cross_entropy() -> None:
     logit, y = some()
     torch.testing.assert_close(
-        focal_terms(logit, y, gamma=0.0).mean(), F.binary_cross_entropy_with_logits(logit, y)
+        focal_terms(logit, y, gamma=0.0).mean(),
+        F.binary_cross_entropy_with_logits(logit, y),
     )
 
 
 @pytest.mark.parametrize("gamma", [0.0, 0.5, 1.0, 3.0])
 @pytest.mark.parametrize("alpha", [None, 0.25, 0.9])
-def test_terms_equal_the_formula_on_probabilities(gamma: float, alpha: float | None) -> None:
+def test_terms_equal_the_formula_on_probabilities(
+    gamma: float, alpha: float | None
+) -> None:
     logit, y = some()
     p = 1 / (1 + np.exp(-logit.numpy()))
     p_t = np.where(y.numpy() > 0, p, 1 - p)
@@ -46,7 +49,9 @@ def test_terms_equal_the_formula_on_probabilities(gamma: float, alpha: float | N
 
 def test_value_by_hand() -> None:
     """At logit ln 3 the positive has p = 3/4: 0.25 · (1/4)^3 · ln(4/3) = 0.25 · 0.015625 · 0.287682…"""
-    found = focal_terms(torch.tensor([math.log(3.0)]), torch.tensor([1.0]), gamma=3.0, alpha=0.25)
+    found = focal_terms(
+        torch.tensor([math.log(3.0)]), torch.tensor([1.0]), gamma=3.0, alpha=0.25
+    )
     assert float(found) == pytest.approx(0.25 / 64 * math.log(4 / 3), rel=1e-5)
 
 
@@ -85,7 +90,9 @@ def test_alpha_may_differ_by_horizon() -> None:
 
 @pytest.mark.parametrize("alpha", ["balanced", "prevalence"])
 def test_labels_of_one_kind_weigh_alike_so_that_the_rate_is_learned(alpha: str) -> None:
-    weighing = Weighing.make(HybridConfig(alpha=alpha), (0, 8, 0, 2), (8, 8, 0, 8), "cpu")
+    weighing = Weighing.make(
+        HybridConfig(alpha=alpha), (0, 8, 0, 2), (8, 8, 0, 8), "cpu"
+    )
     assert weighing.alpha_H1 is not None
     rare = {"balanced": 0.75, "prevalence": 0.25}[alpha]
     assert weighing.alpha_H1[:, 0].tolist() == [0.5, 0.5, 0.5, rare]

@@ -21,7 +21,9 @@ SMALL: dict[str, Any] = {"hidden": 8, "days_per_step": 10}
 
 
 def unfitted(*, points: int = 2, **settings: Any) -> Lstm:
-    return Lstm.start(windows(60, points=points), LstmConfig(**{**SMALL, **settings}), no_encoder)
+    return Lstm.start(
+        windows(60, points=points), LstmConfig(**{**SMALL, **settings}), no_encoder
+    )
 
 
 def sigmoid(x: Any) -> Any:
@@ -30,13 +32,18 @@ def sigmoid(x: Any) -> Any:
 
 def slow_logits(network: Recurrent, value_SC: Any) -> Any:
     """The textbook's recurrence, a window and a gate at a time."""
-    weight = {name: p.detach().double().numpy() for name, p in network.named_parameters()}
+    weight = {
+        name: p.detach().double().numpy() for name, p in network.named_parameters()
+    }
     steps = list(value_SC)
     for layer in range(2):
         hidden = cell = np.zeros(network.lstm.hidden_size)
         out = []
         for step in steps:
-            gates = weight[f"lstm.weight_ih_l{layer}"] @ step + weight[f"lstm.bias_ih_l{layer}"]
+            gates = (
+                weight[f"lstm.weight_ih_l{layer}"] @ step
+                + weight[f"lstm.bias_ih_l{layer}"]
+            )
             gates = (
                 gates
                 + weight[f"lstm.weight_hh_l{layer}"] @ hidden
@@ -48,9 +55,9 @@ def slow_logits(network: Recurrent, value_SC: Any) -> Any:
             out.append(hidden)
         steps = out
     last = steps[-1]
-    last = (last - last.mean()) / np.sqrt(last.var() + 1e-5) * weight["norm.weight"] + weight[
-        "norm.bias"
-    ]
+    last = (last - last.mean()) / np.sqrt(last.var() + 1e-5) * weight[
+        "norm.weight"
+    ] + weight["norm.bias"]
     return weight["head.weight"] @ last + weight["head.bias"]
 
 
@@ -58,8 +65,12 @@ def test_defaults_are_the_seeds_architecture() -> None:
     config = LstmConfig()
     assert (config.layers, config.hidden, config.dropout) == (2, 128, 0.3)
     layers = 4 * 128 * (5 + 128) + 4 * 128 * (128 + 128) + 2 * (2 * 4 * 128)
-    network = Recurrent(config, Shape(points=5, horizons=3, positions=(90,), columns=(5,)))
-    assert sum(p.numel() for p in network.parameters()) == layers + 2 * 128 + 3 * (128 + 1)
+    network = Recurrent(
+        config, Shape(points=5, horizons=3, positions=(90,), columns=(5,))
+    )
+    assert sum(p.numel() for p in network.parameters()) == layers + 2 * 128 + 3 * (
+        128 + 1
+    )
     assert network.lstm.dropout == network.dropout.p == 0.3
 
 
@@ -80,15 +91,21 @@ def test_logits_are_two_lstm_layers_then_layer_norm_of_the_last_state_then_a_hea
     np.testing.assert_allclose(found_HB.T, expected_BH, atol=1e-5)
 
 
-def test_a_step_is_the_mean_of_its_days_oldest_first_and_ends_with_the_last_day() -> None:
+def test_a_step_is_the_mean_of_its_days_oldest_first_and_ends_with_the_last_day() -> (
+    None
+):
     x_BCL = np.random.default_rng(0).normal(size=(3, 2, 90)).astype(np.float32)
     (step_BSC,) = Lstm.inputs(
         replace(windows(3, points=2), x_BCL=x_BCL), LstmConfig(days_per_step=7)
     )
     assert step_BSC.shape == (3, 12, 2)
     assert step_BSC.flags.c_contiguous
-    np.testing.assert_allclose(step_BSC[:, -1], x_BCL[:, :, 83:].mean(axis=2), rtol=1e-5)
-    np.testing.assert_allclose(step_BSC[:, 0], x_BCL[:, :, 6:13].mean(axis=2), rtol=1e-5)
+    np.testing.assert_allclose(
+        step_BSC[:, -1], x_BCL[:, :, 83:].mean(axis=2), rtol=1e-5
+    )
+    np.testing.assert_allclose(
+        step_BSC[:, 0], x_BCL[:, :, 6:13].mean(axis=2), rtol=1e-5
+    )
 
 
 def test_one_day_per_step_gives_the_days_themselves() -> None:
@@ -101,10 +118,13 @@ def test_scores_do_not_depend_on_the_unit_of_a_point() -> None:
     made = windows(60, points=2)
     other = replace(
         made,
-        x_BCL=np.asarray(made.x_BCL) * np.float32([[1.0], [1000.0]]) + np.float32([[0.0], [273.0]]),
+        x_BCL=np.asarray(made.x_BCL) * np.float32([[1.0], [1000.0]])
+        + np.float32([[0.0], [273.0]]),
     )
     config = LstmConfig(**SMALL)
-    one, same = (Lstm.start(each, config, no_encoder).score(each) for each in (made, other))
+    one, same = (
+        Lstm.start(each, config, no_encoder).score(each) for each in (made, other)
+    )
     np.testing.assert_allclose(one, same, atol=1e-3)
     assert np.ptp(one, axis=0).min() > 1e-2
 
@@ -121,11 +141,16 @@ def test_a_planted_trend_is_learned() -> None:
         return replace(made, known_BH=np.ones_like(made.known_BH))
 
     train, tune, fresh = (labelled(seed) for seed in (1, 2, 3))
-    config = LstmConfig(hidden=16, days_per_step=10, epochs=15, learning_rate=2e-2, batch_size=64)
+    config = LstmConfig(
+        hidden=16, days_per_step=10, epochs=15, learning_rate=2e-2, batch_size=64
+    )
     y_BH, _ = fresh.labels
     score_BH = Lstm.fit(train, tune, config, Fitting(no_encoder)).score(fresh)
     for h in range(3):
-        assert average_precision_score(y_BH[:, h], score_BH[:, h]) > y_BH[:, h].mean() + 0.25
+        assert (
+            average_precision_score(y_BH[:, h], score_BH[:, h])
+            > y_BH[:, h].mean() + 0.25
+        )
 
 
 def test_windows_shorter_than_a_step_are_refused() -> None:

@@ -10,7 +10,13 @@ import pyarrow as pa
 import pytest
 
 from hvac.features.table import Windows
-from hvac.models.families import config_of, cross_fit, folds_of, network_fits, read_family
+from hvac.models.families import (
+    config_of,
+    cross_fit,
+    folds_of,
+    network_fits,
+    read_family,
+)
 from hvac.models.family import Fitting, no_encoder
 from hvac.models.fit_rows import count
 from hvac.models.fitting import FitState, fit_network
@@ -40,7 +46,9 @@ def labelled(rows: int = 200) -> Windows:
     part = {1: "tune", 2: "cal"}
     split = [part.get(k % 20 % 5, "train") for k in range(rows)]
     place = made.keys.column_names.index("split")
-    return replace(made, keys=made.keys.set_column(place, "split", pa.array(split, pa.string())))
+    return replace(
+        made, keys=made.keys.set_column(place, "split", pa.array(split, pa.string()))
+    )
 
 
 def states_of(made: Windows, config: Any) -> dict[str, FitState]:
@@ -50,7 +58,11 @@ def states_of(made: Windows, config: Any) -> dict[str, FitState]:
         train, tune = network_parts(made, folds_of(made, config, 2), fit.fold)
         model = MEMBERS[fit.config.family].model.start(train, fit.config, no_encoder)
         states[fit.name] = fit_network(
-            model.network, model.rows(train), model.rows(tune), fit.config, counts=count(train)
+            model.network,
+            model.rows(train),
+            model.rows(tune),
+            fit.config,
+            counts=count(train),
         )
     return states
 
@@ -74,7 +86,14 @@ def _refused(*_: Any) -> Any:
 
 def test_every_network_of_a_fusion_has_a_fit_per_fold_and_one_of_all_units() -> None:
     names = [fit.name for fit in network_fits(read_family(CONFIGS["fusion"]), folds=9)]
-    assert names == ["neural#0", "neural#1", "neural#all", "other#0", "other#1", "other#all"]
+    assert names == [
+        "neural#0",
+        "neural#1",
+        "neural#all",
+        "other#0",
+        "other#1",
+        "other#all",
+    ]
     assert network_fits(config_of("gbdt_28"), folds=3) == []
 
 
@@ -84,6 +103,9 @@ def test_fit_of_a_fold_sees_nothing_of_its_units_and_nothing_that_calibrates() -
     for number, (_, own_B) in enumerate(folds.parts):
         train, tune = network_parts(made, folds, number)
         assert not set(made.units[own_B]) & {*train.units, *tune.units}
-        assert (set(train.column("split")), set(tune.column("split"))) == ({"train"}, {"tune"})
+        assert (set(train.column("split")), set(tune.column("split"))) == (
+            {"train"},
+            {"tune"},
+        )
     train, tune = network_parts(made, folds, None)
     assert len(train) + len(tune) == int((made.column("split") != "cal").sum())

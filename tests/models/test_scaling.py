@@ -33,7 +33,9 @@ def test_statistics_are_those_of_rows_clipped_at_their_quantiles() -> None:
     clipped_BN = np.clip(train_BN, low_N, high_N)
     scaler = fit_scaler(train_BN)
     for found, expected in zip(
-        scaler, (low_N, high_N, clipped_BN.mean(axis=0), clipped_BN.std(axis=0)), strict=True
+        scaler,
+        (low_N, high_N, clipped_BN.mean(axis=0), clipped_BN.std(axis=0)),
+        strict=True,
     ):
         np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-6)
 
@@ -56,11 +58,15 @@ def test_values_beyond_training_are_clipped_to_its_quantiles() -> None:
 
 @pytest.mark.parametrize("kind", [np.float32, np.float64])
 @pytest.mark.parametrize("value", [0.0, 5.0, 0.1, -1234.567, 3e-7, 1e9])
-def test_input_that_never_varies_is_0_whatever_is_seen_later(value: float, kind: type) -> None:
+def test_input_that_never_varies_is_0_whatever_is_seen_later(
+    value: float, kind: type
+) -> None:
     scaler = fit_scaler(np.full((2999, 1), value, dtype=kind))
     assert scaler.std_N.tolist() == [1.0]
     np.testing.assert_allclose(
-        scaler.transform(np.array([[value], [value + 7], [-1e6], [np.nan]])), 0, atol=1e-6
+        scaler.transform(np.array([[value], [value + 7], [-1e6], [np.nan]])),
+        0,
+        atol=1e-6,
     )
 
 
@@ -73,7 +79,9 @@ def test_value_that_is_not_finite_becomes_the_training_mean_or_an_edge() -> None
 
 def test_training_values_that_are_not_finite_are_left_out_of_the_statistics() -> None:
     train_BN = normal()
-    holes_BN = np.concatenate([train_BN, np.full((500, 3), np.nan), np.full((5, 3), np.inf)])
+    holes_BN = np.concatenate(
+        [train_BN, np.full((500, 3), np.nan), np.full((5, 3), np.inf)]
+    )
     for found, expected in zip(fit_scaler(holes_BN), fit_scaler(train_BN), strict=True):
         np.testing.assert_allclose(found, expected, rtol=1e-6)
 
@@ -93,7 +101,9 @@ def test_input_that_was_never_known_is_0() -> None:
     seen_BN=arrays(np.float32, (6, 2), elements=VALUES),
 )
 @pytest.mark.filterwarnings("ignore::RuntimeWarning")
-def test_nothing_that_is_not_finite_ever_leaves(train_BN: np.ndarray, seen_BN: np.ndarray) -> None:
+def test_nothing_that_is_not_finite_ever_leaves(
+    train_BN: np.ndarray, seen_BN: np.ndarray
+) -> None:
     assert np.isfinite(fit_scaler(train_BN).transform(seen_BN)).all()
 
 
@@ -109,7 +119,9 @@ def test_transform_uses_training_statistics_only() -> None:
 def test_fit_does_not_depend_on_row_order() -> None:
     train_BN = normal(500)
     order = np.random.default_rng(1).permutation(500)
-    for found, expected in zip(fit_scaler(train_BN[order]), fit_scaler(train_BN), strict=True):
+    for found, expected in zip(
+        fit_scaler(train_BN[order]), fit_scaler(train_BN), strict=True
+    ):
         np.testing.assert_allclose(found, expected, rtol=1e-6, atol=1e-7)
 
 

@@ -30,7 +30,9 @@ class Holder(Config):
 
 
 def space(**given: Any) -> Space:
-    return Holder(space={key.replace("__", "."): value for key, value in given.items()}).space
+    return Holder(
+        space={key.replace("__", "."): value for key, value in given.items()}
+    ).space
 
 
 def drawn(given: dict[str, Any], number: int = 2000) -> list[Any]:
@@ -78,12 +80,19 @@ def test_choice_draws_every_option_whatever_it_is() -> None:
 
 def test_exponents_that_yaml_takes_for_texts_are_numbers() -> None:
     assert space(rate={"loguniform": ["1e-4", "3E-3"]})["rate"].values == (1e-4, 3e-3)
-    assert space(rate={"choice": ["1e-4", "e-4", "none"]})["rate"].values == (1e-4, "e-4", "none")
+    assert space(rate={"choice": ["1e-4", "e-4", "none"]})["rate"].values == (
+        1e-4,
+        "e-4",
+        "none",
+    )
 
 
 def test_dumped_space_reads_back_the_same() -> None:
     given = Holder(
-        space={"rate": {"loguniform": [1e-4, 1e-3]}, "hidden": {"choice": [[128, 64], [64, 32]]}}
+        space={
+            "rate": {"loguniform": [1e-4, 1e-3]},
+            "hidden": {"choice": [[128, 64], [64, 32]]},
+        }
     )
     dumped = given.model_dump(mode="json")
     assert dumped["space"]["rate"] == {"loguniform": [1e-4, 1e-3]}
@@ -97,7 +106,10 @@ def test_dumped_space_reads_back_the_same() -> None:
             {"logunifrm": [1e-4, 1e-3]},
             "unknown distribution 'logunifrm': did you mean 'loguniform'?",
         ),
-        ({"uniform": [0.6, 0.1]}, "the range is empty, low (0.6) must be below high (0.1)"),
+        (
+            {"uniform": [0.6, 0.1]},
+            "the range is empty, low (0.6) must be below high (0.1)",
+        ),
         ({"uniform": [0.1, 0.1]}, "the range is empty"),
         ({"int": [9, 5]}, "the range is empty"),
         ({"int": [1, 2.5]}, "expected [low, high], two whole numbers"),
@@ -110,7 +122,9 @@ def test_dumped_space_reads_back_the_same() -> None:
         (0.3, "expected one distribution"),
     ],
 )
-def test_distribution_says_what_is_wrong_with_it_and_where(given: Any, told: str) -> None:
+def test_distribution_says_what_is_wrong_with_it_and_where(
+    given: Any, told: str
+) -> None:
     with pytest.raises(ConfigError) as error:
         space(dropout=given)
     assert "space.dropout" in str(error.value)
@@ -134,7 +148,9 @@ def test_settings_replace_those_of_the_family_by_dotted_key() -> None:
 
 def test_range_of_a_change_that_no_copy_gets_is_refused() -> None:
     jitter = space(augment__jitter={"uniform": [0.0, 0.1]})
-    with pytest.raises(ConfigError, match=r"augment\.jitter changes nothing without copies"):
+    with pytest.raises(
+        ConfigError, match=r"augment\.jitter changes nothing without copies"
+    ):
         corners(HYBRID, jitter)
     assert corners(HYBRID, jitter | space(augment__copies={"choice": [0, 1]}))
     assert corners(config_of("hybrid", augment={"copies": 1}), jitter)
@@ -142,7 +158,8 @@ def test_range_of_a_change_that_no_copy_gets_is_refused() -> None:
 
 def test_corners_hold_one_edge_each_and_leave_the_rest() -> None:
     found = corners(
-        HYBRID, space(dropout={"uniform": [0.1, 0.6]}, hidden={"choice": [[8, 4], [4, 2]]})
+        HYBRID,
+        space(dropout={"uniform": [0.1, 0.6]}, hidden={"choice": [[8, 4], [4, 2]]}),
     )
     assert [(each.dropout, each.hidden) for each in found] == [
         (0.1, (128, 64)),
@@ -156,7 +173,11 @@ def test_corners_hold_one_edge_each_and_leave_the_rest() -> None:
     ("key", "given", "told"),
     [
         ("learning_rte", {"uniform": [0.1, 0.2]}, "did you mean 'learning_rate'?"),
-        ("dropout", {"uniform": [0.1, 1.2]}, "dropout: Input should be less than 1 (found '1.2')"),
+        (
+            "dropout",
+            {"uniform": [0.1, 1.2]},
+            "dropout: Input should be less than 1 (found '1.2')",
+        ),
         ("hidden", {"choice": [[128, 64], [64]]}, "hidden.1: Field required"),
         ("inputs", {"choice": [["embedding"], ["sound"]]}, "inputs.0"),
         (
@@ -177,7 +198,9 @@ def test_settings_that_the_family_cannot_take_are_one_sentence(
 
 
 def test_wrong_key_in_a_section_suggests_the_nearest() -> None:
-    with pytest.raises(ConfigError, match=r"tune.space.heating.stps: .*did you mean 'steps'\?"):
+    with pytest.raises(
+        ConfigError, match=r"tune.space.heating.stps: .*did you mean 'steps'\?"
+    ):
         corners(Nested(), space(heating__stps={"int": [1, 2]}))
 
 
@@ -186,7 +209,9 @@ def test_wrong_key_in_a_section_suggests_the_nearest() -> None:
 
 def test_same_seed_draws_the_same_points_and_another_others() -> None:
     given = space(dropout={"uniform": [0.1, 0.6]}, members={"choice": [1, 4]})
-    one, same, other = (draw_points(HYBRID, given, count=5, seed=seed) for seed in (1, 1, 2))
+    one, same, other = (
+        draw_points(HYBRID, given, count=5, seed=seed) for seed in (1, 1, 2)
+    )
     assert one == same
     assert one != other
 
@@ -205,9 +230,14 @@ def test_points_are_all_different_even_when_the_space_holds_no_more() -> None:
 
 
 def test_more_trials_than_settings_is_an_error() -> None:
-    with pytest.raises(ConfigError, match=r"holds 4 different settings, tune.trials asks for 5"):
+    with pytest.raises(
+        ConfigError, match=r"holds 4 different settings, tune.trials asks for 5"
+    ):
         draw_points(
-            HYBRID, space(members={"choice": [1, 2]}, epochs={"int": [3, 4]}), count=5, seed=0
+            HYBRID,
+            space(members={"choice": [1, 2]}, epochs={"int": [3, 4]}),
+            count=5,
+            seed=0,
         )
 
 
@@ -226,7 +256,10 @@ def test_encoded_settings_decode_to_what_they_were() -> None:
         epochs={"int": [1, 9]},
     )
     for point in draw_points(
-        HYBRID.replace(), {"hidden": given["hidden"], "epochs": given["epochs"]}, count=9, seed=0
+        HYBRID.replace(),
+        {"hidden": given["hidden"], "epochs": given["epochs"]},
+        count=9,
+        seed=0,
     ):
         assert all(not isinstance(value, list) for value in encoded(point).values())
         assert decoded(encoded(point), given) == point

@@ -31,11 +31,15 @@ def seed_encoder() -> Encoder:
 @cache
 def fitted(adapt: str = "lora") -> TtmLora:
     train, tune = (windows(96, points=2, seed=seed) for seed in (1, 2))
-    return TtmLora.fit(train, tune, TtmLoraConfig(adapt=adapt, **QUICK), Fitting(packaged_encoder))
+    return TtmLora.fit(
+        train, tune, TtmLoraConfig(adapt=adapt, **QUICK), Fitting(packaged_encoder)
+    )
 
 
 def network(encoder: Encoder, *, points: int = 1, **settings: Any) -> Adapted:
-    shape = Shape(points=points, horizons=3, positions=(points, 1), columns=(90, 2 * points))
+    shape = Shape(
+        points=points, horizons=3, positions=(points, 1), columns=(90, 2 * points)
+    )
     return Adapted(TtmLoraConfig(**settings), shape, encoder)
 
 
@@ -58,17 +62,25 @@ def test_adapters_of_the_seeds_model_have_exactly_its_number_of_parameters() -> 
     assert round(100 * adapters / total, 2) == 22.11
 
 
-def test_head_keeps_its_own_rate_when_the_adapters_rate_changes_between_epochs() -> None:
+def test_head_keeps_its_own_rate_when_the_adapters_rate_changes_between_epochs() -> (
+    None
+):
     """As a population based search does, which hands on the optimiser's state with other settings."""
     train, tune = (windows(96, points=2, seed=seed) for seed in (1, 2))
     states: list[FitState] = []
     model = TtmLora.start(train, TtmLoraConfig(**QUICK), packaged_encoder)
     TtmLora.fit(
-        train, tune, TtmLoraConfig(**QUICK), Fitting(packaged_encoder, report=states.append)
+        train,
+        tune,
+        TtmLoraConfig(**QUICK),
+        Fitting(packaged_encoder, report=states.append),
     )
     other = TtmLoraConfig(**{**QUICK, "epochs": 2, "learning_rate": 1e-3})
     TtmLora.fit(
-        train, tune, other, Fitting(packaged_encoder, state=states[0], report=states.append)
+        train,
+        tune,
+        other,
+        Fitting(packaged_encoder, state=states[0], report=states.append),
     )
     paces = [group["pace"] for group in states[-1].optimiser["param_groups"]]
     assert paces == [pace for _, pace in model.network.paces(other)]
@@ -99,13 +111,19 @@ def test_untrained_adapters_leave_the_encoders_embedding_as_it_is(encoder: Any) 
     with torch.inference_mode():
         standardised = torch.from_numpy(encoder().standardised(x_BCL).reshape(5, 2, 90))
         pooled_BCE = made.pooled(standardised).numpy()
-    np.testing.assert_allclose(pooled_BCE[..., : encoder().dim], encoder().embed(x_BCL), atol=1e-5)
+    np.testing.assert_allclose(
+        pooled_BCE[..., : encoder().dim], encoder().embed(x_BCL), atol=1e-5
+    )
 
 
 def test_a_fit_changes_neither_the_encoder_nor_the_base_under_the_adapters() -> None:
     before = state_hash(packaged_encoder().model.state_dict())
     model = fitted()
-    assert state_hash(packaged_encoder().model.state_dict()) == before == packaged_encoder().sha256
+    assert (
+        state_hash(packaged_encoder().model.state_dict())
+        == before
+        == packaged_encoder().sha256
+    )
     original = dict(packaged_encoder().model.named_parameters())
     base = frozen(model.network.base)
     assert base.keys() == original.keys()
@@ -126,17 +144,30 @@ def test_the_frozen_variant_trains_the_same_head_and_nothing_else() -> None:
     head = {name for name in tuned.network.kept() if name.startswith("head.")}
     assert set(still.network.kept()) == head
     assert still.parameters == sum(p.numel() for p in tuned.network.head.parameters())
-    for name in ("base.backbone.encoder.patcher.weight", "base.head.base_forecast_block.weight"):
-        original = dict(packaged_encoder().model.named_parameters())[name.removeprefix("base.")]
+    for name in (
+        "base.backbone.encoder.patcher.weight",
+        "base.head.base_forecast_block.weight",
+    ):
+        original = dict(packaged_encoder().model.named_parameters())[
+            name.removeprefix("base.")
+        ]
         assert torch.equal(dict(still.network.named_parameters())[name], original)
 
 
 def test_state_holds_adapters_head_and_scaler_only() -> None:
     model = fitted()
-    weights = {name: array for name, array in model.state().items() if name.startswith("network.")}
+    weights = {
+        name: array
+        for name, array in model.state().items()
+        if name.startswith("network.")
+    }
     assert sum(array.size for array in weights.values()) == model.parameters
     assert all("lora_" in name or name.startswith("network.head.") for name in weights)
-    assert {name.split(".")[0] for name in model.state()} == {"network", "scaler", "shape"}
+    assert {name.split(".")[0] for name in model.state()} == {
+        "network",
+        "scaler",
+        "shape",
+    }
 
 
 def test_state_restores_over_the_encoder_to_equal_scores() -> None:
@@ -152,7 +183,9 @@ def test_adapters_of_another_encoder_are_refused() -> None:
         TtmLora.restore(model.config, model.state(), seed_encoder)
 
 
-def test_level_and_spread_of_a_window_reach_the_head_though_the_encoder_does_not_see_them() -> None:
+def test_level_and_spread_of_a_window_reach_the_head_though_the_encoder_does_not_see_them() -> (
+    None
+):
     made = windows(200)
     model = TtmLora.start(made, TtmLoraConfig(), packaged_encoder)
     lifted = replace(made, x_BCL=np.asarray(made.x_BCL) * 2 + 5)
@@ -173,12 +206,16 @@ def test_windows_of_another_length_are_stretched_to_what_the_encoder_reads() -> 
             for series_L in np.asarray(short.x_BCL)[:, 0]
         ]
     )
-    series_BCL = (x_BCL - np.asarray(short.x_BCL).mean(axis=-1, keepdims=True)) / np.asarray(
-        short.x_BCL
-    ).std(axis=-1, keepdims=True)
+    series_BCL = (
+        x_BCL - np.asarray(short.x_BCL).mean(axis=-1, keepdims=True)
+    ) / np.asarray(short.x_BCL).std(axis=-1, keepdims=True)
     with torch.inference_mode():
-        level = torch.from_numpy(model.scalers[1].transform(TtmLora.inputs(short, model.config)[1]))
-        expected_HB = model.network(torch.from_numpy(series_BCL.astype(np.float32)), level).numpy()
+        level = torch.from_numpy(
+            model.scalers[1].transform(TtmLora.inputs(short, model.config)[1])
+        )
+        expected_HB = model.network(
+            torch.from_numpy(series_BCL.astype(np.float32)), level
+        ).numpy()
     np.testing.assert_allclose(model.score(short), expected_HB.T, atol=1e-4)
 
 
@@ -201,16 +238,25 @@ def test_a_planted_trend_is_learned() -> None:
             + np.linspace(0, 4, 90) * trend_B11
         )
         y_BH = np.repeat(trend_B11[:, 0] > 0.5, 3, axis=1)
-        return replace(made, x_BCL=x_BCL.astype(np.float32), y_BH=y_BH, known_BH=np.ones_like(y_BH))
+        return replace(
+            made, x_BCL=x_BCL.astype(np.float32), y_BH=y_BH, known_BH=np.ones_like(y_BH)
+        )
 
     train, tune, fresh = (labelled(seed) for seed in (1, 2, 3))
-    config = TtmLoraConfig(epochs=3, batch_size=32, learning_rate=1e-3, head_learning_rate=1e-2)
+    config = TtmLoraConfig(
+        epochs=3, batch_size=32, learning_rate=1e-3, head_learning_rate=1e-2
+    )
     y_BH, _ = fresh.labels
     score_BH = TtmLora.fit(train, tune, config, Fitting(packaged_encoder)).score(fresh)
     for h in range(3):
-        assert average_precision_score(y_BH[:, h], score_BH[:, h]) > y_BH[:, h].mean() + 0.4
+        assert (
+            average_precision_score(y_BH[:, h], score_BH[:, h])
+            > y_BH[:, h].mean() + 0.4
+        )
 
 
 def test_windows_of_another_number_of_points_are_refused_with_both_widths() -> None:
-    with pytest.raises(BundleError, match=r"windows have 6 inputs, the model expects 4"):
+    with pytest.raises(
+        BundleError, match=r"windows have 6 inputs, the model expects 4"
+    ):
         fitted().score(windows(3, points=3))

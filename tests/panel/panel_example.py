@@ -45,21 +45,30 @@ def reading(
 
 def series(values: Iterable[float], *, start: int = 0, **more: Any) -> list[Row]:
     """A reading per day from `start`; nan is a missing day."""
-    return [reading(start + k, v, **more) for k, v in enumerate(values) if not math.isnan(v)]
+    return [
+        reading(start + k, v, **more) for k, v in enumerate(values) if not math.isnan(v)
+    ]
 
 
 def readings(rows: Sequence[Row]) -> pa.Table:
     return pa.Table.from_pylist(list(rows), schema=CANONICAL)
 
 
-def panel_of(rows: Sequence[Row], *, points: Sequence[str] | None = None, **more: Any) -> Panel:
+def panel_of(
+    rows: Sequence[Row], *, points: Sequence[str] | None = None, **more: Any
+) -> Panel:
     names = points or sorted({row["point_id"] for row in rows})
     (panel,) = panels(readings(rows), {UNIT: names}, **more)
     return panel
 
 
 def event(
-    kind: str, start: int, end: int | None = None, *, point: str | None = None, unit: Unit = UNIT
+    kind: str,
+    start: int,
+    end: int | None = None,
+    *,
+    point: str | None = None,
+    unit: Unit = UNIT,
 ) -> Row:
     return {
         "facility_id": unit.facility_id,

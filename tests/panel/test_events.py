@@ -9,9 +9,23 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from hvac.panel.events import Events, events_by_unit, inside_episode, limit_events, no_events
+from hvac.panel.events import (
+    Events,
+    events_by_unit,
+    inside_episode,
+    limit_events,
+    no_events,
+)
 from hvac.panel.grid import Panel, Unit
-from tests.panel.panel_example import FIRST, UNIT, event, event_table, events_of, panel_of, series
+from tests.panel.panel_example import (
+    FIRST,
+    UNIT,
+    event,
+    event_table,
+    events_of,
+    panel_of,
+    series,
+)
 from tests.reference.labels_oracle import limit_episodes
 
 
@@ -26,7 +40,8 @@ def found(panel: Panel) -> list[tuple[int, int, int]]:
     events = limit_events(panel, panel.lower_TC, panel.upper_TC)
     days = zip(events.start_N, events.known_N, events.end_N, strict=True)
     return [
-        (int(start) - FIRST, int(known) - FIRST, int(end) - FIRST) for start, known, end in days
+        (int(start) - FIRST, int(known) - FIRST, int(end) - FIRST)
+        for start, known, end in days
     ]
 
 
@@ -54,7 +69,9 @@ def test_logged_event_is_known_from_its_start() -> None:
 
 def test_events_of_equal_equipment_ids_in_two_facilities_stay_apart() -> None:
     other = Unit("F2", UNIT.equipment_id)
-    units = events_by_unit(event_table([event("failure", 1), event("failure", 2, unit=other)]))
+    units = events_by_unit(
+        event_table([event("failure", 1), event("failure", 2, unit=other)])
+    )
     assert units[UNIT].start_N.tolist() == [FIRST + 1]
     assert units[other].start_N.tolist() == [FIRST + 2]
 
@@ -68,7 +85,9 @@ def test_of_kinds_keeps_only_these_kinds() -> None:
 
 def test_of_point_keeps_its_own_events_and_those_of_the_whole_equipment() -> None:
     events = events_of(
-        event("failure", 1, point="a"), event("failure", 2), event("failure", 3, point="b")
+        event("failure", 1, point="a"),
+        event("failure", 2),
+        event("failure", 3, point="b"),
     )
     assert (events.of_point("a").start_N - FIRST).tolist() == [1, 2]
 
@@ -122,7 +141,9 @@ def test_value_on_its_limit_is_inside() -> None:
 
 
 def test_one_sided_limit_is_enough_for_an_event() -> None:
-    assert found(panel_of(series([0, 2, 2, 2] + [0.0] * 8, limits=(None, 1.0)))) == [(1, 3, 3)]
+    assert found(panel_of(series([0, 2, 2, 2] + [0.0] * 8, limits=(None, 1.0)))) == [
+        (1, 3, 3)
+    ]
 
 
 def test_without_limits_there_are_no_limit_events() -> None:
@@ -142,7 +163,11 @@ def test_limit_event_is_not_known_before_its_readings_are() -> None:
 
 
 @settings(max_examples=150)
-@given(st.lists(st.sampled_from("x-- "), min_size=1, max_size=70).map("".join).filter(str.strip))
+@given(
+    st.lists(st.sampled_from("x-- "), min_size=1, max_size=70)
+    .map("".join)
+    .filter(str.strip)
+)
 @example("x----- x x- -----x x")
 def test_limit_events_equal_a_plain_day_loop(marks: str) -> None:
     observed = {day: mark == "x" for day, mark in enumerate(marks) if mark != " "}
@@ -151,15 +176,21 @@ def test_limit_events_equal_a_plain_day_loop(marks: str) -> None:
 
 @settings(max_examples=60)
 @given(
-    st.lists(st.sampled_from("x- "), min_size=1, max_size=50).map("".join).filter(str.strip),
+    st.lists(st.sampled_from("x- "), min_size=1, max_size=50)
+    .map("".join)
+    .filter(str.strip),
     st.integers(0, 60),
 )
-def test_what_is_known_by_a_day_does_not_depend_on_later_days(marks: str, day: int) -> None:
+def test_what_is_known_by_a_day_does_not_depend_on_later_days(
+    marks: str, day: int
+) -> None:
     past = marks[: day + 1]
     if not past.strip():
         return
     told = [(onset, known) for onset, known, _ in found(outside(marks)) if known <= day]
-    assert told == [(onset, known) for onset, known, _ in found(outside(past)) if known <= day]
+    assert told == [
+        (onset, known) for onset, known, _ in found(outside(past)) if known <= day
+    ]
 
 
 # Windows that are left out

@@ -55,10 +55,15 @@ def test_unit_departs_on_its_last_day_or_that_of_the_failure_it_ends_with(
 
 
 @pytest.mark.parametrize(("last", "departed"), [(92, True), (93, False), (100, False)])
-def test_unit_read_until_a_week_before_its_end_has_not_departed(last: int, departed: bool) -> None:
+def test_unit_read_until_a_week_before_its_end_has_not_departed(
+    last: int, departed: bool
+) -> None:
     days = {UNIT: (FIRST, FIRST + last), NEIGHBOUR: (FIRST, FIRST + 100)}
     found = follow_ups(days, {})[UNIT]
-    assert (found.departed, found.until) == (departed, FIRST + (last if departed else 100))
+    assert (found.departed, found.until) == (
+        departed,
+        FIRST + (last if departed else 100),
+    )
 
 
 @pytest.mark.parametrize(
@@ -97,7 +102,9 @@ def test_register_tells_the_administrative_end() -> None:
 
 
 def test_days_since_an_event_count_from_the_end_of_the_last_one_that_began() -> None:
-    targets = events_of(event("failure", 10, 40), event("failure", 20, 25), event("failure", 60))
+    targets = events_of(
+        event("failure", 10, 40), event("failure", 20, 25), event("failure", 60)
+    )
     days = np.arange(FIRST, FIRST + 200, dtype=np.int32)
     since = days_since_event(days, targets)
     assert since[[0, 9, 10, 30, 40, 41, 59, 60, 61, 150]].tolist() == [
@@ -125,7 +132,11 @@ HAZARD = st.sampled_from([0.0, 0.0, 0.01, 0.2])
     length=st.integers(0, 60),
 )  # fmt: skip
 def test_chance_of_being_followed_equals_the_oracle(
-    calendar: list[float], after: list[float], log: list[tuple[int, int]], end: int, length: int
+    calendar: list[float],
+    after: list[float],
+    log: list[tuple[int, int]],
+    end: int,
+    length: int,
 ) -> None:
     curves = Departures(
         first_day=FIRST, calendar_D=np.array(calendar), after_event_A=np.array(after)
@@ -141,23 +152,30 @@ def test_chance_of_being_followed_equals_the_oracle(
     expected = still_followed(
         by_date, after, episodes, date(end), date(end) + dt.timedelta(days=length)
     )
-    np.testing.assert_allclose(curves.still_followed(start, stop, since), [[expected]], rtol=1e-9)
+    np.testing.assert_allclose(
+        curves.still_followed(start, stop, since), [[expected]], rtol=1e-9
+    )
 
 
 def test_weights_are_exactly_one_where_nobody_departs() -> None:
     days = {Unit("f", str(k)): (FIRST, FIRST + 300) for k in range(5)}
-    found = follow_ups(days, {unit: events_of(event("failure", 40)) for unit in list(days)[:3]})
+    found = follow_ups(
+        days, {unit: events_of(event("failure", 40)) for unit in list(days)[:3]}
+    )
     day_B = np.arange(FIRST, FIRST + 200, dtype=np.int32)
     for each in found.values():
         assert (
-            each.weights(day_B, day_B[:, None].astype(np.int64) + np.array([30, 90])) == 1
+            each.weights(day_B, day_B[:, None].astype(np.int64) + np.array([30, 90]))
+            == 1
         ).all()
 
 
 def test_weight_makes_up_for_those_that_departed() -> None:
     """One of four units departs on day 100, another on day 110: the rest stand for 4 / 3 and 4 / 2."""
     last = dict(zip("abcd", (300, 300, 100, 110), strict=True))
-    found = follow_ups({Unit("f", name): (FIRST, FIRST + day) for name, day in last.items()}, {})
+    found = follow_ups(
+        {Unit("f", name): (FIRST, FIRST + day) for name, day in last.items()}, {}
+    )
     ends = np.full(4, FIRST + 90, np.int32)
     decided = np.array([[FIRST + day] for day in (100, 101, 110, 111)])
     weights = found[Unit("f", "a")].weights(ends, decided)
@@ -166,8 +184,12 @@ def test_weight_makes_up_for_those_that_departed() -> None:
 
 def test_departure_after_an_event_weighs_only_windows_that_follow_an_event() -> None:
     """Half of the units that fail on day 50 leave ten days later."""
-    days = {Unit("f", str(k)): (FIRST, FIRST + (60 if k < 2 else 300)) for k in range(8)}
-    found = follow_ups(days, {Unit("f", str(k)): events_of(event("failure", 50)) for k in range(4)})
+    days = {
+        Unit("f", str(k)): (FIRST, FIRST + (60 if k < 2 else 300)) for k in range(8)
+    }
+    found = follow_ups(
+        days, {Unit("f", str(k)): events_of(event("failure", 50)) for k in range(4)}
+    )
     ends, decided = np.array([FIRST + 58], np.int32), np.array([[FIRST + 88]])
     failed, well = (
         found[Unit("f", "3")].weights(ends, decided),
@@ -179,19 +201,27 @@ def test_departure_after_an_event_weighs_only_windows_that_follow_an_event() -> 
 def test_weight_has_a_cap_even_where_all_at_risk_departed() -> None:
     curves = Departures(first_day=FIRST, calendar_D=np.array([0.0, 1.0, 1.0]))
     followed = FollowUp(end=FIRST + 100, until=FIRST + 100, departures=curves)
-    weights = followed.weights(np.array([FIRST], np.int32), np.array([[FIRST + 1, FIRST + 30]]))
+    weights = followed.weights(
+        np.array([FIRST], np.int32), np.array([[FIRST + 1, FIRST + 30]])
+    )
     assert weights.tolist() == [[1.0, HIGHEST_WEIGHT]]
 
 
 def test_key_changes_only_with_what_the_weights_of_a_unit_rest_on() -> None:
-    def key(calendar: list[float], after: float = 0.0, *events: int) -> tuple[int, int, str]:
+    def key(
+        calendar: list[float], after: float = 0.0, *events: int
+    ) -> tuple[int, int, str]:
         after_A = np.full(AFTER_DAYS + 1, after)
         curves = Departures(
             first_day=FIRST - 1, calendar_D=np.array(calendar), after_event_A=after_A
         )
         targets = events_of(*(event("failure", day) for day in events))
         return FollowUp(
-            first=FIRST, end=FIRST + 3, until=FIRST + 2, targets=targets, departures=curves
+            first=FIRST,
+            end=FIRST + 3,
+            until=FIRST + 2,
+            targets=targets,
+            departures=curves,
         ).key
 
     base = key([0, 0.1, 0.2])

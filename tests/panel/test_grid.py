@@ -19,7 +19,9 @@ from tests.panel.panel_example import FIRST, UNIT, panel_of, reading, readings, 
     ("aggregate", "expected"),
     [("mean", 3.0), ("min", 1.0), ("max", 6.0), ("sum", 9.0), ("last", 2.0)],
 )
-def test_several_readings_of_a_day_become_one(aggregate: Aggregate, expected: float) -> None:
+def test_several_readings_of_a_day_become_one(
+    aggregate: Aggregate, expected: float
+) -> None:
     rows = [reading(0, 5), reading(1, 1), reading(1, 6), reading(1, 2)]
     panel = panel_of(rows, aggregate=aggregate)
     assert panel.value_TC[:, 0].tolist() == [5.0, expected]
@@ -57,13 +59,17 @@ def test_points_keep_the_order_they_are_asked_in() -> None:
 
 
 def test_readings_of_other_points_are_left_out() -> None:
-    panel = panel_of([reading(0, 1, point="a"), reading(1, 2, point="stranger")], points=["a"])
+    panel = panel_of(
+        [reading(0, 1, point="a"), reading(1, 2, point="stranger")], points=["a"]
+    )
     assert panel.value_TC[:, 0].tolist()[:1] == [1.0]
     assert panel.value_TC.shape[1] == 1
 
 
 def test_day_is_known_when_its_last_reading_is() -> None:
-    panel = panel_of([reading(0, 1, known=2), reading(0, 3, known=9), reading(1, 1, known=1)])
+    panel = panel_of(
+        [reading(0, 1, known=2), reading(0, 3, known=9), reading(1, 1, known=1)]
+    )
     assert panel.known_TC[:, 0].tolist() == [FIRST + 9, FIRST + 1]
 
 
@@ -91,7 +97,9 @@ def test_side_without_a_limit_stays_nan() -> None:
     assert panel.upper_TC[:, 0].tolist() == [5.0, 5.0]
 
 
-def test_panels_come_in_the_order_of_ids_and_never_mix_equal_ids_of_two_facilities() -> None:
+def test_panels_come_in_the_order_of_ids_and_never_mix_equal_ids_of_two_facilities() -> (
+    None
+):
     units = [Unit("F2", "A"), Unit("F1", "B"), Unit("F1", "A")]
     rows = [reading(k, 10 + k, unit=unit) for k, unit in enumerate(units)]
     found = list(panels(readings(rows), {unit: ["p"] for unit in units}))
@@ -102,7 +110,10 @@ def test_panels_come_in_the_order_of_ids_and_never_mix_equal_ids_of_two_faciliti
 def test_by_point_gives_one_panel_per_point_that_was_ever_observed() -> None:
     rows = [reading(0, 1, point="a"), reading(1, 2, point="c", limits=(0.0, 9.0))]
     found = panel_of(rows, points=["a", "b", "c"]).by_point()
-    assert [(panel.point_id, panel.points) for panel in found] == [("a", ("a",)), ("c", ("c",))]
+    assert [(panel.point_id, panel.points) for panel in found] == [
+        ("a", ("a",)),
+        ("c", ("c",)),
+    ]
     assert all(panel.unit == UNIT and panel.value_TC.shape[1] == 1 for panel in found)
     newest = found[1].first_day + np.flatnonzero(found[1].observed_TC[:, 0])
     assert newest.tolist() == [FIRST + 1]
@@ -132,7 +143,9 @@ def test_grid_is_the_mean_of_each_day_in_any_row_order(
                 if (FIRST + day, name) == (panel.first_day + t, point)
             ]
             assert panel.observed_TC[t, c] == bool(same)
-            np.testing.assert_allclose(panel.value_TC[t, c], np.mean(same) if same else np.nan)
+            np.testing.assert_allclose(
+                panel.value_TC[t, c], np.mean(same) if same else np.nan
+            )
 
 
 def test_input_table_is_not_changed() -> None:
@@ -155,12 +168,15 @@ def test_panel_of_one_unit_needs_no_ids_and_takes_coded_points() -> None:
     rows_alone = [table.slice(n, 1) for n in range(len(table))]
     pieces = pa.concat_tables(rows_alone)
     coded_apart = [
-        t.set_column(2, "point_id", t["point_id"].dictionary_encode()) for t in rows_alone
+        t.set_column(2, "point_id", t["point_id"].dictionary_encode())
+        for t in rows_alone
     ]
     for same in (table, bare, coded, pieces, pa.concat_tables(coded_apart)):
         found = unit_panel(same, UNIT, ["a", "b"])
         for field in fields(expected):
-            np.testing.assert_array_equal(getattr(found, field.name), getattr(expected, field.name))
+            np.testing.assert_array_equal(
+                getattr(found, field.name), getattr(expected, field.name)
+            )
 
 
 def test_there_is_no_panel_of_one_unit_without_a_reading_of_its_points() -> None:

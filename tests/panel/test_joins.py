@@ -20,7 +20,14 @@ from hvac.panel.registry import Registry
 from hvac.readings.accepted import newest_day
 from hvac.readings.files import open_table
 from hvac.readings.formats import read_raw
-from hvac.readings.gate import CLASSES, GateResult, SourceConfig, gate, read_all, source_files
+from hvac.readings.gate import (
+    CLASSES,
+    GateResult,
+    SourceConfig,
+    gate,
+    read_all,
+    source_files,
+)
 from hvac.readings.registers import OPEN_END
 from hvac.readings.sources import WideConfig
 from hvac.readings.table_paths import passed_over, table_files
@@ -31,7 +38,11 @@ KNOWN = ["AHU-01", "AHU-02", "007", "008"]
 
 
 def joined(
-    folder: Path, events: str = "", equipment: str = "", paths: Any = None, **source: Any
+    folder: Path,
+    events: str = "",
+    equipment: str = "",
+    paths: Any = None,
+    **source: Any,
 ) -> Registry:
     source |= paths or {}
     rows = [
@@ -63,12 +74,17 @@ def log(*equipment: str, kind: str = "failure") -> str:
     return "\n".join(
         [
             HEADER,
-            *(f"S1,{one},{kind},2023-02-0{n},2023-02-09" for n, one in enumerate(equipment, 1)),
+            *(
+                f"S1,{one},{kind},2023-02-0{n},2023-02-09"
+                for n, one in enumerate(equipment, 1)
+            ),
         ]
     )
 
 
-@pytest.mark.parametrize("written", ["ＡＨＵ－01", "ahu-01", " AHU-01 ", "AHU‐01", "ahu- 01"])
+@pytest.mark.parametrize(
+    "written", ["ＡＨＵ－01", "ahu-01", " AHU-01 ", "AHU‐01", "ahu- 01"]
+)
 def test_id_written_otherwise_is_joined_and_told(tmp_path: Path, written: str) -> None:
     found = joined(tmp_path, log(written, "AHU-02"))
     assert found.events["equipment_id"].to_pylist() == ["AHU-01", "AHU-02"]
@@ -81,7 +97,9 @@ def test_id_written_otherwise_is_joined_and_told(tmp_path: Path, written: str) -
 def test_id_that_two_units_share_but_for_case_is_not_guessed(tmp_path: Path) -> None:
     KNOWN.append("ahu-02")
     try:
-        with pytest.raises(InputError, match="0 of them of equipment that has readings"):
+        with pytest.raises(
+            InputError, match="0 of them of equipment that has readings"
+        ):
             joined(tmp_path, log("Ahu-02"))
     finally:
         KNOWN.pop()
@@ -138,7 +156,8 @@ def test_classes_in_several_spellings_are_one_and_units_without_one_are_counted(
 
 def test_register_rows_without_readings_are_counted(tmp_path: Path) -> None:
     found = joined(
-        tmp_path, equipment="facility_id,equipment_id,class\nS1,AHU-01,AHU\nS1,AHU-03,AHU\n"
+        tmp_path,
+        equipment="facility_id,equipment_id,class\nS1,AHU-01,AHU\nS1,AHU-03,AHU\n",
     )
     assert (
         "1 of 2 rows are of equipment that has readings; without readings: S1/AHU-03 (nearest: S1/AHU-0"
@@ -148,7 +167,8 @@ def test_register_rows_without_readings_are_counted(tmp_path: Path) -> None:
 
 def test_register_that_has_both_spellings_keeps_the_exact_one(tmp_path: Path) -> None:
     found = joined(
-        tmp_path, equipment="facility_id,equipment_id,class\nS1,ahu-01,wrong\nS1,AHU-01,AHU\n"
+        tmp_path,
+        equipment="facility_id,equipment_id,class\nS1,ahu-01,wrong\nS1,AHU-01,AHU\n",
     )
     assert found.classes[Unit("S1", "AHU-01")] == "AHU"
 
@@ -168,7 +188,8 @@ def test_event_without_end_lasts_its_day_where_the_log_keeps_no_ends_or_it_is_lo
     tmp_path: Path,
 ) -> None:
     no_ends = joined(
-        tmp_path, f"{HEADER}\nS1,AHU-01,failure,2023-02-01,\nS1,AHU-02,failure,2023-02-02,"
+        tmp_path,
+        f"{HEADER}\nS1,AHU-01,failure,2023-02-01,\nS1,AHU-02,failure,2023-02-02,",
     )
     assert no_ends.events["end"].to_pylist() == [None, None]
     text = (
@@ -190,7 +211,8 @@ def test_event_that_nobody_closed_is_open_or_not_whatever_comes_later(
     text += "\nS1,007,failure,2023-05-01,2023-05-03" if fails_again else ""
     found = joined(tmp_path, text)
     assert (
-        found.events_of(Unit("S1", "007")).end_N[0] == found.events_of(Unit("S1", "007")).start_N[0]
+        found.events_of(Unit("S1", "007")).end_N[0]
+        == found.events_of(Unit("S1", "007")).start_N[0]
     )
 
 
@@ -209,7 +231,8 @@ def test_log_and_register_may_be_folders_or_globs(tmp_path: Path) -> None:
             f"facility_id,equipment_id,class\nS1,{one},AHU\nS1,007,pump\n"
         )
     found = joined(
-        tmp_path, paths={"events": str(folder / "?.csv"), "equipment": str(folder / "*.reg.csv")}
+        tmp_path,
+        paths={"events": str(folder / "?.csv"), "equipment": str(folder / "*.reg.csv")},
     )
     assert found.events["equipment_id"].to_pylist() == ["AHU-01", "AHU-02"]
     assert found.classes[Unit("S1", "AHU-02")] == "AHU"
@@ -222,7 +245,9 @@ def test_table_that_is_not_there_is_named_with_its_setting(
     tmp_path: Path, name: str, setting: str
 ) -> None:
     (tmp_path / "empty").mkdir()
-    with pytest.raises(InputError, match=rf"{name}: no file found: .*correct source\.{setting}"):
+    with pytest.raises(
+        InputError, match=rf"{name}: no file found: .*correct source\.{setting}"
+    ):
         joined(tmp_path, paths={setting: str(tmp_path / name)})
     with pytest.raises(InputError, match=rf"correct source\.{setting}"):
         table_files(str(tmp_path / name), f"source.{setting}")
@@ -234,11 +259,14 @@ def test_table_that_is_not_there_is_named_with_its_setting(
 def reading_file(path: Path, *rows: str) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(
-        "\n".join(["facility_id,equipment_id,point_id,date,value", *rows]), encoding="utf-8"
+        "\n".join(["facility_id,equipment_id,point_id,date,value", *rows]),
+        encoding="utf-8",
     )
 
 
-def test_files_that_are_no_tables_are_named_and_compressed_ones_are_read(tmp_path: Path) -> None:
+def test_files_that_are_no_tables_are_named_and_compressed_ones_are_read(
+    tmp_path: Path,
+) -> None:
     reading_file(tmp_path / "a.csv", "F,e,p,2024-01-01,1")
     (tmp_path / "b.csv.bz2").write_bytes(
         bz2.compress((tmp_path / "a.csv").read_bytes().replace(b"-01,1", b"-02,2"))
@@ -248,7 +276,9 @@ def test_files_that_are_no_tables_are_named_and_compressed_ones_are_read(tmp_pat
     source = SourceConfig(readings=str(tmp_path))
     assert [Path(one).name for one in source_files(source)] == ["a.csv", "b.csv.bz2"]
     assert [
-        value for result in read_all(source) for value in result.readings["value"].to_pylist()
+        value
+        for result in read_all(source)
+        for value in result.readings["value"].to_pylist()
     ] == [1.0, 2.0]
     assert [Path(one).name for one in passed_over(source.readings)] == [
         "c.txt",
@@ -257,7 +287,9 @@ def test_files_that_are_no_tables_are_named_and_compressed_ones_are_read(tmp_pat
     ]
 
 
-def test_rows_in_the_folder_of_no_partition_are_rejected_and_others_read(tmp_path: Path) -> None:
+def test_rows_in_the_folder_of_no_partition_are_rejected_and_others_read(
+    tmp_path: Path,
+) -> None:
     for value in ("F1", "__HIVE_DEFAULT_PARTITION__"):
         path = tmp_path / f"facility_id={value}" / "year=2024" / "month=3" / "a.csv"
         path.parent.mkdir(parents=True)
@@ -308,9 +340,9 @@ def test_ids_of_any_type_are_rendered_as_a_person_wrote_them_or_rejected(
         "equipment_id": pa.concat_arrays([ids, ids[:1]]),
         "point_id": ["p"] * 3,
     }
-    table = pa.table(columns | {"date": [dt.date(2024, 1, 1)] * 3, "value": [1.0, 2.0, 3.0]}).slice(
-        0, 2
-    )
+    table = pa.table(
+        columns | {"date": [dt.date(2024, 1, 1)] * 3, "value": [1.0, 2.0, 3.0]}
+    ).slice(0, 2)
     pq.write_table(table, tmp_path / "a.parquet")
     found = []
     try:
@@ -322,51 +354,75 @@ def test_ids_of_any_type_are_rendered_as_a_person_wrote_them_or_rejected(
 
 
 def test_value_beyond_1e15_is_rejected_as_by_the_api(tmp_path: Path) -> None:
-    reading_file(tmp_path / "a.csv", "F,e,p,2024-01-01,1e15", "F,e,p,2024-01-02,-1.1e15")
+    reading_file(
+        tmp_path / "a.csv", "F,e,p,2024-01-01,1e15", "F,e,p,2024-01-02,-1.1e15"
+    )
     (found,) = read_all(SourceConfig(readings=str(tmp_path / "a.csv")))
-    assert (found.readings["value"].to_pylist(), found.counts["value_too_large"]) == ([1e15], 1)
+    assert (found.readings["value"].to_pylist(), found.counts["value_too_large"]) == (
+        [1e15],
+        1,
+    )
 
 
-def test_class_that_can_be_no_name_is_listed_and_the_unit_has_none(tmp_path: Path) -> None:
+def test_class_that_can_be_no_name_is_listed_and_the_unit_has_none(
+    tmp_path: Path,
+) -> None:
     long = "x" * 129
     text = f"facility_id,equipment_id,class\nS1,AHU-01,{long}\nS1,AHU-02,AHU/外調機\nS1,007,nan\n"
     found = joined(tmp_path, equipment=text)
     assert found.classes[Unit("S1", "AHU-02")] == "AHU/外調機"
-    assert [found.classes[Unit("S1", each)] for each in ("AHU-01", "007")] == ["all", "all"]
+    assert [found.classes[Unit("S1", each)] for each in ("AHU-01", "007")] == [
+        "all",
+        "all",
+    ]
     assert found.rejects["reason"].to_pylist() == ["class_too_long"]
 
 
 # What a tester with fresh eyes found
 
 
-def test_event_that_is_told_twice_counts_once_and_the_closed_one_holds(tmp_path: Path) -> None:
+def test_event_that_is_told_twice_counts_once_and_the_closed_one_holds(
+    tmp_path: Path,
+) -> None:
     text = (
         log("AHU-01", "AHU-02")
         + "\nS1,ahu-01,FAILURE,2023-02-01,\nS1,AHU-02,failure,2023-02-02,2023-02-09"
     )
     found = joined(tmp_path, text)
     assert found.events["end"].to_pylist() == [dt.date(2023, 2, 9)] * 2
-    assert any("2 rows tell of an event that another row tells too" in one for one in found.notes)
+    assert any(
+        "2 rows tell of an event that another row tells too" in one
+        for one in found.notes
+    )
 
 
 @pytest.mark.parametrize("end", ["2023-02-20", "2023-02-31", "soon"])
 def test_end_that_cannot_be_opens_no_event(tmp_path: Path, end: str) -> None:
-    found = joined(tmp_path, log("AHU-01", "AHU-02") + f"\nS1,007,failure,2023-03-01,{end}")
+    found = joined(
+        tmp_path, log("AHU-01", "AHU-02") + f"\nS1,007,failure,2023-03-01,{end}"
+    )
     assert found.events_of(Unit("S1", "007")).end_N.tolist() == [
         (dt.date(2023, 3, 1) - dt.date(1970, 1, 1)).days
     ]
-    assert found.rejects["reason"].to_pylist() in (["end_before_start"], ["unreadable_end"])
+    assert found.rejects["reason"].to_pylist() in (
+        ["end_before_start"],
+        ["unreadable_end"],
+    )
 
 
 def test_end_after_tomorrow_is_open_and_told(tmp_path: Path) -> None:
-    found = joined(tmp_path, log("AHU-01") + "\nS1,AHU-02,failure,2023-03-01,2042-02-03")
+    found = joined(
+        tmp_path, log("AHU-01") + "\nS1,AHU-02,failure,2023-03-01,2042-02-03"
+    )
     assert found.events["end"].to_pylist()[1] == OPEN_END
     assert "1 events have no end yet" in found.notes[0]
 
 
 def test_named_column_that_is_not_there_is_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="expected a column '終了'"):
-        joined(tmp_path, log("AHU-01").replace(",end", ",終了日"), columns={"end": "終了"})
+        joined(
+            tmp_path, log("AHU-01").replace(",end", ",終了日"), columns={"end": "終了"}
+        )
 
 
 def test_ids_of_readings_in_several_spellings_are_told(tmp_path: Path) -> None:
@@ -381,7 +437,9 @@ def test_ids_of_readings_in_several_spellings_are_told(tmp_path: Path) -> None:
     )
 
 
-def test_zone_of_a_facility_that_is_not_there_is_told_with_the_nearest(tmp_path: Path) -> None:
+def test_zone_of_a_facility_that_is_not_there_is_told_with_the_nearest(
+    tmp_path: Path,
+) -> None:
     (sentence,) = joined(tmp_path, facility_time_zones={"s1": "Europe/Paris"}).notes
     assert (
         "source.facility_time_zones names s1, and no reading is of that facility (nearest: S1)"
@@ -391,9 +449,12 @@ def test_zone_of_a_facility_that_is_not_there_is_told_with_the_nearest(tmp_path:
 
 def test_log_of_which_much_cannot_be_read_is_told(tmp_path: Path) -> None:
     found = joined(
-        tmp_path, log("AHU-01") + "\nS1,AHU-02,failure,2023-13-01,\nS1,007,failure,2023-14-01,"
+        tmp_path,
+        log("AHU-01") + "\nS1,AHU-02,failure,2023-13-01,\nS1,007,failure,2023-14-01,",
     )
-    assert any("2 of 3 rows could not be read: see rejects.csv" in one for one in found.notes)
+    assert any(
+        "2 of 3 rows could not be read: see rejects.csv" in one for one in found.notes
+    )
 
 
 def test_ids_that_differ_by_more_than_a_blank_are_not_joined(tmp_path: Path) -> None:
@@ -406,19 +467,33 @@ def test_ids_that_differ_by_more_than_a_blank_are_not_joined(tmp_path: Path) -> 
 
 
 def test_registers_of_several_types_and_odd_classes_are_read(tmp_path: Path) -> None:
-    for name, floor, found in (("a", pa.array([1]), b"AHU"), ("b", pa.array(["2F"]), b"NA")):
-        ids = {"facility_id": ["S1"], "equipment_id": ["AHU-01" if name == "a" else "AHU-02"]}
+    for name, floor, found in (
+        ("a", pa.array([1]), b"AHU"),
+        ("b", pa.array(["2F"]), b"NA"),
+    ):
+        ids = {
+            "facility_id": ["S1"],
+            "equipment_id": ["AHU-01" if name == "a" else "AHU-02"],
+        }
         pq.write_table(
-            pa.table({**ids, "class": [found], "floor": floor}), tmp_path / f"{name}.reg.parquet"
+            pa.table({**ids, "class": [found], "floor": floor}),
+            tmp_path / f"{name}.reg.parquet",
         )
     found = joined(tmp_path, paths={"equipment": str(tmp_path / "*.reg.parquet")})
     assert found.classes[Unit("S1", "AHU-01")] == "AHU"
     assert found.classes[Unit("S1", "AHU-02")] == "all"
 
 
-def test_wide_table_with_a_column_of_another_kind_rejects_its_values_only(tmp_path: Path) -> None:
+def test_wide_table_with_a_column_of_another_kind_rejects_its_values_only(
+    tmp_path: Path,
+) -> None:
     stamps = pa.array([dt.datetime(2024, 1, 1)], pa.timestamp("us"))
-    table = {"date": ["2024-01-01"], "t": [21.5], "seen": stamps, "__index_level_0__": [0]}
+    table = {
+        "date": ["2024-01-01"],
+        "t": [21.5],
+        "seen": stamps,
+        "__index_level_0__": [0],
+    }
     pq.write_table(pa.table(table), tmp_path / "wide.parquet")
     wide = WideConfig(facility_id="F", equipment_id="e")
     (found,) = read_all(
@@ -439,14 +514,18 @@ def test_two_columns_of_a_wide_table_cannot_be_one_point() -> None:
     ids=["delimiter", "puny", "none"],
 )
 def test_setting_that_no_table_can_have_is_refused(settings: dict[str, str]) -> None:
-    with pytest.raises(ConfigError, match=r"expected (one ASCII sign|a name such as utf-8)"):
+    with pytest.raises(
+        ConfigError, match=r"expected (one ASCII sign|a name such as utf-8)"
+    ):
         SourceConfig(readings="a.csv", **settings)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-32"])
 def test_plain_file_is_read_beside_utf_16(tmp_path: Path, encoding: str) -> None:
     reading_file(tmp_path / "a.csv", "F,e,p,2024-01-01,1")
-    (found,) = read_all(SourceConfig(readings=str(tmp_path / "a.csv"), encoding=encoding))
+    (found,) = read_all(
+        SourceConfig(readings=str(tmp_path / "a.csv"), encoding=encoding)
+    )
     assert len(found.readings) == 1
 
 
@@ -456,9 +535,16 @@ def test_stamps_in_a_zone_that_nobody_knows_need_the_time_zone(tmp_path: Path) -
         .cast(pa.timestamp("us"))
         .view(pa.timestamp("us", tz="JST"))
     )
-    ids = {"facility_id": ["F"], "equipment_id": ["e"], "point_id": ["p"], "value": [1.0]}
+    ids = {
+        "facility_id": ["F"],
+        "equipment_id": ["e"],
+        "point_id": ["p"],
+        "value": [1.0],
+    }
     pq.write_table(pa.table({**ids, "date": stamps}), tmp_path / "a.parquet")
     with pytest.raises(InputError, match=r"set source\.time_zone"):
         list(read_all(SourceConfig(readings=str(tmp_path / "a.parquet"))))
-    (found,) = read_all(SourceConfig(readings=str(tmp_path / "a.parquet"), time_zone="Asia/Tokyo"))
+    (found,) = read_all(
+        SourceConfig(readings=str(tmp_path / "a.parquet"), time_zone="Asia/Tokyo")
+    )
     assert found.readings["date"].to_pylist() == [dt.date(2024, 1, 2)]

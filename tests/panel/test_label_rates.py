@@ -44,20 +44,28 @@ class Labelled(NamedTuple):
     masked_BH: NDArray[np.bool_]
 
 
-def spans(leaving: str, rng: np.random.Generator) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+def spans(
+    leaving: str, rng: np.random.Generator
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """First and last day of every unit, of those who leave for no reason that has to do with failing."""
     first, last = np.zeros(UNITS, np.int64), np.full(UNITS, DAYS - 1)
     gone = rng.random(UNITS) < 0.5
     if leaving == "staggered":
         first = rng.integers(0, DAYS // 2, UNITS)
-        last = np.where(gone, np.minimum(first + rng.integers(60, DAYS, UNITS), DAYS - 1), last)
+        last = np.where(
+            gone, np.minimum(first + rng.integers(60, DAYS, UNITS), DAYS - 1), last
+        )
     if leaving == "half in a month":
         last = np.where(gone, rng.integers(400, 430, UNITS), last)
     return first, last
 
 
 def life(
-    fails: NDArray[np.bool_], first: int, last: int, leaving: str, rng: np.random.Generator
+    fails: NDArray[np.bool_],
+    first: int,
+    last: int,
+    leaving: str,
+    rng: np.random.Generator,
 ) -> tuple[int, NDArray[np.int32]]:
     """Last day of a unit and its failures until then."""
     onset_N = np.flatnonzero(fails).astype(np.int32)
@@ -71,7 +79,11 @@ def life(
 
 def failures(onset_N: NDArray[np.int32]) -> Events:
     return Events(
-        np.full(len(onset_N), "failure"), onset_N, onset_N, onset_N, np.full(len(onset_N), "")
+        np.full(len(onset_N), "failure"),
+        onset_N,
+        onset_N,
+        onset_N,
+        np.full(len(onset_N), ""),
     )
 
 
@@ -95,7 +107,14 @@ def fleet(leaving: str) -> Labelled:
         since_B = days_since_event(day_B, targets[unit])
         masked_BH = day_B[:, None] + np.array(HORIZONS) <= days[unit][1]
         parts.append(
-            (np.full(len(day_B), u), day_B, since_B, day_B - days[unit][0], *labels, masked_BH)
+            (
+                np.full(len(day_B), u),
+                day_B,
+                since_B,
+                day_B - days[unit][0],
+                *labels,
+                masked_BH,
+            )
         )
     return Labelled(*(np.concatenate(column) for column in zip(*parts, strict=True)))
 
@@ -109,15 +128,23 @@ def rate_and_error(made: Labelled, weight_BH: Floats) -> tuple[Floats, Floats]:
             for column in (weight_BH[:, h] * made.y_BH[:, h], weight_BH[:, h])
         )
         rate_H[h] = positive_U.sum() / all_U.sum()
-        error_H[h] = np.sqrt(((positive_U - rate_H[h] * all_U) ** 2).sum()) / all_U.sum()
+        error_H[h] = (
+            np.sqrt(((positive_U - rate_H[h] * all_U) ** 2).sum()) / all_U.sum()
+        )
     return rate_H, error_H
 
 
-def auc_range(made: Labelled, column: NDArray[Any], weight_B: Floats) -> tuple[float, float]:
+def auc_range(
+    made: Labelled, column: NDArray[Any], weight_B: Floats
+) -> tuple[float, float]:
     """Lowest and highest ROC-AUC of 90-day labels over 200 draws of units: about its 99 % interval."""
     keep = np.flatnonzero(weight_B)
     keep = np.sort(np.random.default_rng(0).permutation(keep)[:AUC_WINDOWS])
-    score_B, y_B, unit_B = column[keep].astype(float), made.y_BH[keep, 2], made.unit_B[keep]
+    score_B, y_B, unit_B = (
+        column[keep].astype(float),
+        made.y_BH[keep, 2],
+        made.unit_B[keep],
+    )
     drawn_RU = np.random.default_rng(1).multinomial(
         UNITS, np.full(UNITS, 1 / UNITS), size=REPLICATES
     )
@@ -136,7 +163,13 @@ def part(made: Labelled, name: str) -> NDArray[np.bool_]:
     }[name]
 
 
-PARTS = ("all", "soon after an event", "within 90 days of an event", "near the end", "early")
+PARTS = (
+    "all",
+    "soon after an event",
+    "within 90 days of an event",
+    "near the end",
+    "early",
+)
 
 
 @pytest.mark.parametrize("leaving", LEAVING)
@@ -149,12 +182,20 @@ def test_weighted_rate_of_labels_is_the_true_one(leaving: str, name: str) -> Non
         return
     rate_H, error_H = rate_and_error(made, weight_BH)
     assert (error_H < 0.03).all()
-    assert (np.abs(rate_H - TRUE_RATE_H) < CHANCE * error_H).all(), (rate_H, TRUE_RATE_H, error_H)
+    assert (np.abs(rate_H - TRUE_RATE_H) < CHANCE * error_H).all(), (
+        rate_H,
+        TRUE_RATE_H,
+        error_H,
+    )
 
 
 @pytest.mark.parametrize("leaving", ["within a week", "8 to 19 days", "10 to 59 days"])
-def test_rate_is_wrong_where_labels_are_masked_by_the_last_reading(leaving: str) -> None:
-    rate_H, error_H = rate_and_error(fleet(leaving), fleet(leaving).masked_BH.astype(float))
+def test_rate_is_wrong_where_labels_are_masked_by_the_last_reading(
+    leaving: str,
+) -> None:
+    rate_H, error_H = rate_and_error(
+        fleet(leaving), fleet(leaving).masked_BH.astype(float)
+    )
     assert (rate_H < TRUE_RATE_H - CHANCE * error_H).all()
 
 

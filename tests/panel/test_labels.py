@@ -115,7 +115,9 @@ def test_end_of_a_record_tells_nothing_of_the_label() -> None:
         onset_N = np.flatnonzero(rng.random(length) < 1 / 400)
         targets = events_of(*(event("failure", int(day)) for day in onset_N))
         follow_up = follow_ups(days, {UNIT: targets})[UNIT]
-        y, known, _ = onset_labels(day_B, targets.start_N, horizons=HORIZONS, follow_up=follow_up)
+        y, known, _ = onset_labels(
+            day_B, targets.start_N, horizons=HORIZONS, follow_up=follow_up
+        )
         tail.append((y[-150:], known[-150:]))
         rest.append((y[:-150], known[:-150]))
     share = [np.sum([y & known for y, known in part], axis=(0, 1)) / np.sum([known for _, known in part], axis=(0, 1))
@@ -164,7 +166,9 @@ def test_no_negative_is_known_when_the_horizon_is_longer_than_the_record() -> No
 
 def test_labels_of_longer_horizons_never_lose_a_positive() -> None:
     day_B, follow_up = np.arange(300, dtype=np.int32), FollowUp(end=400, until=400)
-    y, _, _ = onset_labels(day_B, np.array([100, 250]), horizons=HORIZONS, follow_up=follow_up)
+    y, _, _ = onset_labels(
+        day_B, np.array([100, 250]), horizons=HORIZONS, follow_up=follow_up
+    )
     assert (np.diff(y.astype(int), axis=1) >= 0).all()
 
 
@@ -179,7 +183,8 @@ def test_predicted_kinds_follow_the_source() -> None:
 
 KINDS = st.sampled_from(["failure", "trip", "maintenance"])
 LOG = st.lists(
-    st.tuples(KINDS, st.integers(0, 330), st.one_of(st.none(), st.integers(0, 25))), max_size=8
+    st.tuples(KINDS, st.integers(0, 330), st.one_of(st.none(), st.integers(0, 25))),
+    max_size=8,
 )
 
 
@@ -210,7 +215,10 @@ def test_labels_and_left_out_windows_equal_the_oracle(
     )
     out_B = inside_episode(end_day_B, targets)
 
-    readings_df, events_df = pd.DataFrame([*record, *others]), event_table(rows).to_pandas()
+    readings_df, events_df = (
+        pd.DataFrame([*record, *others]),
+        event_table(rows).to_pandas(),
+    )
     for b, end in enumerate(ends):
         assert out_B[b] == excluded(events_df, kinds, *UNIT, date(end))
         for h, horizon in enumerate(HORIZONS):

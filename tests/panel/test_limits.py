@@ -39,7 +39,9 @@ def test_fitted_limits_are_scaled_back_by_the_baseline_of_the_series() -> None:
 
 
 def test_point_without_limits_is_fitted_beside_one_that_has_them() -> None:
-    rows = series(noise(200), point="a", limits=(10.0, 30.0)) + series(noise(200), point="b")
+    rows = series(noise(200), point="a", limits=(10.0, 30.0)) + series(
+        noise(200), point="b"
+    )
     lower_TC, _ = limits_of(panel_of(rows), FITTED, "none")
     assert lower_TC[150].tolist() == [10.0, -1.0]
 
@@ -52,8 +54,12 @@ def test_without_any_limits_there_are_none() -> None:
 
 def test_limits_of_a_day_do_not_depend_on_limits_recorded_later() -> None:
     plain = panel_of(series(noise(200)))
-    later = panel_of(series(noise(150)) + series(noise(200)[150:], start=150, limits=(0.0, 50.0)))
-    for one, other in zip(*(limits_of(p, FITTED, "none") for p in (plain, later)), strict=True):
+    later = panel_of(
+        series(noise(150)) + series(noise(200)[150:], start=150, limits=(0.0, 50.0))
+    )
+    for one, other in zip(
+        *(limits_of(p, FITTED, "none") for p in (plain, later)), strict=True
+    ):
         np.testing.assert_array_equal(one[:150], other[:150])
 
 
@@ -61,7 +67,9 @@ def test_samples_come_from_the_training_period_only() -> None:
     values = noise(400)
     changed = np.r_[values[:201], np.full(199, 1e9)]
     one, other = (
-        sample_values(panel_of(series(each)), normalise="baseline", training_end=FIRST + 200)["p"]
+        sample_values(
+            panel_of(series(each)), normalise="baseline", training_end=FIRST + 200
+        )["p"]
         for each in (values, changed)
     )
     assert one.tobytes() == other.tobytes()
@@ -71,7 +79,9 @@ def test_samples_come_from_the_training_period_only() -> None:
 def test_reading_known_after_training_is_no_sample() -> None:
     rows = series(noise(300))
     rows[150] |= {"value": 1e9, "known_at": date(250)}
-    found = sample_values(panel_of(rows), normalise="none", training_end=FIRST + 200)["p"]
+    found = sample_values(panel_of(rows), normalise="none", training_end=FIRST + 200)[
+        "p"
+    ]
     assert found.max() < 1e9
 
 
@@ -90,9 +100,9 @@ def test_samples_of_a_unit_that_is_still_learning_do_not_look_past_training() ->
     values = noise(200)
     changed = np.r_[values[:51], 1000 + 100 * noise(149, 1)]
     one, other = (
-        sample_values(panel_of(series(each)), normalise="baseline", training_end=FIRST + 50).get(
-            "p", np.empty(0)
-        )
+        sample_values(
+            panel_of(series(each)), normalise="baseline", training_end=FIRST + 50
+        ).get("p", np.empty(0))
         for each in (values, changed)
     )
     assert one.tobytes() == other.tobytes()
@@ -100,6 +110,10 @@ def test_samples_of_a_unit_that_is_still_learning_do_not_look_past_training() ->
 
 def test_fitted_limits_are_linear_quantiles_of_the_pooled_samples() -> None:
     first, second = noise(300, 1), noise(100, 2)
-    found = fit_limits([{"p": first, "q": np.arange(101.0)}, {"p": second}], (0.05, 0.9))
-    assert found["p"] == pytest.approx(tuple(np.quantile(np.r_[first, second], [0.05, 0.9])))
+    found = fit_limits(
+        [{"p": first, "q": np.arange(101.0)}, {"p": second}], (0.05, 0.9)
+    )
+    assert found["p"] == pytest.approx(
+        tuple(np.quantile(np.r_[first, second], [0.05, 0.9]))
+    )
     assert found["q"] == pytest.approx((5.0, 90.0))

@@ -29,7 +29,9 @@ def source(folder: Path, text: str = TABLE) -> SourceConfig:
     return SourceConfig(readings="r.csv", names=str(file))
 
 
-def test_names_are_by_facility_first_and_fall_back_to_the_other_language(tmp_path: Path) -> None:
+def test_names_are_by_facility_first_and_fall_back_to_the_other_language(
+    tmp_path: Path,
+) -> None:
     names = names_of(read_names(source(tmp_path)))
     assert names.shown("equipment", "A1", "ja", "F1") == "南棟の空調機"
     assert names.shown("equipment", "A1", "en", "F1") == "南棟の空調機"
@@ -58,7 +60,9 @@ def test_names_are_saved_with_the_panel(tmp_path: Path) -> None:
         ("of,id,en\npoint,,supply\n", "row 1 has no id"),
     ],
 )
-def test_a_wrong_table_is_refused_in_a_sentence(tmp_path: Path, text: str, message: str) -> None:
+def test_a_wrong_table_is_refused_in_a_sentence(
+    tmp_path: Path, text: str, message: str
+) -> None:
     with pytest.raises(InputError, match=message):
         read_names(source(tmp_path, text))
 
@@ -69,9 +73,13 @@ def test_reasons_speak_of_points_by_name_and_unit(tmp_path: Path) -> None:
     assert reason_sentence(worn, "ja", names) == (
         "給気温度 が普段より高い（最近 23 °C、普段 17.2 °C）、同種設備より 4.8 °C 高い"
     )
-    assert reason_sentence(worn, "en", names).startswith("supply air temperature is higher")
+    assert reason_sentence(worn, "en", names).startswith(
+        "supply air temperature is higher"
+    )
 
 
 def test_every_class_and_point_of_the_simulated_fleet_has_names() -> None:
     assert set(CLASSES) == set(KINDS)
-    assert set(POINTS) == {point.name for kind in KINDS.values() for point in kind.points}
+    assert set(POINTS) == {
+        point.name for kind in KINDS.values() for point in kind.points
+    }

@@ -11,9 +11,14 @@ from tests.panel.panel_example import panel_of, series
 
 
 def found(**points: np.ndarray) -> list[tuple[str, str]]:
-    rows = [row for name, values in points.items() for row in series(values, point=name)]
+    rows = [
+        row for name, values in points.items() for row in series(values, point=name)
+    ]
     panel = panel_of(rows)
-    return [tuple(each) for each in doubts(panel, panel.last_day, fit_scale(panel, "baseline"))]
+    return [
+        tuple(each)
+        for each in doubts(panel, panel.last_day, fit_scale(panel, "baseline"))
+    ]
 
 
 def temperature(days: int = 400, seed: int = 0) -> np.ndarray:
@@ -97,7 +102,10 @@ def test_what_becomes_known_later_gives_no_doubt() -> None:
     panel = panel_of([*rows, *series(temperature(seed=1), point="b")])
     assert doubts(panel, panel.last_day, fit_scale(panel, "baseline")) == []
     assert (
-        doubts(panel_of(rows), panel.first_day + 389, fit_scale(panel_of(rows), "baseline")) == []
+        doubts(
+            panel_of(rows), panel.first_day + 389, fit_scale(panel_of(rows), "baseline")
+        )
+        == []
     )
 
 

@@ -27,7 +27,9 @@ POINTS = {"E1": "abc", "E2": "ab", "E3": "ab", "P1": "q"}
 
 
 def series_of(points: dict[str, str], *, limited: int = 0) -> pa.Table:
-    names = [(equipment, point) for equipment, found in points.items() for point in found]
+    names = [
+        (equipment, point) for equipment, found in points.items() for point in found
+    ]
     rows = [
         {
             "facility_id": "F",
@@ -57,11 +59,16 @@ def build(
             path = folder / f"{name}.csv"
             path.write_text(text, encoding="utf-8")
             paths[name] = str(path)
-    classes = [{"facility_id": "F", "equipment_id": e, "class": c} for e, c in (told or {}).items()]
+    classes = [
+        {"facility_id": "F", "equipment_id": e, "class": c}
+        for e, c in (told or {}).items()
+    ]
     return build_registry(
         series_of(points, limited=int(more.pop("limited", 0))),
         pa.Table.from_pylist(classes, schema=CLASSES),
-        SourceConfig(readings="readings.csv", min_matching=more.pop("min_matching", 0.5), **paths),
+        SourceConfig(
+            readings="readings.csv", min_matching=more.pop("min_matching", 0.5), **paths
+        ),
         by_class=bool(more.pop("by_class", True)),
         min_point_share=more.pop("min_point_share", 0.5),
     )
@@ -73,13 +80,17 @@ EVENTS = "facility_id,equipment_id,kind,start,end\nF,E1,failure,2023-02-01,2023-
 
 def test_classes_come_from_the_register(tmp_path: Path) -> None:
     found = build(tmp_path, equipment=REGISTER)
-    assert found.classes == {Unit("F", e): "pump" if e == "P1" else "ahu" for e in POINTS}
+    assert found.classes == {
+        Unit("F", e): "pump" if e == "P1" else "ahu" for e in POINTS
+    }
 
 
 def test_classes_come_from_the_codes_of_the_inspection_record_without_a_register(
     tmp_path: Path,
 ) -> None:
-    found = build(tmp_path, told={"E1": "AHU-01", "E2": "AHU-01", "E3": "AHU-01", "P1": "PMP"})
+    found = build(
+        tmp_path, told={"E1": "AHU-01", "E2": "AHU-01", "E3": "AHU-01", "P1": "PMP"}
+    )
     assert found.classes[Unit("F", "E1")] == "AHU-01"
     assert set(found.points) == {"AHU-01", "PMP"}
 
@@ -159,7 +170,9 @@ def test_registry_is_the_same_after_save_and_load(tmp_path: Path) -> None:
     assert again.classes == found.classes
 
 
-def test_points_that_were_dropped_are_still_named_after_save_and_load(tmp_path: Path) -> None:
+def test_points_that_were_dropped_are_still_named_after_save_and_load(
+    tmp_path: Path,
+) -> None:
     found = build(tmp_path, equipment=REGISTER)
     found.save(tmp_path)
     assert Registry.load(tmp_path).summary()["dropped_points"] == {"ahu": ["c"]}
@@ -173,7 +186,9 @@ def test_installation_after_the_first_reading_is_listed(tmp_path: Path) -> None:
     ]
 
 
-def test_unit_is_followed_until_it_departs_or_its_administrative_end(tmp_path: Path) -> None:
+def test_unit_is_followed_until_it_departs_or_its_administrative_end(
+    tmp_path: Path,
+) -> None:
     """E1 and E9 are last read on day 40: both have departed, for the register tells no end of theirs."""
     readings = series_of({**POINTS, "E9": "a"}).to_pylist()
     rows = [
@@ -185,33 +200,42 @@ def test_unit_is_followed_until_it_departs_or_its_administrative_end(tmp_path: P
     source = SourceConfig(readings="readings.csv", events=str(tmp_path / "events.csv"))
     told = pa.Table.from_pylist([], schema=CLASSES)
     made = build_registry(
-        pa.Table.from_pylist(rows, schema=SERIES), told, source, by_class=False, min_point_share=0.5
+        pa.Table.from_pylist(rows, schema=SERIES),
+        told,
+        source,
+        by_class=False,
+        min_point_share=0.5,
     )
     found = made.follow_up(("failure",))
     ends = {
-        unit.equipment_id: (each.until - FIRST, each.end - FIRST) for unit, each in found.items()
+        unit.equipment_id: (each.until - FIRST, each.end - FIRST)
+        for unit, each in found.items()
     }
-    assert ends == dict.fromkeys(POINTS, (99, 99)) | dict.fromkeys(("E1", "E9"), (40, 99))
+    assert ends == dict.fromkeys(POINTS, (99, 99)) | dict.fromkeys(
+        ("E1", "E9"), (40, 99)
+    )
 
 
 def test_end_of_follow_up_of_the_register_wins(tmp_path: Path) -> None:
-    register = (
-        "facility_id,equipment_id,end_of_follow_up\nF,E1,2023-02-10\nF,E2,\nF,E3,2024-01-01\n"
-    )
+    register = "facility_id,equipment_id,end_of_follow_up\nF,E1,2023-02-10\nF,E2,\nF,E3,2024-01-01\n"
     made = build(tmp_path, equipment=register)
     made.save(tmp_path / "panel")
     found = Registry.load(tmp_path / "panel").follow_up(("failure",))
     ends = {
-        unit.equipment_id: (each.until - FIRST, each.end - FIRST) for unit, each in found.items()
+        unit.equipment_id: (each.until - FIRST, each.end - FIRST)
+        for unit, each in found.items()
     }
     assert ends == {"E1": (40, 40), "E2": (99, 99), "E3": (99, 365), "P1": (99, 99)}
 
 
-def test_panel_of_before_has_no_end_of_follow_up_in_its_register(tmp_path: Path) -> None:
+def test_panel_of_before_has_no_end_of_follow_up_in_its_register(
+    tmp_path: Path,
+) -> None:
     made = build(tmp_path, equipment=REGISTER)
     replace(made, units=made.units.drop_columns(["end_of_follow_up"])).save(tmp_path)
     assert {
-        each.end - FIRST for each in Registry.load(tmp_path).follow_up(("failure",)).values()
+        each.end - FIRST
+        for each in Registry.load(tmp_path).follow_up(("failure",)).values()
     } == {99}
 
 
@@ -229,13 +253,19 @@ F,P1,failure,{2},
 
 def rates(folder: Path, units: str, until: int) -> dict[str, float]:
     found = build(folder, equipment=REGISTER, events=LOG)
-    return found.yearly_rates([Unit("F", name) for name in units.split()], FIRST + until)
+    return found.yearly_rates(
+        [Unit("F", name) for name in units.split()], FIRST + until
+    )
 
 
-def test_yearly_rates_are_events_per_observed_year_of_the_given_units(tmp_path: Path) -> None:
+def test_yearly_rates_are_events_per_observed_year_of_the_given_units(
+    tmp_path: Path,
+) -> None:
     days = {
         unit: last - first + 1
-        for unit, ((first, last),) in build(tmp_path, equipment=REGISTER).unit_spans.items()
+        for unit, ((first, last),) in build(
+            tmp_path, equipment=REGISTER
+        ).unit_spans.items()
     }
     both = days[Unit("F", "E1")] + days[Unit("F", "E2")]
     assert rates(tmp_path, "E1 E2", 99) == pytest.approx(

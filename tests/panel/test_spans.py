@@ -16,7 +16,11 @@ UNIT = Unit("F", "E")
 
 def spans(*dates: dt.date) -> tuple[list[tuple[int, int]], list[str]]:
     table = pa.table(
-        {"facility_id": ["F"] * len(dates), "equipment_id": ["E"] * len(dates), "date": dates}
+        {
+            "facility_id": ["F"] * len(dates),
+            "equipment_id": ["E"] * len(dates),
+            "date": dates,
+        }
     )
     units = {
         "facility_id": ["F"],

@@ -26,27 +26,40 @@ def fleet(facilities: int = 3, each: int = 12, classes: int = 1) -> dict[Unit, s
     return {unit: f"class{k % classes}" for k, unit in enumerate(units)}
 
 
-def splitter(kind: str, classes: dict[Unit, str] | None = None, **more: object) -> Splitter:
+def splitter(
+    kind: str, classes: dict[Unit, str] | None = None, **more: object
+) -> Splitter:
     days = more.pop("days", DAYS)
     onsets = more.pop("onsets", {})
     config, units = SplitConfig(kind=kind, **more), classes or fleet()
     spans = dict.fromkeys(units, (days,))
-    return make_splitter(config, units, spans=spans, lookback=90, purge=PURGE, onsets=onsets)  # type: ignore[arg-type]
+    return make_splitter(
+        config, units, spans=spans, lookback=90, purge=PURGE, onsets=onsets
+    )  # type: ignore[arg-type]
 
 
-def words(found: Splitter, units: list[Unit] | None = None) -> dict[Unit, dict[str, np.ndarray]]:
+def words(
+    found: Splitter, units: list[Unit] | None = None
+) -> dict[Unit, dict[str, np.ndarray]]:
     """Days of every unit by split."""
     result = {}
     for unit in units or list(fleet()):
         word_B = found.assign(unit, EVERY_DAY)
         result[unit] = {name: EVERY_DAY[word_B == name] for name in (*SPLITS, PURGED)}
-        assert sum(len(days) for days in result[unit].values()) == len(EVERY_DAY), "an unknown word"
+        assert sum(len(days) for days in result[unit].values()) == len(EVERY_DAY), (
+            "an unknown word"
+        )
     return result
 
 
 def parts_of(days: dict[str, np.ndarray]) -> set[str]:
     """Of train, validation and test, those with a window."""
-    names = {"train": "train", "tune": "validation", "cal": "validation", "test": "test"}
+    names = {
+        "train": "train",
+        "tune": "validation",
+        "cal": "validation",
+        "test": "test",
+    }
     return {names[word] for word, found in days.items() if word in names and len(found)}
 
 
@@ -100,7 +113,9 @@ def test_one_unit_with_an_early_record_hardly_moves_the_borders() -> None:
     assert 0 <= plain.t2 - moved.t2 <= 15
 
 
-def failing(units: dict[Unit, str], every: int, day: int = DAYS[0] + 200) -> dict[Unit, np.ndarray]:
+def failing(
+    units: dict[Unit, str], every: int, day: int = DAYS[0] + 200
+) -> dict[Unit, np.ndarray]:
     return {unit: np.array([day]) for k, unit in enumerate(units) if k % every == 0}
 
 
@@ -112,9 +127,9 @@ def test_units_with_an_event_are_dealt_evenly_over_the_parts_and_over_tune_and_c
     onsets = failing(units, 5)
     found = splitter("equipment", units, onsets=onsets, seed=seed)
     parts = [found.part[unit] for unit in onsets]
-    assert [parts.count(name) for name in ("train", "validation", "test")] == pytest.approx(
-        [12, 4, 4], abs=1
-    )
+    assert [
+        parts.count(name) for name in ("train", "validation", "test")
+    ] == pytest.approx([12, 4, 4], abs=1)
     halves = [found.half[unit] for unit in onsets if found.part[unit] == "validation"]
     assert abs(halves.count("tune") - halves.count("cal")) <= 1
 
@@ -130,7 +145,10 @@ def test_events_after_the_second_border_have_no_say_in_a_split_by_time() -> None
     units = fleet(facilities=2, each=30)
     late = failing(units, 3, day=DAYS[1] - 1)
     assert splitter("time", units, onsets=late).half == splitter("time", units).half
-    assert splitter("time", units, onsets=failing(units, 3)).half != splitter("time", units).half
+    assert (
+        splitter("time", units, onsets=failing(units, 3)).half
+        != splitter("time", units).half
+    )
 
 
 def test_given_borders_are_used() -> None:
@@ -156,7 +174,10 @@ def test_training_never_sees_readings_after_the_first_border() -> None:
 
 def test_every_unit_trains_and_is_tested_under_a_time_split() -> None:
     found = splitter("time")
-    assert all(parts_of(days) == {"train", "validation", "test"} for days in words(found).values())
+    assert all(
+        parts_of(days) == {"train", "validation", "test"}
+        for days in words(found).values()
+    )
     assert all(found.trains(unit) for unit in fleet())
 
 
@@ -182,7 +203,8 @@ def test_unit_is_cut_once_between_tune_and_cal(kind: str) -> None:
 def test_units_that_never_train_have_no_training_window(kind: str) -> None:
     found = splitter(kind)
     assert all(
-        found.trains(unit) == bool(len(days["train"])) for unit, days in words(found).items()
+        found.trains(unit) == bool(len(days["train"]))
+        for unit, days in words(found).items()
     )
 
 
@@ -196,7 +218,9 @@ def test_equipment_split_is_about_60_20_20_within_each_class() -> None:
     found = splitter("equipment", classes)
     for name in ("class0", "class1"):
         parts = [found.part[unit] for unit, own in classes.items() if own == name]
-        shares = [parts.count(part) / len(parts) for part in ("train", "validation", "test")]
+        shares = [
+            parts.count(part) / len(parts) for part in ("train", "validation", "test")
+        ]
         assert shares == pytest.approx([0.6, 0.2, 0.2], abs=0.03)
 
 
@@ -214,9 +238,12 @@ def test_in_as_many_turns_as_there_are_folds_every_unit_is_tested_once(
 ) -> None:
     classes = fleet(facilities=2, each=each, classes=2)
     turns = [
-        splitter("equipment", classes, fold=fold, folds=folds, seed=seed) for fold in range(folds)
+        splitter("equipment", classes, fold=fold, folds=folds, seed=seed)
+        for fold in range(folds)
     ]
-    tested = [unit for turn in turns for unit, part in turn.part.items() if part == "test"]
+    tested = [
+        unit for turn in turns for unit, part in turn.part.items() if part == "test"
+    ]
     assert sorted(tested) == sorted(classes)
     for turn in turns:
         for name in set(classes.values()):
@@ -238,7 +265,9 @@ def test_last_fold_of_five_is_the_split_without_folds() -> None:
 
 
 def test_fold_that_is_none_or_under_another_kind_is_refused() -> None:
-    with pytest.raises(ConfigError, match="fold is 5: expected 0 to 4, and kind: equipment"):
+    with pytest.raises(
+        ConfigError, match="fold is 5: expected 0 to 4, and kind: equipment"
+    ):
         SplitConfig(kind="equipment", fold=5)
     with pytest.raises(ConfigError, match="kind: equipment"):
         SplitConfig(kind="time", fold=0)
@@ -256,17 +285,22 @@ def test_facility_split_tests_on_the_named_facility_alone(facility: str) -> None
 
 def test_facility_split_chooses_one_facility_when_none_is_named() -> None:
     tested = {
-        unit.facility_id for unit, days in words(splitter("facility")).items() if len(days["test"])
+        unit.facility_id
+        for unit, days in words(splitter("facility")).items()
+        if len(days["test"])
     }
     assert len(tested) == 1
 
 
-def test_cut_does_not_depend_on_the_order_of_the_units_and_changes_with_the_seed() -> None:
+def test_cut_does_not_depend_on_the_order_of_the_units_and_changes_with_the_seed() -> (
+    None
+):
     classes = fleet()
     backwards = dict(reversed(classes.items()))
     assert splitter("equipment", classes).part == splitter("equipment", backwards).part
     assert any(
-        splitter("equipment", seed=seed).part != splitter("equipment").part for seed in (1, 2, 3)
+        splitter("equipment", seed=seed).part != splitter("equipment").part
+        for seed in (1, 2, 3)
     )
 
 
@@ -285,7 +319,9 @@ def test_equal_equipment_ids_of_two_facilities_are_two_units() -> None:
     each=st.integers(4, 9),
     seed=st.integers(0, 99),
 )
-def test_splits_keep_their_promises_or_refuse(kind: str, length: int, each: int, seed: int) -> None:
+def test_splits_keep_their_promises_or_refuse(
+    kind: str, length: int, each: int, seed: int
+) -> None:
     classes = fleet(facilities=2, each=each)
     try:
         found = splitter(kind, classes, days=(DAYS[0], DAYS[0] + length), seed=seed)
@@ -300,7 +336,11 @@ def test_splits_keep_their_promises_or_refuse(kind: str, length: int, each: int,
         if kind != "time":
             assert len(parts_of(ends)) <= 1
         if timed:
-            before = [ends["train"], np.concatenate([ends["tune"], ends["cal"]]), ends["test"]]
+            before = [
+                ends["train"],
+                np.concatenate([ends["tune"], ends["cal"]]),
+                ends["test"],
+            ]
             for early, late in pairwise(part for part in before if len(part)):
                 assert early.max() + PURGE < late.min()
 
@@ -308,13 +348,17 @@ def test_splits_keep_their_promises_or_refuse(kind: str, length: int, each: int,
 # Refusals
 
 
-def test_record_too_short_for_the_purge_is_refused_and_a_split_that_fits_is_named() -> None:
+def test_record_too_short_for_the_purge_is_refused_and_a_split_that_fits_is_named() -> (
+    None
+):
     with pytest.raises(SplitError, match="equipment"):
         splitter("time", days=(1000, 1250))
     assert splitter("equipment", days=(1000, 1250)).part
 
 
-def test_split_named_for_a_short_record_of_few_units_is_not_one_that_is_refused_too() -> None:
+def test_split_named_for_a_short_record_of_few_units_is_not_one_that_is_refused_too() -> (
+    None
+):
     few = fleet(facilities=1, each=2)
     with pytest.raises(SplitError):
         splitter("equipment", few, days=(1000, 1200))

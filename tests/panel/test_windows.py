@@ -38,7 +38,11 @@ def with_gaps(values: np.ndarray, *days: int) -> np.ndarray:
 
 
 def cut_at(panel: Panel, *ends: int, config: WindowConfig | None = None) -> Cut:
-    return cut(panel, np.array([FIRST + end for end in ends], np.int32), config or WindowConfig())
+    return cut(
+        panel,
+        np.array([FIRST + end for end in ends], np.int32),
+        config or WindowConfig(),
+    )
 
 
 def assert_same_bits(one: Cut, other: Cut) -> None:
@@ -151,7 +155,9 @@ def test_unit_learns_nothing_without_a_baseline_to_learn() -> None:
     assert windows.status_B.tolist() == [OK]
 
 
-@pytest.mark.parametrize(("observed", "status"), [(44, INSUFFICIENT), (45, OK), (46, OK)])
+@pytest.mark.parametrize(
+    ("observed", "status"), [(44, INSUFFICIENT), (45, OK), (46, OK)]
+)
 def test_window_under_half_observed_is_insufficient(observed: int, status: str) -> None:
     values = noise(300)
     values[210 : 300 - observed] = NAN
@@ -169,7 +175,9 @@ def test_unit_that_fell_silent_is_insufficient() -> None:
 def test_least_observed_share_is_configurable() -> None:
     values = noise(300)
     values[210:280] = NAN
-    windows = cut_at(panel_of(series(values)), 299, config=WindowConfig(min_observed=0.2))
+    windows = cut_at(
+        panel_of(series(values)), 299, config=WindowConfig(min_observed=0.2)
+    )
     assert windows.status_B.tolist() == [OK]
 
 
@@ -187,7 +195,9 @@ def test_baseline_is_the_median_and_iqr_of_the_first_ninety_observed_days() -> N
     first = values[np.isfinite(values)][:90]
     q25, q50, q75 = np.quantile(first, [0.25, 0.5, 0.75])
     windows = cut_at(panel_of(series(values)), 199)
-    np.testing.assert_allclose(windows.x_BCL[0, 0], (values[110:] - q50) / (q75 - q25), rtol=1e-12)
+    np.testing.assert_allclose(
+        windows.x_BCL[0, 0], (values[110:] - q50) / (q75 - q25), rtol=1e-12
+    )
 
 
 @settings(max_examples=30)
@@ -196,7 +206,9 @@ def test_values_after_the_baseline_never_change_it(seed: int, gap: int) -> None:
     values = with_gaps(noise(260, seed), *range(20, 20 + gap))
     changed = values.copy()
     changed[90 + gap :] = np.random.default_rng(seed + 1).normal(-1e4, 1e5, 170 - gap)
-    one, other = (fit_scale(panel_of(series(each)), "baseline") for each in (values, changed))
+    one, other = (
+        fit_scale(panel_of(series(each)), "baseline") for each in (values, changed)
+    )
     ready = int(one.ready_C[0])
     assert ready == FIRST + 89 + gap
     assert (one.ready_C == other.ready_C).all()
@@ -221,13 +233,17 @@ def test_spread_is_the_std_when_the_iqr_is_zero() -> None:
     values = np.full(200, 5.0)
     values[[10, 20, 30]] = 8.0
     windows = cut_at(panel_of(series(np.r_[values, 8.0])), 200)
-    np.testing.assert_allclose(windows.x_BCL[0, 0, -1], 3.0 / np.std(values[:90]), rtol=1e-12)
+    np.testing.assert_allclose(
+        windows.x_BCL[0, 0, -1], 3.0 / np.std(values[:90]), rtol=1e-12
+    )
 
 
 def test_limits_become_zero_and_one() -> None:
     values = np.where(np.arange(200) % 2, 10.0, 30.0)
     windows = cut_at(
-        panel_of(series(values, limits=(10.0, 30.0))), 199, config=WindowConfig(normalise="limits")
+        panel_of(series(values, limits=(10.0, 30.0))),
+        199,
+        config=WindowConfig(normalise="limits"),
     )
     assert windows.x_BCL[0, 0, -2:].tolist() == [1.0, 0.0]
     assert windows.status_B.tolist() == [OK]
@@ -257,8 +273,15 @@ def records(draw: st.DrawFn) -> list[Row]:
     share = draw(st.sampled_from([0.0, 0.1, 0.5, 0.9]))
     late = draw(st.sampled_from([0.0, 0.05]))
     rows = []
-    for point, days in (("a", draw(st.integers(95, 260))), ("b", draw(st.integers(1, 260)))):
-        silent = set(range(*sorted(rng.integers(0, 260, 2)))) if draw(st.booleans()) else set()
+    for point, days in (
+        ("a", draw(st.integers(95, 260))),
+        ("b", draw(st.integers(1, 260))),
+    ):
+        silent = (
+            set(range(*sorted(rng.integers(0, 260, 2))))
+            if draw(st.booleans())
+            else set()
+        )
         for day in range(days):
             if day and (day in silent or rng.random() < share):
                 continue
@@ -288,7 +311,9 @@ def test_windows_equal_a_plain_loop(
     rows: list[Row], ends: list[int], normalise: Any, lookback: int, aggregate: Any
 ) -> None:
     panel = panel_of(rows, points=["a", "b"], aggregate=aggregate)
-    windows = cut_at(panel, *ends, config=WindowConfig(normalise=normalise, lookback=lookback))
+    windows = cut_at(
+        panel, *ends, config=WindowConfig(normalise=normalise, lookback=lookback)
+    )
     how = {"lookback": lookback, "normalise": normalise, "aggregate": aggregate}
     for b, end in enumerate(ends):
         x, observed, status = cut_window(rows, ["a", "b"], date(end), **how)
@@ -317,7 +342,8 @@ def test_what_is_later_than_the_end_date_never_changes_a_window(
             row["lower_limit"], row["upper_limit"] = -777.0, float(rng.normal(0, 100))
     config = WindowConfig(normalise=normalise)
     one, other = (
-        cut_at(panel_of(each, points=["a", "b"]), end, config=config) for each in (rows, changed)
+        cut_at(panel_of(each, points=["a", "b"]), end, config=config)
+        for each in (rows, changed)
     )
     assert_same_bits(one, other)
 
@@ -326,7 +352,9 @@ def test_limit_of_a_reading_not_yet_known_never_enters_a_window() -> None:
     def window(upper: float) -> Cut:
         rows = series([5.0] * 120, limits=(0.0, 10.0))
         rows[100] |= {"known_at": date(150), "lower_limit": 0.0, "upper_limit": upper}
-        rows[101:] = [row | {"lower_limit": None, "upper_limit": None} for row in rows[101:]]
+        rows[101:] = [
+            row | {"lower_limit": None, "upper_limit": None} for row in rows[101:]
+        ]
         return cut_at(panel_of(rows), 119, config=WindowConfig(normalise="limits"))
 
     assert_same_bits(window(10.0), window(40.0))
@@ -347,14 +375,22 @@ def test_panel_is_not_changed_by_cutting() -> None:
     cut_at(panel, 150, 199)
     cut_at(panel, 199, config=WindowConfig(normalise="limits"))
     after = (panel.value_TC, panel.observed_TC, panel.lower_TC, panel.known_TC)
-    assert all(old.tobytes() == new.tobytes() for old, new in zip(before, after, strict=True))
+    assert all(
+        old.tobytes() == new.tobytes() for old, new in zip(before, after, strict=True)
+    )
 
 
 # Candidates and configuration
 
 
 @pytest.mark.parametrize(
-    "wrong", [{"lookback": 10}, {"min_observed": 1.5}, {"train_stride": 0}, {"normalise": "all"}]
+    "wrong",
+    [
+        {"lookback": 10},
+        {"min_observed": 1.5},
+        {"train_stride": 0},
+        {"normalise": "all"},
+    ],
 )
 def test_windows_that_make_no_sense_are_refused(wrong: dict[str, Any]) -> None:
     with pytest.raises(ConfigError):

@@ -88,8 +88,12 @@ def finished(
 
 def code_hash() -> str:
     """A hash of all that the small run depends on: its settings, our code and the versions of other people's."""
-    files = [file for part in ("hvac", "ray_jobs") for file in ROOT.glob(f"{part}/**/*.*")]
-    files = [file for file in files if file.is_file() and "__pycache__" not in file.parts]
+    files = [
+        file for part in ("hvac", "ray_jobs") for file in ROOT.glob(f"{part}/**/*.*")
+    ]
+    files = [
+        file for file in files if file.is_file() and "__pycache__" not in file.parts
+    ]
     files += [ROOT / "requirements.lock", Path(__file__)]
     digest = hashlib.sha256()
     for file in sorted(files):

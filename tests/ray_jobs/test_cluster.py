@@ -33,7 +33,9 @@ from tests.serve.test_graph import free_port
 
 pytestmark = pytest.mark.slow
 RAY = str(Path(sys.executable).with_name("ray"))
-_spec = importlib.util.spec_from_file_location("nodes", ROOT / "benchmarks" / "nodes.py")
+_spec = importlib.util.spec_from_file_location(
+    "nodes", ROOT / "benchmarks" / "nodes.py"
+)
 assert _spec is not None
 assert _spec.loader is not None
 nodes_module: Any = importlib.util.module_from_spec(_spec)
@@ -43,9 +45,18 @@ _spec.loader.exec_module(nodes_module)
 def submitted(
     step: str, config: Path, environment: dict[str, str], *changes: str
 ) -> subprocess.Popen[str]:
-    command = [sys.executable, "-m", f"ray_jobs.{step}", "--config", str(config), *changes]
+    command = [
+        sys.executable,
+        "-m",
+        f"ray_jobs.{step}",
+        "--config",
+        str(config),
+        *changes,
+    ]
     pipe = subprocess.PIPE
-    return subprocess.Popen(command, cwd=ROOT, stdout=pipe, stderr=pipe, text=True, env=environment)
+    return subprocess.Popen(
+        command, cwd=ROOT, stdout=pipe, stderr=pipe, text=True, env=environment
+    )
 
 
 def test_node_lost_in_featurize_loses_and_doubles_no_window(
@@ -56,7 +67,10 @@ def test_node_lost_in_featurize_loses_and_doubles_no_window(
     with nodes_module.nodes(workers=1) as cluster:
         # as many encoders as nodes: they must leave room for tasks on nodes of one CPU
         process = submitted(
-            "featurize", write_config(tmp_path), cluster.environment, "featurize.encoders=2"
+            "featurize",
+            write_config(tmp_path),
+            cluster.environment,
+            "featurize.encoders=2",
         )
         try:
             wait_for(lambda: list(parts.glob("*.json")) if parts.exists() else None)
@@ -67,9 +81,16 @@ def test_node_lost_in_featurize_loses_and_doubles_no_window(
                 kill_all(process)
     assert status == 0, told[-2000:]
     assert windows_in(Path(str(here.workspace))) == windows_in(finished[1])
-    state = json.loads((here.workspace / "steps" / "featurize.json").read_text(encoding="utf-8"))
-    quiet = json.loads((finished[1] / "steps" / "featurize.json").read_text(encoding="utf-8"))
-    assert (state["windows"], state["left_out"]) == (quiet["windows"], quiet["left_out"])
+    state = json.loads(
+        (here.workspace / "steps" / "featurize.json").read_text(encoding="utf-8")
+    )
+    quiet = json.loads(
+        (finished[1] / "steps" / "featurize.json").read_text(encoding="utf-8")
+    )
+    assert (state["windows"], state["left_out"]) == (
+        quiet["windows"],
+        quiet["left_out"],
+    )
 
 
 def test_submitted_job_needs_the_token_and_gives_the_numbers_of_the_local_run(
@@ -83,16 +104,41 @@ def test_submitted_job_needs_the_token_and_gives_the_numbers_of_the_local_run(
         ignore=shutil.ignore_patterns("scores", "latest*", "score.json", "ray_train"),
     )
     with head() as (address, environment):
-        submit = [RAY, "job", "submit", "--address", address, "--working-dir", ".", "--"]
-        job = [sys.executable, "-m", "ray_jobs.score", "--config", str(write_config(tmp_path))]
+        submit = [
+            RAY,
+            "job",
+            "submit",
+            "--address",
+            address,
+            "--working-dir",
+            ".",
+            "--",
+        ]
+        job = [
+            sys.executable,
+            "-m",
+            "ray_jobs.score",
+            "--config",
+            str(write_config(tmp_path)),
+        ]
         stranger = {**environment, "RAY_AUTH_TOKEN": "another"}
         refused = subprocess.run(
-            submit + job, cwd=ROOT, env=stranger, capture_output=True, text=True, timeout=60
+            submit + job,
+            cwd=ROOT,
+            env=stranger,
+            capture_output=True,
+            text=True,
+            timeout=60,
         )
         assert refused.returncode != 0
         assert not (here / "latest.parquet").exists()
         done = subprocess.run(
-            submit + job, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=180
+            submit + job,
+            cwd=ROOT,
+            env=environment,
+            capture_output=True,
+            text=True,
+            timeout=180,
         )
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-1000:]
     assert "RESULT " in done.stdout
@@ -104,13 +150,19 @@ def test_submitted_job_needs_the_token_and_gives_the_numbers_of_the_local_run(
 @contextmanager
 def head() -> Iterator[tuple[str, dict[str, str]]]:
     """A head with a token, on free ports: where jobs are sent, and the environment of who sends them."""
-    environment = {**plain_environment(), **nodes_module.SETTINGS, "RAY_AUTH_MODE": "token"}
+    environment = {
+        **plain_environment(),
+        **nodes_module.SETTINGS,
+        "RAY_AUTH_MODE": "token",
+    }
     environment |= {
         "RAY_AUTH_TOKEN": secrets.token_hex(32),
         "RAY_agent_register_timeout_ms": "200000",
     }
     ports = {name: free_port() for name in PORTS}
-    with tempfile.TemporaryDirectory(prefix="r", dir="/tmp", ignore_cleanup_errors=True) as folder:
+    with tempfile.TemporaryDirectory(
+        prefix="r", dir="/tmp", ignore_cleanup_errors=True
+    ) as folder:
         command = [
             RAY,
             "start",
@@ -128,9 +180,13 @@ def head() -> Iterator[tuple[str, dict[str, str]]]:
             "--object-store-memory",
             str(150 * 2**20),
         ]
-        command += [text for name, port in ports.items() for text in (f"--{name}", str(port))]
+        command += [
+            text for name, port in ports.items() for text in (f"--{name}", str(port))
+        ]
         quiet = subprocess.DEVNULL
-        process = subprocess.Popen(command, stdout=quiet, stderr=quiet, env=environment, text=True)
+        process = subprocess.Popen(
+            command, stdout=quiet, stderr=quiet, env=environment, text=True
+        )
         try:
             wait_for(lambda: listens(ports["dashboard-port"]))
             yield f"http://127.0.0.1:{ports['dashboard-port']}", environment

@@ -45,7 +45,10 @@ PROMISED = ("leaderboard.json", "leaderboard.csv", "leaderboard.html", "champion
 
 
 def copied(
-    finished: Finished, folder: Path, *parts: str, steps: tuple[str, ...] = ("ingest", "featurize")
+    finished: Finished,
+    folder: Path,
+    *parts: str,
+    steps: tuple[str, ...] = ("ingest", "featurize"),
 ) -> RunConfig:
     """The finished run as it was after featurize, with more of it where asked, and a comparison to make."""
     config, workspace = finished
@@ -78,19 +81,28 @@ def board_of(config: RunConfig) -> dict[str, Any]:
 def outcomes_of(config: RunConfig) -> dict[str, int]:
     """Every outcome file with the time it was written."""
     files = (config.workspace / "candidates").rglob("*.npz")
-    return {str(file.relative_to(config.workspace)): file.stat().st_mtime_ns for file in files}
+    return {
+        str(file.relative_to(config.workspace)): file.stat().st_mtime_ns
+        for file in files
+    }
 
 
 # What is written
 
 
 def test_every_promised_file_is_written(compared: RunConfig) -> None:
-    assert sorted(file.name for file in folder_of(compared).iterdir()) == sorted(PROMISED)
+    assert sorted(file.name for file in folder_of(compared).iterdir()) == sorted(
+        PROMISED
+    )
     assert all((folder_of(compared) / name).stat().st_size > 0 for name in PROMISED)
-    assert "<h1>" in (folder_of(compared) / "leaderboard.html").read_text(encoding="utf-8")
+    assert "<h1>" in (folder_of(compared) / "leaderboard.html").read_text(
+        encoding="utf-8"
+    )
 
 
-def test_board_names_its_table_and_has_a_row_per_model_with_its_seeds(compared: RunConfig) -> None:
+def test_board_names_its_table_and_has_a_row_per_model_with_its_seeds(
+    compared: RunConfig,
+) -> None:
     made = board_of(compared)
     assert made["table"] == workspace_of(compared).record(FeaturizeRecord).key
     assert (made["name"], made["default"], made["horizons"]) == (
@@ -110,25 +122,42 @@ def test_board_names_its_table_and_has_a_row_per_model_with_its_seeds(compared: 
         )  # looks at no window: 0.00
     kept = [read_scores(compared.workspace / name) for name in outcomes_of(compared)]
     assert all(outcome.microseconds_per_window > 0 for outcome in kept)
-    with (folder_of(compared) / "leaderboard.csv").open(encoding="utf-8-sig", newline="") as file:
+    with (folder_of(compared) / "leaderboard.csv").open(
+        encoding="utf-8-sig", newline=""
+    ) as file:
         assert len(list(csv.DictReader(file))) == 3 * len(MODELS)
 
 
 def test_outcome_is_kept_for_every_class_model_and_seed(compared: RunConfig) -> None:
-    kept = sorted("-".join(Path(name).stem.split("-")[:2]) for name in outcomes_of(compared))
-    assert kept == sorted(2 * ["gbdt_context-0", "gbdt_context-1", "logistic_28-0", "base_rate-0"])
+    kept = sorted(
+        "-".join(Path(name).stem.split("-")[:2]) for name in outcomes_of(compared)
+    )
+    assert kept == sorted(
+        2 * ["gbdt_context-0", "gbdt_context-1", "logistic_28-0", "base_rate-0"]
+    )
 
 
 def test_figures_are_those_of_evaluate_for_the_same_model_on_the_same_windows(
     compared: RunConfig, finished: Finished
 ) -> None:
-    metrics = json.loads((finished[1] / "metrics.json").read_text(encoding="utf-8"))["models"]
+    metrics = json.loads((finished[1] / "metrics.json").read_text(encoding="utf-8"))[
+        "models"
+    ]
     for row in board_of(compared)["rows"]:
         if row["runs"] > 1:
             continue
         for horizon, test in row["test"].items():
-            for name in ("pr_auc", "roc_auc", "brier_skill", "event_recall", "events", "windows"):
-                mine, theirs = (found[name] for found in (test, metrics[row["name"]][horizon]))
+            for name in (
+                "pr_auc",
+                "roc_auc",
+                "brier_skill",
+                "event_recall",
+                "events",
+                "windows",
+            ):
+                mine, theirs = (
+                    found[name] for found in (test, metrics[row["name"]][horizon])
+                )
                 assert mine["value"] == pytest.approx(theirs["value"], rel=1e-9), (
                     row["name"],
                     horizon,
@@ -139,7 +168,9 @@ def test_figures_are_those_of_evaluate_for_the_same_model_on_the_same_windows(
 def test_seeds_of_a_family_with_chance_differ_and_their_mean_lies_between(
     compared: RunConfig,
 ) -> None:
-    row = next(row for row in board_of(compared)["rows"] if row["name"] == "gbdt_context")
+    row = next(
+        row for row in board_of(compared)["rows"] if row["name"] == "gbdt_context"
+    )
     for horizon, (low, high) in row["seeds"].items():
         assert low < row["test"][horizon]["pr_auc"]["value"] < high
 
@@ -150,7 +181,9 @@ UNSEEDED = [name for name, family in FAMILIES.items() if not family.seeded]
 @pytest.mark.parametrize("name", UNSEEDED)
 def test_family_that_is_fitted_once_has_no_chance_in_it(name: str) -> None:
     train, tune, fresh = (windows(200, seed=seed) for seed in (1, 2, 3))
-    one, other = (fit_family(name, train, tune, seed=seed).score(fresh) for seed in (0, 1))
+    one, other = (
+        fit_family(name, train, tune, seed=seed).score(fresh) for seed in (0, 1)
+    )
     np.testing.assert_array_equal(one, other)
 
 
@@ -164,7 +197,11 @@ def test_champion_yaml_is_a_run_of_the_champion_on_the_same_windows(
     assert compared.compare is not None
     assert champion.model == compared.compare.models[board_of(compared)["champion"]]
     assert champion.compare is None
-    same = {"model": compared.model, "compare": compared.compare, "featurize": compared.featurize}
+    same = {
+        "model": compared.model,
+        "compare": compared.compare,
+        "featurize": compared.featurize,
+    }
     assert champion.replace(**same) == compared
     with caplog.at_level(logging.INFO):
         featurize.run(champion)
@@ -179,7 +216,9 @@ def test_champion_keeps_the_values_that_the_comparison_needed(
     )
     assert config.compare is not None
     assert config.keeps_values
-    made = board({"base_rate": 0.1, "lstm": 0.5}, {"base_rate": 0.5, "lstm": 0.1}, default="lstm")
+    made = board(
+        {"base_rate": 0.1, "lstm": 0.5}, {"base_rate": 0.5, "lstm": 0.1}, default="lstm"
+    )
     write_leaderboard(config, config.compare, made, tmp_path)
     champion = load_run(tmp_path / "champion.yaml")
     assert champion.model.family == "base_rate"
@@ -197,7 +236,9 @@ def test_second_run_is_skipped_and_touches_nothing(
         again = compare.run(compared)
     assert "compare_families: already done, skipped" in caplog.text
     assert again.champion == board_of(compared)["champion"]
-    assert before == {file: file.stat().st_mtime_ns for file in compared.workspace.rglob("*")}
+    assert before == {
+        file: file.stat().st_mtime_ns for file in compared.workspace.rglob("*")
+    }
 
 
 def test_deleted_outcome_is_made_again_alone_and_the_board_is_the_same(
@@ -213,8 +254,17 @@ def test_deleted_outcome_is_made_again_alone_and_the_board_is_the_same(
     after = outcomes_of(here)
     assert {name for name in before if after[name] != before[name]} == {victim}
     assert set(after) == set(before)
-    for mine, theirs in zip(board_of(here)["rows"], board_of(compared)["rows"], strict=True):
-        for part in ("name", "validation", "test", "seeds", "against_default", "against_champion"):
+    for mine, theirs in zip(
+        board_of(here)["rows"], board_of(compared)["rows"], strict=True
+    ):
+        for part in (
+            "name",
+            "validation",
+            "test",
+            "seeds",
+            "against_default",
+            "against_champion",
+        ):
             assert mine[part] == theirs[part]
 
 
@@ -240,7 +290,9 @@ def test_changed_replicates_make_a_new_board_of_the_outcomes_that_are_there(
     compared: RunConfig, tmp_path: Path
 ) -> None:
     shutil.copytree(compared.workspace, tmp_path / "run", copy_function=shutil.copy2)
-    here = compared.replace(workspace=str(tmp_path / "run"), compare={**SECTION, "replicates": 150})
+    here = compared.replace(
+        workspace=str(tmp_path / "run"), compare={**SECTION, "replicates": 150}
+    )
     before = outcomes_of(here)
     compare.run(here)
     assert outcomes_of(here) == before
@@ -259,7 +311,9 @@ def test_board_is_found_only_for_the_windows_it_was_made_of(
     record = workspace_of(compared).record(FeaturizeRecord).model_dump(mode="json")
     write_json(other.record_file("featurize"), {**record, "key": "of other windows"})
     assert finished_leaderboard(other) is None
-    write_json(tmp_path / "compare" / "families" / "leaderboard.json", board_of(compared))
+    write_json(
+        tmp_path / "compare" / "families" / "leaderboard.json", board_of(compared)
+    )
     assert finished_leaderboard(other) is None
 
 
@@ -267,15 +321,28 @@ def test_report_of_evaluate_shows_the_leaderboard(
     finished: Finished, compared: RunConfig, tmp_path: Path
 ) -> None:
     config = copied(
-        finished, tmp_path / "run", "bundles", "held_out", steps=("ingest", "featurize", "train")
+        finished,
+        tmp_path / "run",
+        "bundles",
+        "held_out",
+        steps=("ingest", "featurize", "train"),
     )
-    few = {"baselines": ["base_rate"], "ablation": False, "replicates": 100, "forecast_windows": 20}
+    few = {
+        "baselines": ["base_rate"],
+        "ablation": False,
+        "replicates": 100,
+        "forecast_windows": 20,
+    }
     config = config.replace(evaluate=few)
     shutil.copytree(folder_of(compared), folder_of(config))
     first = evaluate.run(config)
-    metrics = json.loads((config.workspace / "metrics.json").read_text(encoding="utf-8"))
+    metrics = json.loads(
+        (config.workspace / "metrics.json").read_text(encoding="utf-8")
+    )
     assert metrics["leaderboard"] == board_of(compared)
-    assert 'id="en-leaderboard"' in (config.workspace / "report.html").read_text(encoding="utf-8")
+    assert 'id="en-leaderboard"' in (config.workspace / "report.html").read_text(
+        encoding="utf-8"
+    )
     shutil.rmtree(folder_of(config))
     assert evaluate.run(config).key != first.key
     assert 'id="en-leaderboard"' not in (config.workspace / "report.html").read_text(
@@ -284,14 +351,26 @@ def test_report_of_evaluate_shows_the_leaderboard(
 
 
 def test_report_fits_nothing_that_a_comparison_kept_nor_the_other_way_round(
-    finished: Finished, compared: RunConfig, tmp_path: Path, caplog: pytest.LogCaptureFixture
+    finished: Finished,
+    compared: RunConfig,
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     config = copied(
-        finished, tmp_path / "run", "bundles", "held_out", steps=("ingest", "featurize", "train")
+        finished,
+        tmp_path / "run",
+        "bundles",
+        "held_out",
+        steps=("ingest", "featurize", "train"),
     )
     shutil.copytree(compared.workspace / "candidates", config.workspace / "candidates")
     shared = ["base_rate", "logistic_28", "gbdt_context"]
-    few = {"baselines": shared, "ablation": False, "replicates": 100, "forecast_windows": 20}
+    few = {
+        "baselines": shared,
+        "ablation": False,
+        "replicates": 100,
+        "forecast_windows": 20,
+    }
     with caplog.at_level(logging.INFO):
         evaluate.run(config.replace(evaluate=few))
     assert "evaluate: 6 fits, 6 of them are there already" in caplog.text
@@ -310,7 +389,9 @@ def test_command_that_the_report_tells_compares_the_model_with_every_baseline(
     steps = ("ingest", "featurize", "train")
     parts = ("bundles", "held_out", "candidates")
     config = copied(finished, tmp_path / "run", *parts, steps=steps)
-    config = config.replace(compare=None, evaluate=config.evaluate.replace(replicates=100))
+    config = config.replace(
+        compare=None, evaluate=config.evaluate.replace(replicates=100)
+    )
     file = tmp_path / "small.yaml"
     settings = config.model_dump(mode="json", by_alias=True, exclude_unset=True)
     file.write_text(yaml.safe_dump(settings), encoding="utf-8")
@@ -325,7 +406,9 @@ def test_command_that_the_report_tells_compares_the_model_with_every_baseline(
     monkeypatch.setattr("sys.argv", [module, *arguments])
     runpy.run_module(module, run_name="__main__", alter_sys=True)
     board = board_of(config)
-    assert {row["name"] for row in board["rows"]} == set(BASELINES)  # hybrid is one of them
+    assert {row["name"] for row in board["rows"]} == set(
+        BASELINES
+    )  # hybrid is one of them
     assert board["default"] == "hybrid"
     evaluate.run(load_run(file))
     assert metrics_of(config)["compare_command"] is None
@@ -333,7 +416,9 @@ def test_command_that_the_report_tells_compares_the_model_with_every_baseline(
 
 
 def metrics_of(config: RunConfig) -> dict[str, Any]:
-    found: dict[str, Any] = json.loads((config.workspace / "metrics.json").read_text("utf-8"))
+    found: dict[str, Any] = json.loads(
+        (config.workspace / "metrics.json").read_text("utf-8")
+    )
     return found
 
 
@@ -364,12 +449,18 @@ def refused(call: Callable[[], Any]) -> str:
     ("section", "said"),
     [
         ({"models": ["gbdt_contex", "hybrid"]}, "did you mean 'gbdt_context'"),
-        ({"models": {"mine": {"trees": 5}}, "default": "mine"}, "unknown model family 'mine'"),
+        (
+            {"models": {"mine": {"trees": 5}}, "default": "mine"},
+            "unknown model family 'mine'",
+        ),
         (
             {"models": {"mine": {"family": "gbdt_28", "tres": 5}}, "default": "mine"},
             "did you mean 'trees'",
         ),
-        ({"models": ["gbdt_28"]}, "default is 'hybrid', which is none of the models: gbdt_28"),
+        (
+            {"models": ["gbdt_28"]},
+            "default is 'hybrid', which is none of the models: gbdt_28",
+        ),
         ({"models": []}, "default is 'hybrid', which is none of the models"),
         ({"models": ["hybrid"], "seeds": []}, "seeds: "),
         ({"models": ["hybrid"], "replicates": 10}, "replicates: "),
@@ -393,14 +484,20 @@ def test_rotation_of_a_run_without_a_comparison_says_what_to_add(
 def test_comparison_before_featurize_says_what_to_run_first(
     run_config: Callable[..., RunConfig], tmp_path: Path
 ) -> None:
-    message = refused(lambda: compare.run(run_config(compare=SECTION, workspace=tmp_path)))
+    message = refused(
+        lambda: compare.run(run_config(compare=SECTION, workspace=tmp_path))
+    )
     assert "python -m ray_jobs.featurize" in message
 
 
 def test_model_that_needs_values_is_refused_before_any_fit_where_the_table_has_none(
     compared: RunConfig,
 ) -> None:
-    section = {"name": "hungry", "models": ["base_rate", "gbdt_28", "lstm"], "default": "base_rate"}
+    section = {
+        "name": "hungry",
+        "models": ["base_rate", "gbdt_28", "lstm"],
+        "default": "base_rate",
+    }
     before = sorted(compared.workspace.rglob("*"))
     message = refused(lambda: compare.run(compared.replace(compare=section)))
     assert message.startswith("lstm needs the windows' values")
@@ -414,7 +511,9 @@ def test_model_that_needs_values_is_refused_before_any_fit_where_the_table_has_n
 def test_names_of_a_comparison_are_families_or_of_a_family_with_settings(
     run_config: Callable[..., RunConfig],
 ) -> None:
-    listed = run_config(compare={"models": ["hybrid", "gbdt_28"]}, workspace="x").compare
+    listed = run_config(
+        compare={"models": ["hybrid", "gbdt_28"]}, workspace="x"
+    ).compare
     settings = {"hybrid": None, "small": {"family": "gbdt_28", "trees": 5}}
     named = run_config(compare={"models": settings}, workspace="x").compare
     assert listed is not None
@@ -441,11 +540,16 @@ def test_shipped_comparison_is_a_valid_run_on_the_workspace_and_windows_of_its_b
     file: Path,
 ) -> None:
     config = load_run(file)
-    base = load_run(file.parent / yaml.safe_load(file.read_text(encoding="utf-8"))["extends"])
+    base = load_run(
+        file.parent / yaml.safe_load(file.read_text(encoding="utf-8"))["extends"]
+    )
     assert config.compare is not None
     assert len(config.compare.models) > 1
     turned = file.stem.startswith("rotate_")  # turns have windows of their own
-    assert config.replace(compare=None, **({"splits": base.splits} if turned else {})) == base
+    assert (
+        config.replace(compare=None, **({"splits": base.splits} if turned else {}))
+        == base
+    )
     assert config.keeps_values == base.keeps_values
     if file.parent.name == "ablations":
         assert config.compare.name == f"ablation_{file.stem}"

@@ -63,17 +63,27 @@ class Plant:
     def stamps(self) -> dict[str, int]:
         """When every file of scores was written."""
         files = sorted((self.workspace / "scores").rglob("*.*"))
-        return {str(f.relative_to(self.workspace / "scores")): f.stat().st_mtime_ns for f in files}
+        return {
+            str(f.relative_to(self.workspace / "scores")): f.stat().st_mtime_ns
+            for f in files
+        }
 
     def history(self) -> pa.Table:
-        found = pads.dataset(self.workspace / "scores" / "history", partitioning=None).to_table()
+        found = pads.dataset(
+            self.workspace / "scores" / "history", partitioning=None
+        ).to_table()
         return found.sort_by(
-            [(n, "ascending") for n in ("facility_id", "equipment_id", "end_date", "horizon")]
+            [
+                (n, "ascending")
+                for n in ("facility_id", "equipment_id", "end_date", "horizon")
+            ]
         )
 
 
 @pytest.fixture(scope="module")
-def trained(finished: tuple[RunConfig, Path], tmp_path_factory: pytest.TempPathFactory) -> Plant:
+def trained(
+    finished: tuple[RunConfig, Path], tmp_path_factory: pytest.TempPathFactory
+) -> Plant:
     """The finished run's bundles; all readings but those of the last day have arrived, and were scored."""
     folder = tmp_path_factory.mktemp("plant")
     for name in ("bundles", "windows"):
@@ -170,7 +180,9 @@ def test_days_with_late_and_corrected_readings_and_damaged_states_give_what_a_fr
         "past_corrected": corrected(
             plant.on(plant.last - dt.timedelta(days=3), plant.facilities[0])
         ),
-        "past_old": corrected(plant.on(plant.last - dt.timedelta(days=150), plant.facilities[1])),
+        "past_old": corrected(
+            plant.on(plant.last - dt.timedelta(days=150), plant.facilities[1])
+        ),
     }
     for number, (name, rows) in enumerate(days.items()):
         plant.arrive(name, rows)
@@ -179,7 +191,9 @@ def test_days_with_late_and_corrected_readings_and_damaged_states_give_what_a_fr
     daily.run(plant.config(score={"days": DAYS, "again": True}))
     other = fresh(plant)
     daily.run(other.config())
-    mine, theirs = (pq.read_table(each.workspace / "latest.parquet") for each in (plant, other))
+    mine, theirs = (
+        pq.read_table(each.workspace / "latest.parquet") for each in (plant, other)
+    )
     assert mine.drop_columns(["risk"]).equals(theirs.drop_columns(["risk"]))
     np.testing.assert_allclose(mine["risk"], theirs["risk"], rtol=0, atol=1e-6)
 
@@ -202,12 +216,16 @@ def damage(folder: Path, number: int) -> None:
         mark.write_text("{", encoding="utf-8")
 
 
-def test_late_reading_changes_what_is_said_from_its_day_on_of_its_unit_alone(plant: Plant) -> None:
+def test_late_reading_changes_what_is_said_from_its_day_on_of_its_unit_alone(
+    plant: Plant,
+) -> None:
     before = plant.history()
     day = plant.last - dt.timedelta(days=3)
     row = plant.on(day, plant.facilities[1]).slice(0, 1)
     unit, point = row["equipment_id"][0].as_py(), row["point_id"][0].as_py()
-    high = row.set_column(row.column_names.index("value"), "value", pc.multiply(row["value"], 50.0))
+    high = row.set_column(
+        row.column_names.index("value"), "value", pc.multiply(row["value"], 50.0)
+    )
     plant.arrive(
         "past_late", high
     )  # of two files that differ, the later in the order of paths holds
@@ -218,7 +236,9 @@ def test_late_reading_changes_what_is_said_from_its_day_on_of_its_unit_alone(pla
     moved = pc.not_equal(before["risk"], after["risk"]).fill_null(False)
     rows = after.filter(moved).to_pylist()
     assert rows, point
-    assert {(r["facility_id"], r["equipment_id"]) for r in rows} == {(plant.facilities[1], unit)}
+    assert {(r["facility_id"], r["equipment_id"]) for r in rows} == {
+        (plant.facilities[1], unit)
+    }
     assert min(r["end_date"] for r in rows) >= day
 
 
@@ -235,7 +255,11 @@ def test_file_that_went_takes_its_readings_with_it(plant: Plant) -> None:
 
 def test_one_facility_and_one_day_are_scored_alone(plant: Plant) -> None:
     before, day = plant.stamps(), plant.last - dt.timedelta(days=30)
-    score.run(plant.config(score={"days": DAYS, "facilities": [plant.facilities[0]], "day": day}))
+    score.run(
+        plant.config(
+            score={"days": DAYS, "facilities": [plant.facilities[0]], "day": day}
+        )
+    )
     touched = changed(before, plant.stamps())
     assert {name.rpartition("/")[0] for name in touched} == {
         f"history/facility_id={plant.facilities[0]}/end_date={day}"
@@ -260,7 +284,8 @@ def test_class_without_a_bundle_is_named_and_the_others_are_scored(
     rows = equipment.to_pylist()
     rows[0]["class"] = "boiler"
     pq.write_table(
-        pa.Table.from_pylist(rows, schema=equipment.schema), plant.folder / "equipment.parquet"
+        pa.Table.from_pylist(rows, schema=equipment.schema),
+        plant.folder / "equipment.parquet",
     )
     told = daily.run(plant.config())
     assert "1 units of class 'boiler' are not scored" in caplog.text
@@ -282,15 +307,26 @@ def test_interrupted_ingest_leaves_nothing_that_is_read_twice(plant: Plant) -> N
 def test_a_fleet_too_large_for_one_table_has_parts_and_the_first_of_the_ranking(
     plant: Plant, caplog: pytest.LogCaptureFixture
 ) -> None:
-    whole = (plant.workspace / "latest_ranking.csv").read_text(encoding="utf-8-sig").splitlines()
+    whole = (
+        (plant.workspace / "latest_ranking.csv")
+        .read_text(encoding="utf-8-sig")
+        .splitlines()
+    )
     told = score.run(plant.config(score={"days": DAYS, "listed": 3, "again": True}))
     assert "score.listed" in caplog.text
     assert not (plant.workspace / "latest.parquet").exists()
-    first = (plant.workspace / "latest_ranking.csv").read_text(encoding="utf-8-sig").splitlines()
+    first = (
+        (plant.workspace / "latest_ranking.csv")
+        .read_text(encoding="utf-8-sig")
+        .splitlines()
+    )
     assert first == whole[:4]
     parts = pads.dataset(plant.workspace / "scores" / "latest").to_table()
     equipment = set(
-        zip(*(parts[n].to_pylist() for n in ("facility_id", "equipment_id")), strict=True)
+        zip(
+            *(parts[n].to_pylist() for n in ("facility_id", "equipment_id")),
+            strict=True,
+        )
     )
     assert sum(told.units.values()) == len(equipment) == len(whole) - 1
     score.run(plant.config(score={"days": DAYS, "again": True}))

@@ -35,11 +35,19 @@ def test_finished_workspace_is_described_with_classes_figures_and_newest_day(
     bundles = workspace_of(config).record(TrainRecord).bundles
     for name, bundle in bundles.items():
         assert f"class       {name}: 16 machines, bundle {bundle} (hybrid)" in lines
-    for words in ("steps done  ingest", "alarm from a risk of: 30 days", "newest day", "PR-AUC"):
+    for words in (
+        "steps done  ingest",
+        "alarm from a risk of: 30 days",
+        "newest day",
+        "PR-AUC",
+    ):
         assert words in lines
     facts = json.loads(printed(monkeypatch, capsys, str(folder), "--json"))
     metrics = read_mark(folder / "metrics.json")
-    assert facts["figures"]["hybrid"]["30"]["pr_auc"] == metrics["models"]["hybrid"]["30"]["pr_auc"]
+    assert (
+        facts["figures"]["hybrid"]["30"]["pr_auc"]
+        == metrics["models"]["hybrid"]["30"]["pr_auc"]
+    )
     assert set(facts["bundles"]) == set(bundles)
     assert facts["not_done"] == []
 

@@ -35,7 +35,9 @@ def read_metrics(workspace: Path) -> Any:
 def seed_run(ray: None, tmp_path_factory: pytest.TempPathFactory) -> Path:
     workspace = tmp_path_factory.mktemp("seed")
     detect.run(
-        load_detect(CONFIGS / "detect_seed.yaml", [f"workspace={workspace}", "train.workers=0"])
+        load_detect(
+            CONFIGS / "detect_seed.yaml", [f"workspace={workspace}", "train.workers=0"]
+        )
     )
     return workspace
 
@@ -53,7 +55,10 @@ def test_seeds_workflow_trains_the_seeds_network_on_a_part_of_its_80_percent(
     seed_run: Path,
 ) -> None:
     found = read_metrics(seed_run)
-    assert (found["detector"]["parameters"], found["detector"]["epochs"]) == (10_561, 10)
+    assert (found["detector"]["parameters"], found["detector"]["epochs"]) == (
+        10_561,
+        10,
+    )
     assert found["examples"] == {
         "train": {"normal": 64, "anomalous": 64, "made": 0},
         "validation": {"normal": 16, "anomalous": 16, "made": 0},
@@ -83,7 +88,9 @@ def test_run_leaves_model_folder_predictions_figures_and_report(seed_run: Path) 
 def test_saved_detector_judges_new_series_with_gaps(seed_run: Path) -> None:
     detector = Detector.load(seed_run / "detector")
     wave_T = np.sin(np.linspace(0, 4 * np.pi, 100))
-    spiked_T = wave_T + np.where((np.arange(100) > 40) & (np.arange(100) < 50), 3.0, 0.0)
+    spiked_T = wave_T + np.where(
+        (np.arange(100) > 40) & (np.arange(100) < 50), 3.0, 0.0
+    )
     wave_T[70:75] = np.nan
     for value_T, alarm in ((wave_T, False), (spiked_T, True)):
         series = plain_series(value_T)
@@ -93,7 +100,9 @@ def test_saved_detector_judges_new_series_with_gaps(seed_run: Path) -> None:
         ) == alarm
 
 
-def test_finished_steps_are_skipped_and_changed_ones_are_done_again(seed_run: Path) -> None:
+def test_finished_steps_are_skipped_and_changed_ones_are_done_again(
+    seed_run: Path,
+) -> None:
     def times() -> list[int]:
         names = ("series.parquet", "detector/model.safetensors", "report.html")
         return [(seed_run / name).stat().st_mtime_ns for name in names]
@@ -108,7 +117,9 @@ def test_finished_steps_are_skipped_and_changed_ones_are_done_again(seed_run: Pa
     assert read_metrics(seed_run)["run"]["name"] == "renamed"
 
 
-def test_fit_that_was_stopped_goes_on_to_the_same_weights(ray: None, tmp_path: Path) -> None:
+def test_fit_that_was_stopped_goes_on_to_the_same_weights(
+    ray: None, tmp_path: Path
+) -> None:
     train, validation = training_examples(small_fleet(), SMALL, None, 0)
     config = load_detect(
         CONFIGS / "detect_seed.yaml", ["train.workers=0", "train.checkpoint_every=1"]
@@ -137,9 +148,13 @@ def record(tmp_path: Path) -> dict[str, Any]:
         value_N[start : start + 12] += 8
     value_N[30:34] = np.nan
     time_N = pd.Timestamp("2024-01-01") + pd.to_timedelta(np.arange(240), "h")
-    pd.DataFrame({"timestamp": time_N, "value": value_N}).to_csv(tmp_path / "room.csv", index=False)
+    pd.DataFrame({"timestamp": time_N, "value": value_N}).to_csv(
+        tmp_path / "room.csv", index=False
+    )
     windows = [[str(time_N[start]), str(time_N[start + 11])] for start in (130, 200)]
-    (tmp_path / "labels.json").write_text(json.dumps({"room": windows}), encoding="utf-8")
+    (tmp_path / "labels.json").write_text(
+        json.dumps({"room": windows}), encoding="utf-8"
+    )
     room = {
         "name": "room",
         "path": f"{tmp_path}/room.csv",
@@ -170,7 +185,11 @@ def test_record_without_a_training_anomaly_is_learned_from_made_ones(
     assert found["examples"]["train"]["anomalous"] == 0
     assert found["examples"]["train"]["made"] > 20
     events = found["models"]["cnn1d"]["test"]["events"]
-    assert (events["found"], events["events"], events["exposure_unit"]) == (1, 1, "week")
+    assert (events["found"], events["events"], events["exposure_unit"]) == (
+        1,
+        1,
+        "week",
+    )
     assert set(found["models"]) == {"cnn1d", "zscore_window", "zscore_record"}
     assert found["events"][0]["start"] == "2024-01-09 08:00:00"
 
@@ -191,7 +210,10 @@ def test_record_without_a_training_anomaly_and_without_made_ones_is_refused(
         ),
         (["series=null"], "give either a 'series' section"),
         (["series.pattern=sinus"], r"sinus"),
-        (["windows.lenght=50"], "unknown key 'lenght' in SlidingConfig: did you mean 'length'"),
+        (
+            ["windows.lenght=50"],
+            "unknown key 'lenght' in SlidingConfig: did you mean 'length'",
+        ),
         (
             ["inject.anomalies.kinds=[spikes]"],
             "unknown kind of anomaly 'spikes': did you mean 'spike'",
@@ -213,7 +235,8 @@ def test_series_shorter_than_the_window_are_refused(ray: None, tmp_path: Path) -
     ):
         detect.run(
             load_detect(
-                CONFIGS / "detect_seed.yaml", [f"workspace={tmp_path}", "windows.length=101"]
+                CONFIGS / "detect_seed.yaml",
+                [f"workspace={tmp_path}", "windows.length=101"],
             )
         )
 
@@ -240,7 +263,8 @@ def test_configurations_that_come_with_the_project_are_valid(name: str) -> None:
 @pytest.mark.slow
 @pytest.mark.shared
 @pytest.mark.skipif(
-    not NAB.exists(), reason=f"{NAB} is not there: real records of the Numenta Anomaly Benchmark"
+    not NAB.exists(),
+    reason=f"{NAB} is not there: real records of the Numenta Anomaly Benchmark",
 )
 def test_real_records_are_judged_by_the_command_within_3_minutes(
     ray: None,
@@ -251,7 +275,9 @@ def test_real_records_are_judged_by_the_command_within_3_minutes(
     """With a worker of Ray Train, on the Ray of all tests."""
     monkeypatch.chdir(CONFIGS.parents[1])  # the records' paths start there
     file = CONFIGS / "detect_nab.yaml"
-    monkeypatch.setattr(sys, "argv", ["detect", "--config", str(file), f"workspace={tmp_path}"])
+    monkeypatch.setattr(
+        sys, "argv", ["detect", "--config", str(file), f"workspace={tmp_path}"]
+    )
     started = time.monotonic()
     main(detect.run, None, load=load_detect)
     assert time.monotonic() - started < 180

@@ -64,7 +64,8 @@ def board_of(config: RunConfig) -> dict[str, Any]:
 def windows_of(config: RunConfig) -> dict[str, Windows]:
     folder = workspace_of(config).windows
     return {
-        name: read_windows(folder, recipe, SPLITS) for name, recipe in load_recipes(folder).items()
+        name: read_windows(folder, recipe, SPLITS)
+        for name, recipe in load_recipes(folder).items()
     }
 
 
@@ -80,11 +81,17 @@ def test_every_facility_is_left_out_once_and_judged_on_its_own_test_windows(
             for windows in windows_of(left_out).values():
                 test = windows.split("test")
                 expected += int(
-                    (test.labels[1][:, place] & (test.column("facility_id") == facility)).sum()
+                    (
+                        test.labels[1][:, place]
+                        & (test.column("facility_id") == facility)
+                    ).sum()
                 )
-            assert {each[h]["windows"]["value"] for each in found.values()} == {expected}
+            assert {each[h]["windows"]["value"] for each in found.values()} == {
+                expected
+            }
     total = sum(
-        found["base_rate"]["30"]["windows"]["value"] for found in made["facilities"].values()
+        found["base_rate"]["30"]["windows"]["value"]
+        for found in made["facilities"].values()
     )
     assert made["all"]["base_rate"]["30"]["windows"]["value"] == total
 
@@ -153,22 +160,36 @@ def _turn_labels(file: Path) -> None:
     place = table.schema.get_field_index("labels")
     pq.write_table(
         table.set_column(
-            place, table.schema.field(place), pa.array(turned, table.schema.field(place).type)
+            place,
+            table.schema.field(place),
+            pa.array(turned, table.schema.field(place).type),
         ),
         file,
     )
 
 
-def test_evaluate_shows_the_facilities_and_the_newest_of_them(left_out: RunConfig) -> None:
+def test_evaluate_shows_the_facilities_and_the_newest_of_them(
+    left_out: RunConfig,
+) -> None:
     """With decisions by facility, metrics tell whose they are, and predictions carry each window's own threshold."""
     config = left_out.replace(decision={"by_facility": True})
     facilities.run(config)
     train.run(config)
     evaluate.run(config)
-    metrics = json.loads((config.workspace / "metrics.json").read_text(encoding="utf-8"))
-    assert metrics["unseen"] == board_of(config) == finished_facilities(workspace_of(config))
-    assert {each["calibration"]["of"] for each in metrics["own_decisions"].values()} == {6}
-    assert 'id="en-facilities"' in (config.workspace / "report.html").read_text(encoding="utf-8")
+    metrics = json.loads(
+        (config.workspace / "metrics.json").read_text(encoding="utf-8")
+    )
+    assert (
+        metrics["unseen"]
+        == board_of(config)
+        == finished_facilities(workspace_of(config))
+    )
+    assert {
+        each["calibration"]["of"] for each in metrics["own_decisions"].values()
+    } == {6}
+    assert 'id="en-facilities"' in (config.workspace / "report.html").read_text(
+        encoding="utf-8"
+    )
     _check_predictions(config)
     _check_newest(config)
 
@@ -179,18 +200,24 @@ def _check_predictions(config: RunConfig) -> None:
     bundles = workspace_of(config).record(TrainRecord).bundles
     for name, recipe in load_recipes(workspace_of(config).windows).items():
         bundle = Bundle.load(workspace_of(config).bundles / bundles[name])
-        windows = read_windows(workspace_of(config).windows, recipe, EVALUATED, ("context",))
+        windows = read_windows(
+            workspace_of(config).windows, recipe, EVALUATED, ("context",)
+        )
         expected, tested_B = bundle.predict(windows), windows.column("split") == "test"
         held_out_BH = read_held_out(workspace_of(config).held_out, name)
         calibrating = read_windows(workspace_of(config).windows, recipe, NOT_TESTED)
-        held_out_BH = held_out_BH[np.isin(calibrating.column("split").astype(str), EVALUATED)]
+        held_out_BH = held_out_BH[
+            np.isin(calibrating.column("split").astype(str), EVALUATED)
+        ]
         assert not np.allclose(held_out_BH, expected.score_BH[~tested_B])
         risk_BH = expected.risk_BH.copy()
         risk_BH[~tested_B] = bundle.decision.risk(
             held_out_BH, windows.column("facility_id")[~tested_B]
         )
         own = [row for row in rows if row["class"] == name]
-        np.testing.assert_allclose([row["risk"] for row in own], risk_BH.ravel(), atol=1e-9)
+        np.testing.assert_allclose(
+            [row["risk"] for row in own], risk_BH.ravel(), atol=1e-9
+        )
         np.testing.assert_array_equal(
             [row["threshold"] for row in own], expected.threshold_BH.ravel()
         )
@@ -204,7 +231,10 @@ def _check_newest(config: RunConfig) -> None:
         plain = replace(bundle.decision, facilities={})
         never = tuple(each._replace(value=0.999) for each in plain.thresholds)
         shifted = replace(
-            plain, facilities={LEFT_OUT: Decision(calibrators=plain.calibrators, thresholds=never)}
+            plain,
+            facilities={
+                LEFT_OUT: Decision(calibrators=plain.calibrators, thresholds=never)
+            },
         )
         made = replace(bundle, decision=shifted, folder=None)
         made.__dict__["encoder"] = bundle.encoder
@@ -220,7 +250,9 @@ def _check_newest(config: RunConfig) -> None:
 # What is refused
 
 
-def relabelled(windows: Windows, change: Callable[[list[str]], list[str]], column: str) -> Windows:
+def relabelled(
+    windows: Windows, change: Callable[[list[str]], list[str]], column: str
+) -> Windows:
     keys = windows.keys
     place = keys.column_names.index(column)
     return replace(
@@ -236,7 +268,9 @@ def test_one_facility_alone_is_refused_in_one_sentence(left_out: RunConfig) -> N
         n: relabelled(w, lambda old: ["F001"] * len(old), "facility_id")
         for n, w in windows_of(left_out).items()
     }
-    with pytest.raises(HvacError, match=r"at least 2 facilities with windows, found F001$"):
+    with pytest.raises(
+        HvacError, match=r"at least 2 facilities with windows, found F001$"
+    ):
         facility_folds(alone)
 
 
@@ -245,14 +279,19 @@ def test_facility_that_no_other_teaches_is_refused_by_name(left_out: RunConfig) 
 
     def without_training(windows: Windows) -> Windows:
         return windows.take(
-            (windows.column("split") != "train") | (windows.column("facility_id") == "F001")
+            (windows.column("split") != "train")
+            | (windows.column("facility_id") == "F001")
         )
 
     with pytest.raises(
-        HvacError, match=r"facility .F001. cannot be left out.*no training window elsewhere"
+        HvacError,
+        match=r"facility .F001. cannot be left out.*no training window elsewhere",
     ) as caught:
         facility_folds(
-            {name: without_training(each) for name, each in windows_of(left_out).items()}
+            {
+                name: without_training(each)
+                for name, each in windows_of(left_out).items()
+            }
         )
     assert "\n" not in str(caught.value)
 

@@ -74,7 +74,10 @@ def wait_for(condition: Callable[[], object], seconds: float = 120) -> object:
 
 def kill_all(process: subprocess.Popen[str]) -> None:
     """The job and every process it started, at once."""
-    family = [psutil.Process(process.pid), *psutil.Process(process.pid).children(recursive=True)]
+    family = [
+        psutil.Process(process.pid),
+        *psutil.Process(process.pid).children(recursive=True),
+    ]
     for member in family:
         if member.is_running():
             member.kill()
@@ -86,7 +89,10 @@ def write_config(folder: Path, **changes: object) -> Path:
     content = {
         **SMALL,
         "workspace": str(folder / "run"),
-        "ray": {"num_cpus": 1, "object_store_mb": 150},  # a second process of Ray's imports anew
+        "ray": {
+            "num_cpus": 1,
+            "object_store_mb": 150,
+        },  # a second process of Ray's imports anew
         **changes,
     }
     file.write_text(yaml.safe_dump(content), encoding="utf-8")
@@ -132,7 +138,10 @@ def test_killed_featurize_goes_on_where_it_was(
     assert done_before
     assert not (here.workspace / "steps" / "featurize.json").exists()
     featurize.run(here)
-    assert all((parts / name).stat().st_mtime_ns == stamp for name, stamp in done_before.items())
+    assert all(
+        (parts / name).stat().st_mtime_ns == stamp
+        for name, stamp in done_before.items()
+    )
     assert windows_in(here.workspace) == windows_in(finished[1])
 
 
@@ -143,7 +152,9 @@ def test_full_disk_is_told_in_one_sentence_and_the_next_run_goes_on(
     here = copy_of(finished, tmp_path / "run", upto="ingest")
     room = here.workspace / "windows"
     room.mkdir()
-    if subprocess.run(["unshare", "-rm", "true"], check=False, capture_output=True).returncode:
+    if subprocess.run(
+        ["unshare", "-rm", "true"], check=False, capture_output=True
+    ).returncode:
         pytest.skip("needs user name spaces (unshare -rm)")
     job = f"{sys.executable} -m ray_jobs.featurize --config {write_config(tmp_path)}"
     told = subprocess.run(
@@ -166,9 +177,13 @@ def test_damaged_part_is_named_and_made_anew_alone(
     part = sorted((here.workspace / "windows").glob("class=pump/part-*.parquet"))[0]
     content = part.read_bytes()
     part.write_bytes(content[:-8] + b"garbage!")
-    with pytest.raises(InputError, match=r"a part cannot be read.*steps/featurize.json"):
+    with pytest.raises(
+        InputError, match=r"a part cannot be read.*steps/featurize.json"
+    ):
         read_windows(
-            here.workspace / "windows", load_recipes(here.workspace / "windows")["pump"], ("train",)
+            here.workspace / "windows",
+            load_recipes(here.workspace / "windows")["pump"],
+            ("train",),
         )
     part.unlink()
     (here.workspace / "steps" / "featurize.json").unlink()
@@ -182,7 +197,9 @@ def test_workspace_of_an_earlier_version_is_told_and_made_anew(
     """Buckets once had numbers, marks no key, and parts of them may lie beside the new ones."""
     here = copy_of(finished, tmp_path / "run", upto="featurize")
     old = here.workspace / "panel" / "readings" / "bucket-00000"
-    shutil.copytree(next((here.workspace / "panel" / "readings").glob("*/bucket-*")), old)
+    shutil.copytree(
+        next((here.workspace / "panel" / "readings").glob("*/bucket-*")), old
+    )
     (here.workspace / "panel" / "layout.json").unlink()
     part = next((here.workspace / "windows").glob("class=pump/part-*.parquet"))
     shutil.copy(part, part.with_name("part-00000.parquet"))
@@ -191,11 +208,16 @@ def test_workspace_of_an_earlier_version_is_told_and_made_anew(
     )
     state = here.workspace / "steps" / "ingest.json"
     state.write_text(
-        json.dumps({**json.loads(state.read_text()), "buckets": 4, "key": "old"}), encoding="utf-8"
+        json.dumps({**json.loads(state.read_text()), "buckets": 4, "key": "old"}),
+        encoding="utf-8",
     )
     made = here.workspace / "steps" / "featurize.json"
-    made.write_text(json.dumps({**json.loads(made.read_text()), "key": "old"}), encoding="utf-8")
-    with pytest.raises(HvacError, match=r"earlier version: run python -m ray_jobs\.ingest"):
+    made.write_text(
+        json.dumps({**json.loads(made.read_text()), "key": "old"}), encoding="utf-8"
+    )
+    with pytest.raises(
+        HvacError, match=r"earlier version: run python -m ray_jobs\.ingest"
+    ):
         featurize.run(here)
     ingest.run(here)
     featurize.run(here)
@@ -214,17 +236,24 @@ def test_readings_that_are_no_numbers_leave_the_other_units_as_they_are(
     victim = table["equipment_id"][0].as_py()
     own = pc.equal(table["equipment_id"], victim)
     value = pc.if_else(own, float("nan"), table["value"])
-    pq.write_table(table.set_column(table.column_names.index("value"), "value", value), path)
+    pq.write_table(
+        table.set_column(table.column_names.index("value"), "value", value), path
+    )
     source = {
         "readings": str(folder),
-        **{n: str(finished[1] / "source" / f"{n}.parquet") for n in ("events", "equipment")},
+        **{
+            n: str(finished[1] / "source" / f"{n}.parquet")
+            for n in ("events", "equipment")
+        },
     }
     settings = {**SMALL, "workspace": tmp_path / "run", "source": source}
     settings.pop("simulate")
     config = RunConfig(**settings)
     assert ingest.run(config).missing >= pc.sum(own).as_py()
     featurize.run(config)
-    assert keys_in(tmp_path / "run", but=victim).equals(keys_in(finished[1], but=victim))
+    assert keys_in(tmp_path / "run", but=victim).equals(
+        keys_in(finished[1], but=victim)
+    )
 
 
 def keys_in(workspace: Path, *, but: str) -> pa.Table:
@@ -276,7 +305,9 @@ def _training_worker() -> psutil.Process | None:
 
 
 @pytest.mark.parametrize(
-    "death", [ActorDiedError(), ControllerError(ActorDiedError())], ids=["controller", "starting"]
+    "death",
+    [ActorDiedError(), ControllerError(ActorDiedError())],
+    ids=["controller", "starting"],
 )
 def test_what_ray_train_does_not_start_again_is_started_again_as_often_as_workers_are(
     death: Exception, caplog: pytest.LogCaptureFixture

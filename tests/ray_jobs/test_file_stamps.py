@@ -19,11 +19,15 @@ def write(path: Path, text: str, *, age_s: float = 100.0) -> str:
     return str(path)
 
 
-def test_untouched_file_is_hashed_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_untouched_file_is_hashed_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     file = write(tmp_path / "a.csv", "a")
     first = file_stamps([file], tmp_path)
     hashed: list[str] = []
-    monkeypatch.setattr(module, "file_stamp", lambda path: hashed.append(path) or "other")
+    monkeypatch.setattr(
+        module, "file_stamp", lambda path: hashed.append(path) or "other"
+    )
     assert file_stamps([file], tmp_path) == first
     assert not hashed
     write(tmp_path / "a.csv", "bb")

@@ -21,7 +21,9 @@ from tests.ray_jobs.conftest import SMALL
 
 ROOT = Path(__file__).parents[2]
 NOBODY = "nowhere"  # no address of a Ray: to join it fails at once
-SECONDS = 60  # Python and its libraries take about 10 of them to start on a busy machine
+SECONDS = (
+    60  # Python and its libraries take about 10 of them to start on a busy machine
+)
 
 
 def piped(workspace: Path, **changes: object) -> subprocess.CompletedProcess[str]:
@@ -40,7 +42,9 @@ def piped(workspace: Path, **changes: object) -> subprocess.CompletedProcess[str
 
 
 @pytest.fixture(scope="module")
-def moved(finished: tuple[RunConfig, Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
+def moved(
+    finished: tuple[RunConfig, Path], tmp_path_factory: pytest.TempPathFactory
+) -> Path:
     folder = tmp_path_factory.mktemp("another") / "place"
     shutil.copytree(finished[1], folder)
     return folder
@@ -55,7 +59,9 @@ def test_workspace_that_was_moved_is_finished_and_needs_no_ray(moved: Path) -> N
         assert f"{step}: already done, skipped" in ended.stderr
     result = json.loads(ended.stdout.splitlines()[-1].removeprefix("RESULT "))
     assert set(result["result"]["seconds"].values()) == {0.0}
-    assert before == {file: file.stat().st_mtime_ns for file in moved.rglob("*.parquet")}
+    assert before == {
+        file: file.stat().st_mtime_ns for file in moved.rglob("*.parquet")
+    }
     assert time.monotonic() - started < SECONDS
 
 
@@ -70,7 +76,9 @@ def test_records_name_files_from_the_workspace_on(moved: Path) -> None:
     for step in ("simulate", "evaluate"):
         record = json.loads((moved / "steps" / f"{step}.json").read_text())
         names = record.get("files") or [record["folder"]]
-        assert all((moved / name).exists() and not Path(name).is_absolute() for name in names)
+        assert all(
+            (moved / name).exists() and not Path(name).is_absolute() for name in names
+        )
 
 
 # The source
@@ -108,7 +116,11 @@ def test_same_rows_under_another_facilitys_folder_are_read_again(
         folder.mkdir()
         (folder / "readings.csv").write_text(rows, encoding="utf-8")
         source = {"readings": str(folder / "readings.csv"), "path_pattern": pattern}
-        record = ingest.run(run_config(simulate=None, source=source, workspace=workspace))
-        read.append((record.skipped, sorted(bucket.split(".")[0] for bucket in record.buckets)))
+        record = ingest.run(
+            run_config(simulate=None, source=source, workspace=workspace)
+        )
+        read.append(
+            (record.skipped, sorted(bucket.split(".")[0] for bucket in record.buckets))
+        )
     assert [skipped for skipped, _ in read] == [False, False]
     assert [set(facilities) for _, facilities in read] == [{"F1"}, {"F2"}]

@@ -31,7 +31,9 @@ EASY = (
     "gbdt_full",
     "hybrid",
 )
-HUNGRY = [name for name in FAMILIES if {"values", "tokens"} & set(config_of(name).needs)]
+HUNGRY = [
+    name for name in FAMILIES if {"values", "tokens"} & set(config_of(name).needs)
+]
 
 
 @pytest.fixture
@@ -74,7 +76,9 @@ def refused(config: RunConfig) -> str:
 def test_table_of_other_windows_labels_or_splits_is_refused(
     featurized: RunConfig, section: str, changes: dict[str, Any], told: str
 ) -> None:
-    assert told in refused(featurized.replace(**{section: {**SMALL.get(section, {}), **changes}}))
+    assert told in refused(
+        featurized.replace(**{section: {**SMALL.get(section, {}), **changes}})
+    )
 
 
 def recorded(config: RunConfig, change: Callable[[dict[str, Any]], None]) -> None:
@@ -98,7 +102,9 @@ def test_step_before_its_time_says_what_to_run_first(featurized: RunConfig) -> N
     assert "python -m ray_jobs.featurize" in refused(featurized)
 
 
-def test_encoder_of_another_source_is_refused_with_both_sources(featurized: RunConfig) -> None:
+def test_encoder_of_another_source_is_refused_with_both_sources(
+    featurized: RunConfig,
+) -> None:
     message = refused(featurized.replace(encoder={"source": "random"}))
     assert "packaged encoder" in message
     assert "random encoder" in message
@@ -113,7 +119,8 @@ def test_another_pooling_is_refused_with_both_poolings(featurized: RunConfig) ->
 
 def test_other_weights_are_refused_with_both_hashes(featurized: RunConfig) -> None:
     one, two = (
-        refused(featurized.replace(encoder={"source": "random", "seed": seed})) for seed in (1, 2)
+        refused(featurized.replace(encoder={"source": "random", "seed": seed}))
+        for seed in (1, 2)
     )
     assert "random 1" in one
     assert "random 2" in two
@@ -136,8 +143,9 @@ def test_class_with_one_kind_of_label_is_refused_with_its_counts(
         part["positives"]["60"], part["known"]["60"] = positive, known
 
     recorded(featurized, alike)
-    assert f"class 'pump', 60 days: {positive} of {known} training labels are positive" in refused(
-        featurized
+    assert (
+        f"class 'pump', 60 days: {positive} of {known} training labels are positive"
+        in refused(featurized)
     )
 
 
@@ -177,5 +185,7 @@ def test_more_points_than_the_family_takes_are_refused_with_both_numbers(
     message = refused(featurized)
     assert message.startswith("hybrid takes windows of at most 1 point(s), class ")
     assert "windows.by: point" in message
-    monkeypatch.setitem(FAMILIES, "hybrid", FAMILIES["hybrid"]._replace(most_points=100))
+    monkeypatch.setitem(
+        FAMILIES, "hybrid", FAMILIES["hybrid"]._replace(most_points=100)
+    )
     check_trainable(featurized, workspace_of(featurized), [featurized.model])

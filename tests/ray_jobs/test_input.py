@@ -25,7 +25,9 @@ DAYS = 700
 START = dt.date(2021, 1, 1)
 
 
-def series(unit: str, point: str, values: np.ndarray, *, first: int = 0) -> pd.DataFrame:
+def series(
+    unit: str, point: str, values: np.ndarray, *, first: int = 0
+) -> pd.DataFrame:
     dates = [START + dt.timedelta(days=first + i) for i in range(len(values))]
     return pd.DataFrame(
         {
@@ -54,7 +56,11 @@ def messy(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     parts += [series("u0", "rare", rng.normal(size=DAYS))]
     readings = pd.concat(parts).astype({"value": object})
     readings = pd.concat([readings, readings.iloc[[5]]])
-    readings.iloc[7, 4], readings.iloc[8, 4], readings.iloc[9, 4] = "broken", "inf", "欠測"
+    readings.iloc[7, 4], readings.iloc[8, 4], readings.iloc[9, 4] = (
+        "broken",
+        "inf",
+        "欠測",
+    )
     readings.to_csv(folder / "readings.csv", index=False)
     starts = [START + dt.timedelta(days=d) for d in (300, 420, 500, 600, 650, 690)]
     events = pd.DataFrame({"facility_id": "F", "equipment_id": [*(f"u{i}" for i in range(5)), "nobody"],
@@ -70,10 +76,16 @@ def messy(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
 def test_messy_record_is_counted_and_nothing_is_lost(
     ray: None, run_config: Callable[..., RunConfig], messy: dict[str, Any]
 ) -> None:
-    config = run_config(simulate=None, source=messy, windows={"class": "all", "train_stride": 7})
+    config = run_config(
+        simulate=None, source=messy, windows={"class": "all", "train_stride": 7}
+    )
     found = ingest.run(config)
     assert found.rows_read == found.readings + found.missing + 2
-    assert found.rejected == {"text_in_value": 1, "infinite_value": 1, "unknown_equipment": 1}
+    assert found.rejected == {
+        "text_in_value": 1,
+        "infinite_value": 1,
+        "unknown_equipment": 1,
+    }
     assert found.missing == 1
     assert found.repeated_unit_days == 1
     assert found.dropped_points == {"all": ["rare"]}
@@ -82,7 +94,8 @@ def test_messy_record_is_counted_and_nothing_is_lost(
     made = featurize.run(config)
     assert made.left_out["learning"] > 0
     windows = pd.concat(
-        pd.read_parquet(f) for f in (config.workspace / "windows").glob("class=*/part-*")
+        pd.read_parquet(f)
+        for f in (config.workspace / "windows").glob("class=*/part-*")
     )
     assert "short" not in set(windows["equipment_id"])
     assert {"constant", "vanishing"} <= set(windows["equipment_id"])
@@ -100,7 +113,9 @@ def test_horizon_longer_than_the_record_is_refused_with_a_split_that_fits(
         simulate=None, source=messy, windows={"class": "all", "horizons": [30, 2000]}
     )
     ingest.run(config)
-    with pytest.raises(SplitError, match=r"too short for that: use splits\.kind: equipment"):
+    with pytest.raises(
+        SplitError, match=r"too short for that: use splits\.kind: equipment"
+    ):
         featurize.run(config)
 
 
@@ -108,11 +123,15 @@ def test_event_kind_that_no_event_has_is_named(
     ray: None, run_config: Callable[..., RunConfig], messy: dict[str, Any]
 ) -> None:
     config = run_config(
-        simulate=None, source=messy, windows={"class": "all"}, labels={"events": ["breakdown"]}
+        simulate=None,
+        source=messy,
+        windows={"class": "all"},
+        labels={"events": ["breakdown"]},
     )
     ingest.run(config)
     with pytest.raises(
-        InputError, match=r"labels\.events names breakdown; the event log has only failure"
+        InputError,
+        match=r"labels\.events names breakdown; the event log has only failure",
     ):
         featurize.run(config)
 
@@ -122,7 +141,9 @@ def test_error_inside_a_task_keeps_its_sentence(
 ) -> None:
     file = tmp_path / "readings.csv"
     file.write_text("設備,値\n", encoding="cp932")
-    config = run_config(simulate=None, source={"readings": str(file), "encoding": "utf-8"})
+    config = run_config(
+        simulate=None, source={"readings": str(file), "encoding": "utf-8"}
+    )
     with pytest.raises(Exception) as caught:
         ingest.run(config)
     told = root_of(caught.value)
@@ -134,10 +155,12 @@ def test_error_inside_a_task_keeps_its_sentence(
 def test_unknown_config_key_is_named_with_its_neighbour(tmp_path: Path) -> None:
     file = tmp_path / "run.yaml"
     file.write_text(
-        "name: x\nworkspace: y\nsimulate: {}\nwindows: {train_strid: 3}\n", encoding="utf-8"
+        "name: x\nworkspace: y\nsimulate: {}\nwindows: {train_strid: 3}\n",
+        encoding="utf-8",
     )
     with pytest.raises(
-        ConfigError, match="unknown key 'train_strid' in WindowConfig: did you mean 'train_stride'"
+        ConfigError,
+        match="unknown key 'train_strid' in WindowConfig: did you mean 'train_stride'",
     ):
         load_run(file)
 
@@ -147,7 +170,11 @@ def test_unknown_config_key_is_named_with_its_neighbour(tmp_path: Path) -> None:
     [
         ("windows.horizons", [60, 30, 90], "each horizon longer than the one before"),
         ("windows.horizons", [0, 30], "days above 0"),
-        ("labels.events", ["failure", "failure"], "failure stands there twice; name each once"),
+        (
+            "labels.events",
+            ["failure", "failure"],
+            "failure stands there twice; name each once",
+        ),
         ("compare.seeds", [1, 1], "1 stands there twice"),
         ("compare.kinds", ["failure", "failure"], "failure stands there twice"),
         ("compare.name", "../mine", "it names a file"),
@@ -179,9 +206,16 @@ def test_setting_that_makes_no_sense_is_told_with_its_file_and_the_whole_way_to_
         "tune": {"space": {"trees": {"int": [1, 9]}}},
         "model": {"family": "gbdt_28"},
     }
-    settings: dict[str, Any] = {"name": "x", "workspace": str(tmp_path), "simulate": {}, **sections}
+    settings: dict[str, Any] = {
+        "name": "x",
+        "workspace": str(tmp_path),
+        "simulate": {},
+        **sections,
+    }
     section, last = key.split(".")[0], key.split(".")[-1]
-    settings[section] = value if section == last else {**sections.get(section, {}), last: value}
+    settings[section] = (
+        value if section == last else {**sections.get(section, {}), last: value}
+    )
     file = tmp_path / "run.yaml"
     file.write_text(yaml.safe_dump(settings), encoding="utf-8")
     with pytest.raises(ConfigError) as refusal:
@@ -194,7 +228,8 @@ def test_step_before_its_time_says_what_to_run_first(
     ray: None, run_config: Callable[..., RunConfig]
 ) -> None:
     with pytest.raises(
-        HvacError, match=r"step 'ingest' has not been run here: python -m ray_jobs\.ingest"
+        HvacError,
+        match=r"step 'ingest' has not been run here: python -m ray_jobs\.ingest",
     ):
         featurize.run(run_config())
 
@@ -203,13 +238,18 @@ def test_inspection_csv_in_cp932_goes_through(
     ray: None, run_config: Callable[..., RunConfig], tmp_path: Path
 ) -> None:
     fleet = simulate(
-        SimulateConfig(facilities=1, equipment_per_class=4, classes=("pump",), days=900, seed=2)
+        SimulateConfig(
+            facilities=1, equipment_per_class=4, classes=("pump",), days=900, seed=2
+        )
     )
     write_inspection_csv(fleet, tmp_path / "点検.csv")
     source = {"format": "inspection", "readings": str(tmp_path / "点検.csv")}
     labels = {"source": "limits"}
     config = run_config(
-        simulate=None, source=source, labels=labels, windows={"train_stride": 7, "class": "each"}
+        simulate=None,
+        source=source,
+        labels=labels,
+        windows={"train_stride": 7, "class": "each"},
     )
     found = ingest.run(config)
     assert found.rejected == {}
@@ -226,11 +266,16 @@ def test_odd_names_and_spellings_go_through_every_step(
     """A facility and classes with slashes, one that leads out of the folder, kinds and ids spelled in several ways."""
     fleet = simulate(
         SimulateConfig(
-            facilities=1, equipment_per_class=6, classes=("pump", "ahu"), days=700, seed=2
+            facilities=1,
+            equipment_per_class=6,
+            classes=("pump", "ahu"),
+            days=700,
+            seed=2,
         )
     )
     tables = {
-        name: getattr(fleet, name).to_pandas() for name in ("readings", "events", "equipment")
+        name: getattr(fleet, name).to_pandas()
+        for name in ("readings", "events", "equipment")
     }
     for table in tables.values():
         table["facility_id"] = "本社/北館"
@@ -238,7 +283,9 @@ def test_odd_names_and_spellings_go_through_every_step(
         {"pump": "../../escape", "ahu": "AHU/外調機"}
     )
     events = tables["events"]
-    events["kind"] = [kind.upper() if n % 2 else kind for n, kind in enumerate(events["kind"])]
+    events["kind"] = [
+        kind.upper() if n % 2 else kind for n, kind in enumerate(events["kind"])
+    ]
     events["equipment_id"] = [
         each.lower() if n % 3 else each for n, each in enumerate(events["equipment_id"])
     ]
@@ -276,7 +323,8 @@ def test_readings_without_any_value_are_refused(
         "facility_id,equipment_id,point_id,date,value\nF,e,p,2024-01-01,欠測\nF,e,p,2024-01-02,-\n"
     )
     with pytest.raises(
-        InputError, match=r"2 rows were read, and none holds a value: correct source\.columns"
+        InputError,
+        match=r"2 rows were read, and none holds a value: correct source\.columns",
     ):
         ingest.run(run_config(simulate=None, source={"readings": str(file)}))
 
@@ -316,12 +364,16 @@ def test_points_are_pooled_by_point_and_joined_into_their_equipment(
         "forecast_windows": 20,
     }
     model = {"family": "logistic_28"}
-    config = run_config(simulate=fleet, windows=windows, labels=labels, evaluate=quick, model=model)
+    config = run_config(
+        simulate=fleet, windows=windows, labels=labels, evaluate=quick, model=model
+    )
     for step in (ingest, featurize, train, evaluate, score):
         step.run(config)
     metrics = json.loads((config.workspace / "metrics.json").read_text())
     predictions = pd.read_parquet(config.workspace / "predictions.parquet")
-    test = predictions[(predictions["split"] == "test") & (predictions["horizon"] == 30)]
+    test = predictions[
+        (predictions["split"] == "test") & (predictions["horizon"] == 30)
+    ]
     known = test.groupby(["equipment_id", "end_date"])["observed"].all()
     assert metrics["models"]["logistic_28"]["30"]["windows"]["value"] == known.sum()
     ranking = pd.read_csv(config.workspace / "latest_ranking.csv", encoding="utf-8-sig")
@@ -361,9 +413,9 @@ def test_seed_format_goes_through_with_units(
     for step in (ingest, featurize, train, evaluate, score):
         step.run(config)
     metrics = json.loads((config.workspace / "metrics.json").read_text())
-    assert sum(metrics["windows"][s]["windows"] for s in ("train", "tune", "cal", "test")) == len(
-        rows
-    )
+    assert sum(
+        metrics["windows"][s]["windows"] for s in ("train", "tune", "cal", "test")
+    ) == len(rows)
     assert metrics["models"]["hybrid"]["30"]["roc_auc"]["value"] > 0.7
 
 

@@ -24,12 +24,18 @@ from ray_jobs.tables.windows_table import load_recipes, read_windows
 COLUMNS = ("features", "embedding", "context", "persistence")
 
 
-def auc_interval(score_B: np.ndarray, windows: Windows, h: int = 0) -> tuple[float, float]:
+def auc_interval(
+    score_B: np.ndarray, windows: Windows, h: int = 0
+) -> tuple[float, float]:
     known = windows.known_BH[:, h]
     units = windows.units[known]
     weights = unit_weights(units, replicates=500)
-    rows = sort_scores(score_B[known], windows.y_BH[known, h], unit_B=weights.unit_index_B)
-    low, high = np.nanquantile(rank_metrics(rows, weights.w_RU).roc_auc_R, (0.025, 0.975))
+    rows = sort_scores(
+        score_B[known], windows.y_BH[known, h], unit_B=weights.unit_index_B
+    )
+    low, high = np.nanquantile(
+        rank_metrics(rows, weights.w_RU).roc_auc_R, (0.025, 0.975)
+    )
     return float(low), float(high)
 
 
@@ -48,7 +54,12 @@ def no_signal(ray: None, run_config: Callable[..., RunConfig]) -> RunConfig:
         "no_signal": True,
     }
     split = {"kind": "equipment"}
-    whole = {"baselines": "all", "ablation": True, "replicates": 500, "forecast_windows": 40}
+    whole = {
+        "baselines": "all",
+        "ablation": True,
+        "replicates": 500,
+        "forecast_windows": 40,
+    }
     config = run_config(simulate=fleet, splits=split, evaluate=whole)
     for step in (ingest, featurize, train, evaluate):
         step.run(config)
@@ -60,7 +71,9 @@ def together(intervals: int) -> float:
     return float(norm.isf(0.025 / intervals) / norm.isf(0.025))
 
 
-def test_every_interval_covers_one_half_on_a_fleet_without_signal(no_signal: RunConfig) -> None:
+def test_every_interval_covers_one_half_on_a_fleet_without_signal(
+    no_signal: RunConfig,
+) -> None:
     metrics = json.loads((no_signal.workspace / "metrics.json").read_text())
     assert set(metrics["models"]) == set(BASELINES)  # hybrid, the model, is one of them
     assert set(metrics["ablation"]) == {*evaluate.ABLATION, "both"}
@@ -101,7 +114,9 @@ def test_models_that_did_not_see_a_unit_rank_its_windows_by_chance(
     ).score_BH
     for h in range(3):
         low, high = auc_interval(score_BH[:, h], windows, h)
-        assert low - (together(12) - 1) * (high - low) / 2 <= 0.5  # 4 families, 3 horizons
+        assert (
+            low - (together(12) - 1) * (high - low) / 2 <= 0.5
+        )  # 4 families, 3 horizons
         assert high - low < 0.25
 
 

@@ -46,7 +46,9 @@ def enacted(
     finished: Finished, tmp_path_factory: pytest.TempPathFactory
 ) -> tuple[RunConfig, dict[str, bytes]]:
     """The job on a copy of the finished run, and what lay there before."""
-    config = copied(finished, tmp_path_factory.mktemp("leaky") / "run", family="base_rate")
+    config = copied(
+        finished, tmp_path_factory.mktemp("leaky") / "run", family="base_rate"
+    )
     before = contents(config.workspace)
     job.run(config)
     return config, before
@@ -92,17 +94,24 @@ def test_file_and_page_say_that_nothing_of_it_is_usable(
     assert found["usable"] is False
     assert found["warning"].startswith("NOT USABLE")
     assert (
-        json.loads((config.workspace / "steps" / "leaky_protocols.json").read_text())["usable"]
+        json.loads((config.workspace / "steps" / "leaky_protocols.json").read_text())[
+            "usable"
+        ]
         is False
     )
-    page = (config.workspace / "leaky_protocols" / "leaky_protocols.md").read_text(encoding="utf-8")
+    page = (config.workspace / "leaky_protocols" / "leaky_protocols.md").read_text(
+        encoding="utf-8"
+    )
     assert found["warning"] in page
     rows = [
         line
         for line in page.splitlines()
         if line.startswith("| ") and not line.startswith("| protocol")
     ]
-    assert ["(not usable)" in row for row in rows] == 2 * [False, *[True] * (len(PROTOCOLS) - 1)]
+    assert ["(not usable)" in row for row in rows] == 2 * [
+        False,
+        *[True] * (len(PROTOCOLS) - 1),
+    ]
 
 
 def test_bundles_steps_and_windows_stay_as_they_were_to_the_byte(
@@ -132,7 +141,9 @@ def test_second_run_is_skipped(
 def test_run_whose_model_is_the_trees_is_enacted_with_its_own_settings(
     finished: Finished, tmp_path: Path
 ) -> None:
-    one, three = (copied(finished, tmp_path / str(n), family="gbdt_92", trees=n) for n in (1, 3))
+    one, three = (
+        copied(finished, tmp_path / str(n), family="gbdt_92", trees=n) for n in (1, 3)
+    )
     for config in (one, three):
         job.run(config)
     assert set(report(one)) - {"warning", "usable", "protocols"} == {"gbdt_92"}
@@ -142,7 +153,9 @@ def test_run_whose_model_is_the_trees_is_enacted_with_its_own_settings(
 def test_no_other_module_knows_of_it() -> None:
     root = Path(str(ray_jobs.__file__)).parents[1]
     sources = [
-        file for package in ("hvac", "ray_jobs", "serve") for file in (root / package).rglob("*.*")
+        file
+        for package in ("hvac", "ray_jobs", "serve")
+        for file in (root / package).rglob("*.*")
     ]
     named = [
         file
@@ -154,6 +167,8 @@ def test_no_other_module_knows_of_it() -> None:
 
 @pytest.mark.parametrize("name", SOURCES)
 def test_it_neither_loads_nor_saves_a_bundle(name: str) -> None:
-    source = (Path(str(ray_jobs.__file__)).parents[1] / name).read_text(encoding="utf-8")
+    source = (Path(str(ray_jobs.__file__)).parents[1] / name).read_text(
+        encoding="utf-8"
+    )
     assert "hvac.scoring.bundle" not in source
     assert "workspace.bundles" not in source

@@ -54,7 +54,9 @@ def test_second_job_is_refused_and_told_who_holds_the_workspace(
     assert "wait until it ends, or set another workspace" in str(refused.value)
 
 
-def test_lock_of_a_killed_job_falls_at_once(holder: subprocess.Popen[str], tmp_path: Path) -> None:
+def test_lock_of_a_killed_job_falls_at_once(
+    holder: subprocess.Popen[str], tmp_path: Path
+) -> None:
     os.kill(holder.pid, signal.SIGKILL)
     holder.wait()
     with held(tmp_path, "ray_jobs.score"):
@@ -89,7 +91,9 @@ def test_files_of_killed_writers_are_removed_and_others_stay(tmp_path: Path) -> 
     with held(tmp_path, "job"):
         pass
     left = sorted(
-        path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*") if path.is_file()
+        path.relative_to(tmp_path).as_posix()
+        for path in tmp_path.rglob("*")
+        if path.is_file()
     )
     assert left == [".hidden", LOCK, "a/.keep.txt", "part.parquet"]
 
@@ -102,7 +106,9 @@ def test_names_of_unfinished_files_are_those_that_are_removed(tmp_path: Path) ->
         assert remove_leftovers(tmp_path / "other") == 1
 
 
-@pytest.mark.parametrize("content", ["", '{"key": "k", "sec', "[1, 2]", "\x00\x00", '"k"'])
+@pytest.mark.parametrize(
+    "content", ["", '{"key": "k", "sec', "[1, 2]", "\x00\x00", '"k"']
+)
 def test_damaged_record_counts_as_absent(tmp_path: Path, content: str) -> None:
     workspace = Workspace(place(tmp_path))
     workspace.record_file("train").parent.mkdir()
@@ -120,9 +126,13 @@ def test_record_of_an_earlier_version_is_refused_and_made_anew(tmp_path: Path) -
     workspace = Workspace(place(tmp_path))
     workspace.record_file("train").parent.mkdir()
     workspace.record_file("train").write_text('{"key": "k", "bundles": 3}')
-    with pytest.raises(HvacError, match=r"of an earlier version: run python -m ray_jobs\.train"):
+    with pytest.raises(
+        HvacError, match=r"of an earlier version: run python -m ray_jobs\.train"
+    ):
         workspace.record(TrainRecord)
-    made = run_step(workspace, TrainRecord, "k", lambda: TrainRecord(bundles={"a": "a-1"}))
+    made = run_step(
+        workspace, TrainRecord, "k", lambda: TrainRecord(bundles={"a": "a-1"})
+    )
     assert not made.skipped
 
 
@@ -130,7 +140,9 @@ def test_file_that_changes_while_it_is_read_is_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     file = tmp_path / "readings.csv"
-    file.write_text("facility_id,equipment_id,point_id,date,value\nF,e,p,2024-01-01,1\n")
+    file.write_text(
+        "facility_id,equipment_id,point_id,date,value\nF,e,p,2024-01-01,1\n"
+    )
     plain = file_parts.read_readings
 
     def slowly(path: str, source: SourceConfig):  # type: ignore[no-untyped-def]
@@ -142,7 +154,11 @@ def test_file_that_changes_while_it_is_read_is_refused(
     monkeypatch.setattr(file_parts, "read_readings", slowly)
     with pytest.raises(InputError, match="changed while it was read"):
         file_parts.ingest_file(
-            str(file), SourceConfig(readings=str(file)), "key", 1, str(tmp_path / "panel")
+            str(file),
+            SourceConfig(readings=str(file)),
+            "key",
+            1,
+            str(tmp_path / "panel"),
         )
     assert not (tmp_path / "panel" / "files" / "key.json").exists()
 
@@ -168,7 +184,9 @@ LARGE = {
 
 
 @pytest.mark.parametrize("told", LARGE)
-def test_yaml_that_multiplies_itself_is_refused_in_a_sentence(tmp_path: Path, told: str) -> None:
+def test_yaml_that_multiplies_itself_is_refused_in_a_sentence(
+    tmp_path: Path, told: str
+) -> None:
     began = time.monotonic()
     with pytest.raises(ConfigError, match=told):
         config_of(tmp_path, LARGE[told])()

@@ -20,7 +20,13 @@ from hvac.panel.partitions import bucket_folder, bucket_of
 from hvac.panel.registry import Registry
 from hvac.panel.windows import WindowConfig, fit_scale
 from hvac.storage import write_parquet
-from ray_jobs.tables.peer_levels import PeerFile, level_of, make_peers, peer_groups, peer_keys
+from ray_jobs.tables.peer_levels import (
+    PeerFile,
+    level_of,
+    make_peers,
+    peer_groups,
+    peer_keys,
+)
 from tests.panel.panel_example import event_table, readings, series
 
 DAYS = 200
@@ -40,7 +46,13 @@ def units(facility: str, count: int, kind: str = "pump") -> dict[Unit, str]:
 
 
 # Two facilities with enough pumps, one with too few, and fans that are too few everywhere.
-FLEET = units("A", 6) | units("B", 5) | units("C", 3) | units("A", 2, "fan") | units("B", 2, "fan")
+FLEET = (
+    units("A", 6)
+    | units("B", 5)
+    | units("C", 3)
+    | units("A", 2, "fan")
+    | units("B", 2, "fan")
+)
 
 
 def registry_of(kinds: dict[Unit, str]) -> Registry:
@@ -51,7 +63,9 @@ def registry_of(kinds: dict[Unit, str]) -> Registry:
         "kind": list(kinds.values()),
     }
     return Registry(
-        units=pa.table(columns), events=event_table([]), points=dict.fromkeys(RECIPES, ("p",))
+        units=pa.table(columns),
+        events=event_table([]),
+        points=dict.fromkeys(RECIPES, ("p",)),
     )
 
 
@@ -69,7 +83,9 @@ class Place:
         for facility in {unit.facility_id for unit in kinds}:
             self.read(facility, kinds, key="read")
 
-    def read(self, facility: str, kinds: Iterable[Unit], *, key: str, start: float = 0.0) -> None:
+    def read(
+        self, facility: str, kinds: Iterable[Unit], *, key: str, start: float = 0.0
+    ) -> None:
         rows = [
             row
             for unit in kinds
@@ -77,7 +93,10 @@ class Place:
             for row in rows_of(unit, start=start)
         ]
         bucket = bucket_of(Unit(facility, ""), 1)
-        write_parquet(readings(rows), bucket_folder(self.root / "panel", bucket) / "part-0.parquet")
+        write_parquet(
+            readings(rows),
+            bucket_folder(self.root / "panel", bucket) / "part-0.parquet",
+        )
         self.buckets[bucket] = key
 
     def make(self) -> Files:
@@ -89,7 +108,8 @@ class Place:
         """When every file of the levels was written."""
         files = sorted((self.root / "peers").rglob("*.*"))
         return {
-            str(file.relative_to(self.root / "peers")): file.stat().st_mtime_ns for file in files
+            str(file.relative_to(self.root / "peers")): file.stat().st_mtime_ns
+            for file in files
         }
 
 
@@ -101,12 +121,18 @@ def place(ray: None, tmp_path: Path) -> Place:
 # Whose units
 
 
-def test_group_is_a_facilitys_own_units_where_there_are_five_else_the_fleets_else_nobody() -> None:
+def test_group_is_a_facilitys_own_units_where_there_are_five_else_the_fleets_else_nobody() -> (
+    None
+):
     groups = peer_groups(registry_of(FLEET))
     assert set(groups) == {("pump", "A"), ("pump", "B"), ("pump", "C")}
     for facility, count in (("A", 6), ("B", 5)):
         group = groups["pump", facility]
-        assert (group.kind, group.facility, len(group.units)) == ("pump", facility, count)
+        assert (group.kind, group.facility, len(group.units)) == (
+            "pump",
+            facility,
+            count,
+        )
         assert {unit.facility_id for unit in group.units} == {facility}
     assert groups["pump", "C"].facility == ""
     assert set(groups["pump", "C"].units) == {
@@ -121,10 +147,13 @@ def test_five_fans_of_two_facilities_are_compared_with_each_other() -> None:
     assert len(groups["fan", "A"].units) == LEAST_PEERS
 
 
-def test_large_group_takes_as_many_as_it_can_hold_whatever_the_order_of_the_register() -> None:
+def test_large_group_takes_as_many_as_it_can_hold_whatever_the_order_of_the_register() -> (
+    None
+):
     many = units("A", MOST_PEERS + 50)
     (one,), (two,) = (
-        peer_groups(registry_of(dict(given))).values() for given in (many, reversed(many.items()))
+        peer_groups(registry_of(dict(given))).values()
+        for given in (many, reversed(many.items()))
     )
     assert len(one.units) == MOST_PEERS
     assert one == two
@@ -137,7 +166,11 @@ def test_large_group_takes_as_many_as_it_can_hold_whatever_the_order_of_the_regi
 
 def test_level_is_the_median_of_the_groups_own_readings(place: Place) -> None:
     found = level_of(place.make()["pump", "B"])
-    own = {unit: ("p",) for unit in FLEET if unit.facility_id == "B" and FLEET[unit] == "pump"}
+    own = {
+        unit: ("p",)
+        for unit in FLEET
+        if unit.facility_id == "B" and FLEET[unit] == "pump"
+    }
     made = panels(readings([row for unit in own for row in rows_of(unit)]), own)
     expected = peer_level(
         ("p",), [peer_series(panel, fit_scale(panel, "baseline")) for panel in made]
@@ -177,7 +210,9 @@ def test_second_run_makes_nothing(place: Place) -> None:
     assert place.make() == files
     assert place.stamps() == before
     assert set(before) == {
-        f"pump/{name}.{kind}" for name in ("A", "B", "_fleet") for kind in ("json", "parquet")
+        f"pump/{name}.{kind}"
+        for name in ("A", "B", "_fleet")
+        for kind in ("json", "parquet")
     }
 
 
@@ -188,7 +223,9 @@ def test_new_readings_of_one_facility_change_its_level_and_the_fleets_and_no_oth
     old = level_of(files["pump", "A"])
     place.read("A", FLEET, key="read again", start=5.0)
     again, after = place.make(), place.stamps()
-    assert {name for _, name in files if files["pump", name].key != again["pump", name].key} == {
+    assert {
+        name for _, name in files if files["pump", name].key != again["pump", name].key
+    } == {
         "A",
         "C",
     }
@@ -202,7 +239,9 @@ def test_new_readings_of_one_facility_change_its_level_and_the_fleets_and_no_oth
     assert old.ready_C.tolist() == new.ready_C.tolist()
 
 
-def test_level_that_was_lost_before_its_mark_was_written_is_made_again(place: Place) -> None:
+def test_level_that_was_lost_before_its_mark_was_written_is_made_again(
+    place: Place,
+) -> None:
     files = place.make()
     for mark in (place.root / "peers").rglob("*.json"):
         mark.unlink()
@@ -211,10 +250,15 @@ def test_level_that_was_lost_before_its_mark_was_written_is_made_again(place: Pl
     assert level_of(files["pump", "A"]) is not None
 
 
-def test_keys_of_a_bucket_are_those_of_the_levels_its_units_are_compared_with(place: Place) -> None:
+def test_keys_of_a_bucket_are_those_of_the_levels_its_units_are_compared_with(
+    place: Place,
+) -> None:
     files = place.make()
     keys = peer_keys(files, place.buckets)
     assert keys == {f"{name}.0000": [files["pump", name].key] for name in "ABC"}
     place.read("B", FLEET, key="read again")
     changed = peer_keys(place.make(), place.buckets)
-    assert {name for name, key in keys.items() if changed[name] != key} == {"B.0000", "C.0000"}
+    assert {name for name, key in keys.items() if changed[name] != key} == {
+        "B.0000",
+        "C.0000",
+    }

@@ -13,7 +13,13 @@ import pytest
 
 from hvac.features.describing import describe
 from hvac.features.peer_files import level_path, mark_of
-from hvac.features.peers import PeerLevel, level_from_arrow, level_to_arrow, peer_level, peer_series
+from hvac.features.peers import (
+    PeerLevel,
+    level_from_arrow,
+    level_to_arrow,
+    peer_level,
+    peer_series,
+)
 from hvac.features.scene import UnitRecord, scenes
 from hvac.features.table import to_arrow
 from hvac.panel.grid import Panel, Unit, panels
@@ -62,22 +68,34 @@ class Served(NamedTuple):
         stages = LocalStages(self.config.bundle_folder, 4, peers=peers)
         service = Service(self.config, self.store, stages)
         asks = service.asks(
-            [AskedUnit(facility_id=u.facility_id, equipment_id=u.equipment_id) for u in units]
+            [
+                AskedUnit(facility_id=u.facility_id, equipment_id=u.equipment_id)
+                for u in units
+            ]
         )
         return by_unit(asyncio.run(stages.predict(asks)))
 
 
 def by_unit(rows: list[dict[str, Any]]) -> dict[tuple[Unit, int], dict[str, Any]]:
-    return {(Unit(row["facility_id"], row["equipment_id"]), row["horizon"]): row for row in rows}
+    return {
+        (Unit(row["facility_id"], row["equipment_id"]), row["horizon"]): row
+        for row in rows
+    }
 
 
 def write_source(folder: Path) -> None:
     """Pumps of two facilities; one of them is said to stand elsewhere, one to be of another kind."""
     config = SimulateConfig(
-        facilities=2, equipment_per_class=PER_FACILITY, classes=("pump",), days=700, seed=3
+        facilities=2,
+        equipment_per_class=PER_FACILITY,
+        classes=("pump",),
+        days=700,
+        seed=3,
     )
     write_canonical(simulate_facilities(config), folder)
-    names = sorted(pq.read_table(folder / "equipment.parquet")["equipment_id"].to_pylist())
+    names = sorted(
+        pq.read_table(folder / "equipment.parquet")["equipment_id"].to_pylist()
+    )
     renamed = {names[0]: LONE, names[-1]: STRAY}
     for path in [
         *folder.glob("readings/*.parquet"),
@@ -121,14 +139,16 @@ def plain_panels(served: Served) -> dict[Unit, Panel]:
     recipe = served.bundle.recipe
     points = dict.fromkeys(served.units, recipe.points)
     return {
-        panel.unit: panel for panel in panels(table, points, aggregate=recipe.windows.aggregate)
+        panel.unit: panel
+        for panel in panels(table, points, aggregate=recipe.windows.aggregate)
     }
 
 
 def plain_level(served: Served, of: list[Panel]) -> PeerLevel | None:
     normalise = served.bundle.recipe.windows.normalise
     return peer_level(
-        served.bundle.recipe.points, [peer_series(each, fit_scale(each, normalise)) for each in of]
+        served.bundle.recipe.points,
+        [peer_series(each, fit_scale(each, normalise)) for each in of],
     )
 
 
@@ -139,11 +159,15 @@ def plain_risks(served: Served, panel: Panel, level: PeerLevel | None) -> Any:
         class_name=registry.kinds[panel.unit], peers=level,
     )  # fmt: skip
     (scene,) = scenes(panel, served.bundle.recipe, record)
-    windows = describe(scene, np.array([panel.last_day], np.int32), served.bundle.recipe)
+    windows = describe(
+        scene, np.array([panel.last_day], np.int32), served.bundle.recipe
+    )
     return windows, served.bundle.predict(windows).risk_BH[0]
 
 
-def test_batch_service_and_plain_call_say_the_same_of_every_unit(served: Served) -> None:
+def test_batch_service_and_plain_call_say_the_same_of_every_unit(
+    served: Served,
+) -> None:
     """Units with peers of their facility, the pump that has only the fleet's, and the unit of a kind of its own."""
     latest = by_unit(pq.read_table(served.workspace / "latest.parquet").to_pylist())
     asked = served.rows(served.units, peers=served.config.peer_folder)  # type: ignore[arg-type]
@@ -153,22 +177,34 @@ def test_batch_service_and_plain_call_say_the_same_of_every_unit(served: Served)
     pumps = [panel for unit, panel in sorted(found.items()) if unit != LONE]
     for unit, panel in found.items():
         own = [each for each in pumps if each.unit.facility_id == unit.facility_id]
-        level = None if unit == LONE else plain_level(served, pumps if unit == STRAY else own)
+        level = (
+            None
+            if unit == LONE
+            else plain_level(served, pumps if unit == STRAY else own)
+        )
         windows, risk_H = plain_risks(served, panel, level)
         assert windows.d_BCS is not None
         assert np.isfinite(windows.d_BCS).any() == (unit != LONE)
         for h, horizon in enumerate(served.bundle.horizons):
-            assert latest[unit, horizon]["status"] == asked[unit, horizon]["status"] == "ok"
+            assert (
+                latest[unit, horizon]["status"]
+                == asked[unit, horizon]["status"]
+                == "ok"
+            )
             assert latest[unit, horizon]["risk"] == pytest.approx(risk_H[h], abs=1e-6)
             assert asked[unit, horizon]["risk"] == pytest.approx(risk_H[h], abs=1e-6)
             assert asked[unit, horizon]["alarm"] == latest[unit, horizon]["alarm"]
 
 
-def test_peers_have_a_say_and_service_without_levels_scores_all_the_same(served: Served) -> None:
+def test_peers_have_a_say_and_service_without_levels_scores_all_the_same(
+    served: Served,
+) -> None:
     with_peers = served.rows(served.units, peers=served.config.peer_folder)  # type: ignore[arg-type]
     without = served.rows(served.units, peers=None)
     nowhere = served.rows(served.units, peers=served.workspace / "no such folder")
-    gap = {key: abs(row["risk"] - with_peers[key]["risk"]) for key, row in without.items()}
+    gap = {
+        key: abs(row["risk"] - with_peers[key]["risk"]) for key, row in without.items()
+    }
     assert max(gap.values()) > 1e-3
     assert max(gap[LONE, h] for h in served.bundle.horizons) == 0
     for key, row in without.items():
@@ -177,11 +213,15 @@ def test_peers_have_a_say_and_service_without_levels_scores_all_the_same(served:
     for unit in (STRAY, LONE):
         _, risk_H = plain_risks(served, found[unit], None)
         np.testing.assert_allclose(
-            [without[unit, h]["risk"] for h in served.bundle.horizons], risk_H, atol=1e-6
+            [without[unit, h]["risk"] for h in served.bundle.horizons],
+            risk_H,
+            atol=1e-6,
         )
 
 
-def test_level_of_other_points_than_the_bundles_is_not_used(served: Served, tmp_path: Path) -> None:
+def test_level_of_other_points_than_the_bundles_is_not_used(
+    served: Served, tmp_path: Path
+) -> None:
     write_level(tmp_path, "pump", "F001", level_of(("other",), 0.0), "1")
     units = [unit for unit in served.units if unit.facility_id == "F001"]
     assert served.rows(units, peers=tmp_path) == served.rows(units, peers=None)
@@ -202,7 +242,10 @@ def test_bulk_with_all_columns_gives_the_batch_risks_and_without_them_an_answer(
     table = to_arrow(windows)
     whole, bare = (
         asyncio.run(stages.bulk((served.bundle.name, part)))["risk"].to_pylist()
-        for part in (table, table.drop_columns(["recent", "raw", "peers", "residuals", "context"]))
+        for part in (
+            table,
+            table.drop_columns(["recent", "raw", "peers", "residuals", "context"]),
+        )
     )
     np.testing.assert_allclose(
         whole, [latest[unit, h]["risk"] for h in served.bundle.horizons], atol=1e-6
@@ -215,7 +258,9 @@ def level_of(points: tuple[str, ...], value: float) -> PeerLevel:
     return PeerLevel(points, 10, medians, np.zeros(len(points), np.int32))
 
 
-def write_level(folder: Path, kind: str, facility: str, level: PeerLevel | None, key: str) -> None:
+def write_level(
+    folder: Path, kind: str, facility: str, level: PeerLevel | None, key: str
+) -> None:
     path = level_path(folder, kind, facility)
     path.parent.mkdir(parents=True, exist_ok=True)
     if level is not None:
@@ -233,7 +278,11 @@ def test_level_is_the_facilitys_else_the_fleets_else_none(tmp_path: Path) -> Non
     write_level(tmp_path, "pump", "", level_of(("p",), 1.0), "a")
     assert median(levels("pump", "F1")) == 1.0
     write_level(tmp_path, "pump", "F1", level_of(("p",), 2.0), "b")
-    assert (median(levels("pump", "F1")), median(levels("pump", "F2")), levels("fan", "F1")) == (
+    assert (
+        median(levels("pump", "F1")),
+        median(levels("pump", "F2")),
+        levels("fan", "F1"),
+    ) == (
         2.0,
         1.0,
         None,
@@ -248,7 +297,10 @@ def test_level_is_read_again_when_another_is_published_but_not_at_every_call(
     tmp_path: Path,
 ) -> None:
     write_level(tmp_path, "pump", "F1", level_of(("p",), 1.0), "a")
-    eager, patient = PeerLevels(tmp_path, look_again_s=0), PeerLevels(tmp_path, look_again_s=60)
+    eager, patient = (
+        PeerLevels(tmp_path, look_again_s=0),
+        PeerLevels(tmp_path, look_again_s=60),
+    )
     assert median(eager("pump", "F1")) == median(patient("pump", "F1")) == 1.0
     write_level(tmp_path, "pump", "F1", level_of(("p",), 3.0), "b")
     assert (median(eager("pump", "F1")), median(patient("pump", "F1"))) == (3.0, 1.0)

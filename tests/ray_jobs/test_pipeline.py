@@ -75,7 +75,13 @@ def test_labels_agree_with_an_independent_labelling(finished: Finished) -> None:
     last = readings.groupby(["facility_id", "equipment_id"])["date"].max().reset_index()
     for row in sample.itertuples():
         found = label(
-            last, events, ["failure"], row.facility_id, row.equipment_id, row.end_date, row.horizon
+            last,
+            events,
+            ["failure"],
+            row.facility_id,
+            row.equipment_id,
+            row.end_date,
+            row.horizon,
         )
         known = bool(row.observed)
         assert found[1] == known
@@ -88,14 +94,18 @@ def test_no_unit_day_is_in_two_splits_and_no_label_window_crosses_a_border(
     _, workspace = finished
     windows = windows_of(workspace)
     assert not windows.duplicated(["facility_id", "equipment_id", "end_date"]).any()
-    borders = json.loads((workspace / "steps" / "featurize.json").read_text())["borders"]
+    borders = json.loads((workspace / "steps" / "featurize.json").read_text())[
+        "borders"
+    ]
     day = (pd.to_datetime(windows["end_date"]) - pd.Timestamp("1970-01-01")).dt.days
     assert (day[windows["split"] == "train"] + 90 <= borders["t1"]).all()
     validation = windows["split"].isin(["tune", "cal"])
     assert (day[validation] > borders["t1"]).all()
     assert (day[validation] + 90 <= borders["t2"]).all()
     assert (day[windows["split"] == "test"] > borders["t2"]).all()
-    units = windows[validation].groupby(["facility_id", "equipment_id"])["split"].nunique()
+    units = (
+        windows[validation].groupby(["facility_id", "equipment_id"])["split"].nunique()
+    )
     assert (units == 1).all()
 
 
@@ -103,40 +113,58 @@ def test_windows_in_and_left_out_add_up_to_the_grid(finished: Finished) -> None:
     _, workspace = finished
     done = json.loads((workspace / "steps" / "featurize.json").read_text())
     counted = sum(
-        part["windows"] for splits in done["windows"].values() for part in splits.values()
+        part["windows"]
+        for splits in done["windows"].values()
+        for part in splits.values()
     )
     assert counted == len(windows_of(workspace))
     assert done["left_out"]["learning"] > 0
     assert done["left_out"]["purged"] > 0
 
 
-def test_risks_never_fall_and_alarms_never_vanish_with_the_horizon(finished: Finished) -> None:
+def test_risks_never_fall_and_alarms_never_vanish_with_the_horizon(
+    finished: Finished,
+) -> None:
     _, workspace = finished
     predictions = pd.read_parquet(workspace / "predictions.parquet")
     by_horizon = {
         name: predictions.pivot(
-            index=["facility_id", "equipment_id", "end_date"], columns="horizon", values=name
+            index=["facility_id", "equipment_id", "end_date"],
+            columns="horizon",
+            values=name,
         )
         for name in ("risk", "threshold", "alarm")
     }
-    risk_BH, threshold_BH, alarm_BH = (table.to_numpy() for table in by_horizon.values())
+    risk_BH, threshold_BH, alarm_BH = (
+        table.to_numpy() for table in by_horizon.values()
+    )
     assert (np.diff(risk_BH, axis=1) >= 0).all()
     assert ((predictions["risk"] > 0) & (predictions["risk"] < 1)).all()
     assert (alarm_BH == np.logical_or.accumulate(risk_BH >= threshold_BH, axis=1)).all()
 
 
-def test_plain_call_of_the_bundle_gives_the_predictions_of_the_job(finished: Finished) -> None:
+def test_plain_call_of_the_bundle_gives_the_predictions_of_the_job(
+    finished: Finished,
+) -> None:
     _, workspace = finished
     predictions = pd.read_parquet(workspace / "predictions.parquet")
     recipe = load_recipes(workspace / "windows")["pump"]
-    windows = read_windows(workspace / "windows", recipe, ("test",), ("features", "embedding"))
+    windows = read_windows(
+        workspace / "windows", recipe, ("test",), ("features", "embedding")
+    )
     bundle = Bundle.load(next((workspace / "bundles").glob("pump-*")))
-    mine = predictions[(predictions["class"] == "pump") & (predictions["split"] == "test")]
-    np.testing.assert_allclose(bundle.predict(windows).risk_BH.ravel(), mine["risk"], atol=1e-6)
+    mine = predictions[
+        (predictions["class"] == "pump") & (predictions["split"] == "test")
+    ]
+    np.testing.assert_allclose(
+        bundle.predict(windows).risk_BH.ravel(), mine["risk"], atol=1e-6
+    )
     assert set(mine["bundle_id"]) == {bundle.folder.name if bundle.folder else ""}
 
 
-def test_simple_baselines_stand_beside_the_model_with_intervals(finished: Finished) -> None:
+def test_simple_baselines_stand_beside_the_model_with_intervals(
+    finished: Finished,
+) -> None:
     _, workspace = finished
     metrics = json.loads((workspace / "metrics.json").read_text())
     assert set(metrics["models"]) == {"hybrid", *BASELINES}
@@ -166,7 +194,9 @@ def test_summary_table_has_a_row_per_horizon(finished: Finished) -> None:
     assert table.notna().all().all()
 
 
-def test_latest_has_every_unit_once_per_horizon_and_a_ranking_for_excel(finished: Finished) -> None:
+def test_latest_has_every_unit_once_per_horizon_and_a_ranking_for_excel(
+    finished: Finished,
+) -> None:
     _, workspace = finished
     latest = pd.read_parquet(workspace / "latest.parquet")
     assert len(latest) == 2 * 2 * 8 * 3
@@ -201,7 +231,9 @@ def test_second_run_skips_every_step_and_says_so(
             step.run(config)
     for name in ("simulate", "ingest", "featurize", "train", "evaluate", "score"):
         assert f"{name}: already done, skipped" in caplog.text
-    assert before == {file: file.stat().st_mtime_ns for file in workspace.rglob("*.parquet")}
+    assert before == {
+        file: file.stat().st_mtime_ns for file in workspace.rglob("*.parquet")
+    }
 
 
 def test_closing_summary_names_counts_models_and_files(finished: Finished) -> None:
@@ -234,7 +266,8 @@ def test_new_equipment_is_learning_in_latest_ranking_and_closing_summary(
         table = pq.read_table(file)
         day = table["date"].cast(pa.int32())
         kept = pc.or_(
-            pc.not_equal(table["equipment_id"], young), pc.greater(day, pc.max(day).as_py() - 40)
+            pc.not_equal(table["equipment_id"], young),
+            pc.greater(day, pc.max(day).as_py() - 40),
         )
         pq.write_table(table.filter(kept), file)
     score.run(config.replace(workspace=str(workspace)))
@@ -285,7 +318,9 @@ def fused(finished: Finished, tmp_path_factory: pytest.TempPathFactory) -> RunCo
     return config
 
 
-def test_default_fusion_tells_how_it_mixes_and_judges_every_unit(fused: RunConfig) -> None:
+def test_default_fusion_tells_how_it_mixes_and_judges_every_unit(
+    fused: RunConfig,
+) -> None:
     workspace = Path(fused.workspace)
     told = json.loads((workspace / "steps" / "train.json").read_text())["fusion"]
     assert set(told) == {"pump", "chiller"}
@@ -307,18 +342,25 @@ def test_networks_of_the_fusion_were_fitted_by_ray_trains_workers_and_lie_in_the
 ) -> None:
     """The scores that calibrated are those of a cross-fit whose networks are all fitted in this process."""
     workspace = Path(fused.workspace)
-    recipe, encoder = load_recipes(workspace / "windows")["pump"], loaded_once(load_encoder)
+    recipe, encoder = (
+        load_recipes(workspace / "windows")["pump"],
+        loaded_once(load_encoder),
+    )
     windows = fit_windows(workspace / "windows", recipe, fused.model, encoder)
     here = cross_fit(windows, fused.model, Fitting(encoder), folds=fused.decision.folds)
     np.testing.assert_allclose(
         read_held_out(workspace / "held_out", "pump"), here.score_BH, atol=1e-4
     )
     bundle = Bundle.load(next((workspace / "bundles").glob("pump-*")))
-    np.testing.assert_allclose(bundle.model.score(windows), here.model.score(windows), atol=1e-4)
+    np.testing.assert_allclose(
+        bundle.model.score(windows), here.model.score(windows), atol=1e-4
+    )
     assert bundle.training["rule"] == here.notes["rule"]
 
 
-def test_readings_scored_in_one_call_get_the_risks_of_latest_parquet(finished: Finished) -> None:
+def test_readings_scored_in_one_call_get_the_risks_of_latest_parquet(
+    finished: Finished,
+) -> None:
     _, workspace = finished
     source = workspace / "source"
     latest = pd.read_parquet(workspace / "latest.parquet")
@@ -354,7 +396,9 @@ def test_examples_run(
     bundle = next((workspace / "bundles").glob("pump-*"))
     part = next((workspace / "source" / "readings").glob("*.parquet"))
     pd.read_parquet(part).head(20_000).to_csv(tmp_path / "readings.csv", index=False)
-    assert "status" in ran("score_readings.py", str(bundle), str(tmp_path / "readings.csv"))
+    assert "status" in ran(
+        "score_readings.py", str(bundle), str(tmp_path / "readings.csv")
+    )
     assert ran("own_family.py").count("ROC-AUC") == 3
     assert "PR-AUC" in ran("read_metrics.py", str(workspace / "metrics.json"))
 
@@ -376,9 +420,15 @@ def test_console_script_lists_the_steps_and_runs_one(
         return capsys.readouterr().err
 
     command = [sys.executable, "-m", "ray_jobs"]
-    listed = subprocess.run([*command, "--help"], capture_output=True, text=True, check=True)
+    listed = subprocess.run(
+        [*command, "--help"], capture_output=True, text=True, check=True
+    )
     assert all(f"  {step} " in listed.stdout for step in STEPS)
-    version = subprocess.run([*command, "--version"], capture_output=True, text=True, check=True)
+    version = subprocess.run(
+        [*command, "--version"], capture_output=True, text=True, check=True
+    )
     assert version.stdout.split()[-1] == hvac.__version__
-    assert "no config file at nowhere.yaml" in refused("train", "--config", "nowhere.yaml")
+    assert "no config file at nowhere.yaml" in refused(
+        "train", "--config", "nowhere.yaml"
+    )
     assert "did you mean 'steps'?" in refused("pretrain", "step=3")

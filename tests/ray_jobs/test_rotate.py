@@ -40,7 +40,9 @@ FEW: dict[str, Any] = {
 def turned(ray: None, run_config: Callable[..., RunConfig]) -> RunConfig:
     """Failures and maintenance, each predicted alone, three turns each."""
     section = {**SECTION, "kinds": KINDS}
-    config = run_config(simulate=FEW, splits={"kind": "equipment", "folds": 3}, compare=section)
+    config = run_config(
+        simulate=FEW, splits={"kind": "equipment", "folds": 3}, compare=section
+    )
     rotate.run(config)
     return config
 
@@ -52,7 +54,9 @@ def board_of(turned: RunConfig) -> dict[str, Any]:
 
 
 def windows_of(folder: Path, *parts: str) -> Windows:
-    return read_windows(folder / "windows", load_recipes(folder / "windows")["pump"], parts)
+    return read_windows(
+        folder / "windows", load_recipes(folder / "windows")["pump"], parts
+    )
 
 
 def test_every_machine_is_tested_in_one_turn_of_each_kind_and_in_no_other_part_of_it(
@@ -62,7 +66,9 @@ def test_every_machine_is_tested_in_one_turn_of_each_kind_and_in_no_other_part_o
     for number, kind in enumerate(KINDS, 1):
         tested: list[str] = []
         labels = []
-        for folder in sorted((turned.workspace / "turns" / f"{number}_{kind}").iterdir()):
+        for folder in sorted(
+            (turned.workspace / "turns" / f"{number}_{kind}").iterdir()
+        ):
             test = windows_of(folder, "test")
             assert not set(test.units) & set(windows_of(folder, "train", "tune").units)
             tested += set(test.units)
@@ -72,9 +78,15 @@ def test_every_machine_is_tested_in_one_turn_of_each_kind_and_in_no_other_part_o
     assert 0 < shares["failure"] < shares["maintenance"]
 
 
-def test_board_is_of_all_machines_and_pairs_every_model_with_the_default(turned: RunConfig) -> None:
+def test_board_is_of_all_machines_and_pairs_every_model_with_the_default(
+    turned: RunConfig,
+) -> None:
     board = board_of(turned)
-    assert (board["turns"], board["default"], [row["name"] for row in board["rows"]]) == (
+    assert (
+        board["turns"],
+        board["default"],
+        [row["name"] for row in board["rows"]],
+    ) == (
         3,
         "logistic_28",
         MODELS,
@@ -87,7 +99,8 @@ def test_board_is_of_all_machines_and_pairs_every_model_with_the_default(turned:
             assert context["test"][h]["units"]["value"] == 15
             gap = context["against_default"][h]["pr_auc"]
             expected = (
-                context["test"][h]["pr_auc"]["value"] - logistic["test"][h]["pr_auc"]["value"]
+                context["test"][h]["pr_auc"]["value"]
+                - logistic["test"][h]["pr_auc"]["value"]
             )
             assert gap["value"] == pytest.approx(expected)
         values = [context["test"][str(h)]["pr_auc"]["value"] for h in board["horizons"]]
@@ -96,7 +109,9 @@ def test_board_is_of_all_machines_and_pairs_every_model_with_the_default(turned:
 
 def test_cost_is_the_mean_over_all_turns(turned: RunConfig) -> None:
     folders = [
-        folder for kind in (turned.workspace / "turns").iterdir() for folder in kind.iterdir()
+        folder
+        for kind in (turned.workspace / "turns").iterdir()
+        for folder in kind.iterdir()
     ]
     for row in board_of(turned)["rows"]:
         paths = [
@@ -113,9 +128,13 @@ def test_board_is_the_mean_over_kinds(turned: RunConfig) -> None:
     board = board_of(turned)
     assert list(board["kinds"]) == KINDS
     for h in map(str, board["horizons"]):
-        alone = [rows[0]["test"][h]["pr_auc"]["value"] for rows in board["kinds"].values()]
+        alone = [
+            rows[0]["test"][h]["pr_auc"]["value"] for rows in board["kinds"].values()
+        ]
         assert alone[0] != alone[1]
-        assert board["rows"][0]["test"][h]["pr_auc"]["value"] == pytest.approx(np.mean(alone))
+        assert board["rows"][0]["test"][h]["pr_auc"]["value"] == pytest.approx(
+            np.mean(alone)
+        )
 
 
 def test_unseen_machines_are_those_that_calibrate_in_no_turn(turned: RunConfig) -> None:
@@ -129,13 +148,17 @@ def test_unseen_machines_are_those_that_calibrate_in_no_turn(turned: RunConfig) 
     rows = board_of(turned)["unseen"]
     assert [row["name"] for row in rows] == MODELS
     for row in rows:
-        assert {found["units"]["value"] for found in row["test"].values()} == {15 - len(seen)}
+        assert {found["units"]["value"] for found in row["test"].values()} == {
+            15 - len(seen)
+        }
 
 
 def test_without_kinds_what_is_labelled_is_predicted_in_one_row_of_turns(
     run_config: Callable[..., RunConfig], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    config = run_config(simulate=FEW, splits={"kind": "equipment", "folds": 3}, compare=SECTION)
+    config = run_config(
+        simulate=FEW, splits={"kind": "equipment", "folds": 3}, compare=SECTION
+    )
     made: list[RunConfig] = []
     monkeypatch.setattr(rotate.ingest, "run", lambda turn: None)
     monkeypatch.setattr(rotate.featurize, "run", made.append)
@@ -159,8 +182,12 @@ def test_kind_the_log_does_not_have_is_told_before_any_turn_is_featurized(
     run_config: Callable[..., RunConfig], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     section = {**SECTION, "kinds": ["failure", "failur"]}
-    config = run_config(simulate=FEW, splits={"kind": "equipment", "folds": 3}, compare=section)
-    monkeypatch.setattr(rotate.featurize, "run", lambda _: pytest.fail("a turn was featurized"))
+    config = run_config(
+        simulate=FEW, splits={"kind": "equipment", "folds": 3}, compare=section
+    )
+    monkeypatch.setattr(
+        rotate.featurize, "run", lambda _: pytest.fail("a turn was featurized")
+    )
     with pytest.raises(
         InputError,
         match=r"labels\.events names failur; the event log has only failure, maintenance",
@@ -173,7 +200,10 @@ def test_kinds_have_no_meaning_where_limits_are_predicted(
 ) -> None:
     section = {**SECTION, "kinds": KINDS}
     config = run_config(
-        simulate=FEW, splits={"kind": "equipment"}, labels={"source": "limits"}, compare=section
+        simulate=FEW,
+        splits={"kind": "equipment"},
+        labels={"source": "limits"},
+        compare=section,
     )
     with pytest.raises(ConfigError, match=r"labels\.source is 'limits'"):
         rotate.run(config)
@@ -188,5 +218,7 @@ def test_second_run_makes_nothing_again(turned: RunConfig) -> None:
 def test_split_that_tests_every_unit_already_is_refused(
     run_config: Callable[..., RunConfig],
 ) -> None:
-    with pytest.raises(HvacError, match="takes turns to be tested under kind: equipment"):
+    with pytest.raises(
+        HvacError, match="takes turns to be tested under kind: equipment"
+    ):
         rotate.run(run_config(simulate=FEW, compare=SECTION))

@@ -58,7 +58,9 @@ def make(finished: Finished, tmp_path_factory: pytest.TempPathFactory) -> Making
 
     def made(search: dict[str, Any] | None, **changes: Any) -> RunConfig:
         given = (
-            {"space": SPACE, "trials": 3, "concurrent": 1, **search} if search is not None else None
+            {"space": SPACE, "trials": 3, "concurrent": 1, **search}
+            if search is not None
+            else None
         )
         return RunConfig(
             **{
@@ -85,7 +87,11 @@ class Swept(NamedTuple):
 def swept(make: Making, tmp_path_factory: pytest.TempPathFactory) -> Swept:
     """Three hybrids of two epochs, recorded in MLflow where it is installed."""
     recorded = importlib.util.find_spec("mlflow") is not None
-    runs = f"sqlite:///{tmp_path_factory.mktemp('mlflow') / 'runs.db'}" if recorded else None
+    runs = (
+        f"sqlite:///{tmp_path_factory.mktemp('mlflow') / 'runs.db'}"
+        if recorded
+        else None
+    )
     config = make({"mlflow_uri": runs})
     result = tune.run(config)
     folder = Path(result.sweep)
@@ -94,7 +100,9 @@ def swept(make: Making, tmp_path_factory: pytest.TempPathFactory) -> Swept:
 
 
 def events_of(sweep: Path, trial: dict[str, Any], tag: str) -> list[Any]:
-    module = pytest.importorskip("tensorboard.backend.event_processing.event_accumulator")
+    module = pytest.importorskip(
+        "tensorboard.backend.event_processing.event_accumulator"
+    )
     events = module.EventAccumulator(str(sweep / "tensorboard" / trial["trial"]))
     events.Reload()
     found: list[Any] = events.Scalars(tag)
@@ -110,7 +118,9 @@ def epochs_of(trial: dict[str, Any]) -> list[int]:
 
 
 def classes_of(config: RunConfig) -> dict[str, Parts]:
-    return read_classes(workspace_of(config).windows, ("embedding", "features"), no_encoder)
+    return read_classes(
+        workspace_of(config).windows, ("embedding", "features"), no_encoder
+    )
 
 
 # A sweep
@@ -129,11 +139,15 @@ def test_sweep_ends_with_every_trial_once_and_the_best_named(swept: Swept) -> No
     assert swept.result.best_trial == swept.trials[int(np.argmax(values))]["trial"]
 
 
-def test_best_config_is_a_run_of_the_best_settings_without_a_sweep(swept: Swept) -> None:
+def test_best_config_is_a_run_of_the_best_settings_without_a_sweep(
+    swept: Swept,
+) -> None:
     found = load_run(swept.result.best_config)
     assert found.tune is None
     assert found.model == with_settings(swept.config.model, swept.result.best_settings)
-    assert found.replace(model=swept.config.model, tune=swept.config.tune) == swept.config
+    assert (
+        found.replace(model=swept.config.model, tune=swept.config.tune) == swept.config
+    )
 
 
 def test_trial_is_the_fit_that_train_would_make_of_its_settings(swept: Swept) -> None:
@@ -141,7 +155,9 @@ def test_trial_is_the_fit_that_train_would_make_of_its_settings(swept: Swept) ->
     config = with_settings(HybridConfig(epochs=2), trial["settings"])
     for part in classes_of(swept.config).values():
         states: list[FitState] = []
-        Hybrid.fit(part.train, part.tune, config, Fitting(no_encoder, report=states.append))
+        Hybrid.fit(
+            part.train, part.tune, config, Fitting(no_encoder, report=states.append)
+        )
         best.append(states[-1].best_score)
     assert trial["value"] == pytest.approx(np.mean(best), abs=1e-6)
 
@@ -157,7 +173,11 @@ def test_table_of_trials_has_settings_scores_and_thresholds(swept: Swept) -> Non
 
 
 def test_tensorboard_events_hold_the_curves(swept: Swept) -> None:
-    tags = {"loss/train": "train_loss", "loss/tune": "tune_loss", "pr_auc/best": "tune_pr_auc"}
+    tags = {
+        "loss/train": "train_loss",
+        "loss/tune": "tune_loss",
+        "pr_auc/best": "tune_pr_auc",
+    }
     tags |= {"pr_auc/30_days": "pr_auc_30", "f1_cut/90_days": "f1_cut_90"}
     for trial in swept.trials:
         for tag, name in tags.items():
@@ -170,12 +190,14 @@ def test_tensorboard_events_hold_the_curves(swept: Swept) -> None:
 
 
 def test_mlflow_has_one_run_per_trial_with_its_curve_and_settings(swept: Swept) -> None:
-    client = pytest.importorskip("mlflow", reason="MLflow is an optional extra").MlflowClient(
-        swept.runs
-    )
+    client = pytest.importorskip(
+        "mlflow", reason="MLflow is an optional extra"
+    ).MlflowClient(swept.runs)
     experiment = client.get_experiment_by_name(swept.config.name)
     assert experiment is not None
-    runs = {run.info.run_name: run for run in client.search_runs([experiment.experiment_id])}
+    runs = {
+        run.info.run_name: run for run in client.search_runs([experiment.experiment_id])
+    }
     assert sorted(runs) == [trial["trial"] for trial in swept.trials]
     for trial in swept.trials:
         run = runs[trial["trial"]]
@@ -183,14 +205,24 @@ def test_mlflow_has_one_run_per_trial_with_its_curve_and_settings(swept: Swept) 
         assert [point.value for point in curve] == pytest.approx(
             [row["tune_pr_auc"] for row in trial["rows"]]
         )
-        assert float(run.data.params["learning_rate"]) == trial["settings"]["learning_rate"]
+        assert (
+            float(run.data.params["learning_rate"])
+            == trial["settings"]["learning_rate"]
+        )
         assert run.info.status == "FINISHED"
 
 
 def test_page_is_written_and_ray_leaves_nothing_behind(swept: Swept) -> None:
     assert (swept.folder / "sweep.html").stat().st_size > 10_000
     left = {file.name for file in swept.folder.iterdir()}
-    assert left == {"best.yaml", "sweep.html", "sweep.json", "tensorboard", "trials", "trials.csv"}
+    assert left == {
+        "best.yaml",
+        "sweep.html",
+        "sweep.json",
+        "tensorboard",
+        "trials",
+        "trials.csv",
+    }
 
 
 def test_finished_sweep_is_not_done_twice_and_says_so(
@@ -223,13 +255,18 @@ class Turns:
         here.mkdir(exist_ok=True)
         write_json(here / f"{trial}.json", {"score": score, "trial": trial})
         wait_for(lambda: len(list(here.glob("*.json"))) == self.trials, WAIT)
-        told = [json.loads(file.read_text(encoding="utf-8")) for file in here.glob("*.json")]
+        told = [
+            json.loads(file.read_text(encoding="utf-8")) for file in here.glob("*.json")
+        ]
         order = [
-            each["trial"] for each in sorted(told, key=lambda each: (each["score"], each["trial"]))
+            each["trial"]
+            for each in sorted(told, key=lambda each: (each["score"], each["trial"]))
         ]
         order = order if epoch == 1 else order[::-1]
         before = order[: order.index(trial)]
-        wait_for(lambda: all((here / f"{other}.passed").exists() for other in before), WAIT)
+        wait_for(
+            lambda: all((here / f"{other}.passed").exists() for other in before), WAIT
+        )
 
     def passed(self, epoch: int, trial: str) -> None:
         """Let the next one report: the scheduler has seen this one, and lets it go on."""
@@ -266,7 +303,9 @@ def test_pbt_goes_on_with_the_networks_of_better_trials(
         model={"family": "hybrid", "epochs": 5},
     )
     result = tune.run(config)
-    trials = json.loads((Path(result.sweep) / "sweep.json").read_text(encoding="utf-8"))["trials"]
+    trials = json.loads(
+        (Path(result.sweep) / "sweep.json").read_text(encoding="utf-8")
+    )["trials"]
     assert [trial["status"] for trial in trials] == ["finished"] * 3
     for trial in trials:
         assert epochs_of(trial) == list(range(1, 6))
@@ -274,11 +313,15 @@ def test_pbt_goes_on_with_the_networks_of_better_trials(
             change["after_epoch"] < 5 for change in trial["schedule"]
         )  # else it names what was never tried
         for change in trial["schedule"]:
-            assert change["settings"]["learning_rate"] in space["learning_rate"]["choice"]
+            assert (
+                change["settings"]["learning_rate"] in space["learning_rate"]["choice"]
+            )
             assert 0 <= change["settings"]["weight_decay"] <= 0.1
     assert max(len(trial["schedule"]) for trial in trials) > 1
     copied = {
-        file.parent.name: file.stem for file in tmp_path.glob("epoch_*/*.json") if not passed(file)
+        file.parent.name: file.stem
+        for file in tmp_path.glob("epoch_*/*.json")
+        if not passed(file)
     }
     assert {"epoch_2", "epoch_3", "epoch_4"} <= set(
         copied
@@ -294,9 +337,14 @@ def passed(file: Path) -> bool:
 def test_optuna_sweeps_a_family_without_epochs(make: Making) -> None:
     pytest.importorskip("optuna", reason="Optuna is an optional extra")
     space = {"trees": {"int": [3, 12]}, "learning_rate": {"loguniform": [0.02, 0.3]}}
-    config = make({"algorithm": "optuna", "trials": 2, "space": space}, model={"family": "gbdt_28"})
+    config = make(
+        {"algorithm": "optuna", "trials": 2, "space": space},
+        model={"family": "gbdt_28"},
+    )
     result = tune.run(config)
-    trials = json.loads((Path(result.sweep) / "sweep.json").read_text(encoding="utf-8"))["trials"]
+    trials = json.loads(
+        (Path(result.sweep) / "sweep.json").read_text(encoding="utf-8")
+    )["trials"]
     assert [(trial["trial"], trial["status"]) for trial in trials] == [
         ("trial_00000", "finished"),
         ("trial_00001", "finished"),
@@ -308,7 +356,9 @@ def test_optuna_sweeps_a_family_without_epochs(make: Making) -> None:
 def test_trial_that_cannot_be_fitted_is_told_and_the_others_go_on(make: Making) -> None:
     config = make({"trials": 2, "space": {"learning_rate": {"choice": [1e38, 1e-3]}}})
     result = tune.run(config)
-    trials = json.loads((Path(result.sweep) / "sweep.json").read_text(encoding="utf-8"))["trials"]
+    trials = json.loads(
+        (Path(result.sweep) / "sweep.json").read_text(encoding="utf-8")
+    )["trials"]
     assert sorted(trial["status"] for trial in trials) == ["failed", "finished"]
     assert result.best_settings == {"learning_rate": 1e-3}
     broken = next(trial for trial in trials if trial["status"] == "failed")
@@ -322,9 +372,17 @@ def test_killed_sweep_goes_on_and_ends_with_every_trial_once(
 ) -> None:
     here = make(None)
     shutil.copytree(
-        here.workspace, tmp_path / "run", ignore=shutil.ignore_patterns("sweeps", "tune-*")
+        here.workspace,
+        tmp_path / "run",
+        ignore=shutil.ignore_patterns("sweeps", "tune-*"),
     )
-    search = {"algorithm": "asha", "trials": 4, "concurrent": 1, "grace_epochs": 2, "space": SPACE}
+    search = {
+        "algorithm": "asha",
+        "trials": 4,
+        "concurrent": 1,
+        "grace_epochs": 2,
+        "space": SPACE,
+    }
     content = {**SMALL, "workspace": str(tmp_path / "run"), "model": {"family": "hybrid", "epochs": 6}, "tune": search,
                "ray": {"num_cpus": 1, "object_store_mb": 150}}  # fmt: skip
     (tmp_path / "run.yaml").write_text(yaml.safe_dump(content), encoding="utf-8")
@@ -345,7 +403,10 @@ def test_killed_sweep_goes_on_and_ends_with_every_trial_once(
     ]
     assert len({json.dumps(trial["settings"]) for trial in found["trials"]}) == 4
     assert all(trial["status"] in ("finished", "stopped") for trial in found["trials"])
-    assert all(epochs_of(trial) == list(range(1, trial["epochs"] + 1)) for trial in found["trials"])
+    assert all(
+        epochs_of(trial) == list(range(1, trial["epochs"] + 1))
+        for trial in found["trials"]
+    )
     assert found["trials"][0]["rows"] == before["rows"]
     assert all(
         steps_of(Path(result.sweep), trial, "loss/tune") == epochs_of(trial)
@@ -392,7 +453,9 @@ def test_trial_resumed_from_a_checkpoint_ends_as_the_undisturbed_one(
         keep(states, ledger, tmp_path / "checkpoint")
     states, carried = resumed_trial(Checkpoint.from_directory(tmp_path / "checkpoint"))
     assert carried is not None
-    rest = [row for row, _ in follow(shared, {"dropout": 0.4}, classes, states, Workers())]
+    rest = [
+        row for row, _ in follow(shared, {"dropout": 0.4}, classes, states, Workers())
+    ]
     assert [row["epoch"] for row in carried["rows"]] == [1, 2]
     assert rest == whole[2:]
 
@@ -410,7 +473,9 @@ def test_score_is_the_mean_over_classes_and_horizons_of_each_best_epoch(
     states: dict[str, FitState] = {}
     rows = [
         row
-        for row, _ in follow(shared_by(config, tmp_path), {}, classes_of(config), states, Workers())
+        for row, _ in follow(
+            shared_by(config, tmp_path), {}, classes_of(config), states, Workers()
+        )
     ]
     best = [
         max(row["tune_pr_auc"] for row in rows)
@@ -419,7 +484,9 @@ def test_score_is_the_mean_over_classes_and_horizons_of_each_best_epoch(
     ]
     assert len(best) == 6
     assert rows[-1]["tune_pr_auc"] == pytest.approx(np.mean(best))
-    assert [row["tune_pr_auc"] for row in rows] == sorted(row["tune_pr_auc"] for row in rows)
+    assert [row["tune_pr_auc"] for row in rows] == sorted(
+        row["tune_pr_auc"] for row in rows
+    )
     assert ["threshold_30" in row for row in rows] == [False, False, True]
 
 
@@ -430,7 +497,11 @@ def test_score_is_the_mean_over_classes_and_horizons_of_each_best_epoch(
     ("search", "changes", "told"),
     [
         (None, {}, "no 'tune' section"),
-        ({"space": {"learning_rte": {"uniform": [0.1, 0.2]}}}, {}, "did you mean 'learning_rate'?"),
+        (
+            {"space": {"learning_rte": {"uniform": [0.1, 0.2]}}},
+            {},
+            "did you mean 'learning_rate'?",
+        ),
         (
             {"space": {"dropout": {"uniform": [0.5, 1.5]}}},
             {},
@@ -441,7 +512,11 @@ def test_score_is_the_mean_over_classes_and_horizons_of_each_best_epoch(
             {},
             "holds 2 different settings, tune.trials asks for 3",
         ),
-        ({"metric": "tune_pr_auc_45"}, {}, "Known metrics: tune_pr_auc, tune_pr_auc_30"),
+        (
+            {"metric": "tune_pr_auc_45"},
+            {},
+            "Known metrics: tune_pr_auc, tune_pr_auc_30",
+        ),
         (
             {"algorithm": "asha", "grace_epochs": 9},
             {},
@@ -467,8 +542,16 @@ def test_score_is_the_mean_over_classes_and_horizons_of_each_best_epoch(
             {"train": {"workers": 2}},
             "set ray.dashboard: true",
         ),
-        ({"cpus_per_trial": 64}, {}, "a trial asks for 64 CPU, this machine's Ray has 2"),
-        ({"gpus_per_trial": 0.5}, {}, "a trial asks for 0.5 GPU, this machine's Ray has 0"),
+        (
+            {"cpus_per_trial": 64},
+            {},
+            "a trial asks for 64 CPU, this machine's Ray has 2",
+        ),
+        (
+            {"gpus_per_trial": 0.5},
+            {},
+            "a trial asks for 0.5 GPU, this machine's Ray has 0",
+        ),
         ({}, {"encoder": {"pooling": "mean"}}, "run featurize again"),
         (
             {"space": {"learning_rate": SPACE["learning_rate"]}},
@@ -498,24 +581,37 @@ def test_uri_that_mlflow_cannot_use_is_told_before_any_training(make: Making) ->
 
 @pytest.mark.parametrize(
     ("package", "search"),
-    [("optuna", {"algorithm": "optuna"}), ("mlflow", {"mlflow_uri": "sqlite:///runs.db"})],
+    [
+        ("optuna", {"algorithm": "optuna"}),
+        ("mlflow", {"mlflow_uri": "sqlite:///runs.db"}),
+    ],
 )
 def test_missing_package_says_how_to_install_it(
     make: Making, monkeypatch: pytest.MonkeyPatch, package: str, search: dict[str, Any]
 ) -> None:
     monkeypatch.setitem(sys.modules, package, None)
     config = make(search)
-    with pytest.raises(ConfigError, match=rf"pip install 'hvac-foresight\[{package}\]'"):
+    with pytest.raises(
+        ConfigError, match=rf"pip install 'hvac-foresight\[{package}\]'"
+    ):
         plan(config, workspace_of(config))
 
 
 @pytest.mark.parametrize(
     ("search", "changes", "told"),
     [
-        ({"space": {"dropout": {"unifrom": [0.1, 0.2]}}}, {}, "did you mean 'uniform'?"),
+        (
+            {"space": {"dropout": {"unifrom": [0.1, 0.2]}}},
+            {},
+            "did you mean 'uniform'?",
+        ),
         ({"space": {"dropout": {"uniform": [0.2, 0.1]}}}, {}, "the range is empty"),
         ({"space": {}}, {}, "space: Dictionary should have at least 1 item"),
-        ({"algorithm": "grid"}, {}, "algorithm: Input should be 'random', 'asha', 'optuna' or"),
+        (
+            {"algorithm": "grid"},
+            {},
+            "algorithm: Input should be 'random', 'asha', 'optuna' or",
+        ),
         ({"trails": 3}, {}, "did you mean 'trials'?"),
         ({}, {"model": {"family": "hybird"}}, "did you mean 'hybrid'?"),
     ],
@@ -547,14 +643,18 @@ def test_tune_part_of_one_kind_of_label_cannot_judge(make: Making) -> None:
     check_scorable(quiet(0), "tune_pr_auc_60", horizons)
     with pytest.raises(HvacError, match="labels of one kind only, so"):
         check_scorable(quiet(0, 1, 2), "tune_pr_auc", horizons)
-    with pytest.raises(HvacError, match=r"one kind only at 30 days, which tune\.metric asks for"):
+    with pytest.raises(
+        HvacError, match=r"one kind only at 30 days, which tune\.metric asks for"
+    ):
         check_scorable(quiet(0), "tune_pr_auc_30", horizons)
 
 
 def test_mlflow_keeps_sweeps_of_one_name_apart_and_takes_no_trial_with_it(
     tmp_path: Path, caplog: Any
 ) -> None:
-    client_of = pytest.importorskip("mlflow", reason="MLflow is an optional extra").MlflowClient
+    client_of = pytest.importorskip(
+        "mlflow", reason="MLflow is an optional extra"
+    ).MlflowClient
     from ray_jobs.sweep.mlflow_runs import TrialRuns
 
     class Trial:
@@ -573,6 +673,11 @@ def test_mlflow_keeps_sweeps_of_one_name_apart_and_takes_no_trial_with_it(
         runs.on_trial_complete(0, [], Trial(rate))
     client = client_of(uri)
     found = client.search_runs([client.get_experiment_by_name("mine").experiment_id])
-    assert sorted(float(run.data.params["learning_rate"]) for run in found) == [0.1, 0.2]
-    runs.on_trial_complete(0, [], Trial(0.3))  # the store refuses to change what was recorded
+    assert sorted(float(run.data.params["learning_rate"]) for run in found) == [
+        0.1,
+        0.2,
+    ]
+    runs.on_trial_complete(
+        0, [], Trial(0.3)
+    )  # the store refuses to change what was recorded
     assert "MLflow did not record" in caplog.text

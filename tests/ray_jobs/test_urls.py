@@ -38,7 +38,9 @@ SECTIONS = (
 )
 
 
-def job(module: str, settings: dict[str, Any], folder: Path, environment: dict[str, str]) -> None:
+def job(
+    module: str, settings: dict[str, Any], folder: Path, environment: dict[str, str]
+) -> None:
     """Run a job in a process of its own, with S3's address and keys in its environment only."""
     file = folder / f"{module}.yaml"
     file.write_text(yaml.safe_dump(settings), encoding="utf-8")
@@ -63,7 +65,13 @@ def settings(finished: Finished) -> dict[str, Any]:
     train = {"workers": 1, "checkpoint_every": 2}
     kept["evaluate"] |= {"baselines": BASELINES, "ablation": False}
     ray = {"num_cpus": 1, "object_store_mb": 200}
-    return {**kept, "train": train, "source": source, "workspace": "s3://jobs/run", "ray": ray}
+    return {
+        **kept,
+        "train": train,
+        "source": source,
+        "workspace": "s3://jobs/run",
+        "ray": ray,
+    }
 
 
 @pytest.fixture(scope="module")
@@ -116,19 +124,28 @@ def test_every_promised_file_lies_on_s3(finished: Finished, away: AnyPath) -> No
             for pattern in ("*.*", "figures/*", "steps/*", "bundles/*/*")
             for path in matching(root, pattern)
         )
-        return {re.sub(r"-[0-9a-f]{12}/", "/", str(path).removeprefix(str(root))) for path in found}
+        return {
+            re.sub(r"-[0-9a-f]{12}/", "/", str(path).removeprefix(str(root)))
+            for path in found
+        }
 
     assert names(away) == names(finished[1]) - {"/steps/simulate.json"}
 
 
-def test_bundle_on_s3_predicts_as_the_local_one(finished: Finished, away: AnyPath) -> None:
+def test_bundle_on_s3_predicts_as_the_local_one(
+    finished: Finished, away: AnyPath
+) -> None:
     ours, theirs = finished[1], away
     recipe = load_recipes(theirs / "windows")["pump"]
-    there = read_windows(theirs / "windows", recipe, ("test",), ("features", "embedding"))
+    there = read_windows(
+        theirs / "windows", recipe, ("test",), ("features", "embedding")
+    )
     here = read_windows(ours / "windows", recipe, ("test",), ("features", "embedding"))
     remote = Bundle.load(str(matching(theirs / "bundles", "pump-*")[0]))
     local = Bundle.load(matching(ours / "bundles", "pump-*")[0])
-    np.testing.assert_array_equal(remote.predict(there).risk_BH, local.predict(here).risk_BH)
+    np.testing.assert_array_equal(
+        remote.predict(there).risk_BH, local.predict(here).risk_BH
+    )
     assert remote.encoder.sha256 == local.encoder.sha256
     assert remote.name == remote.id or remote.name.startswith("pump-")
 

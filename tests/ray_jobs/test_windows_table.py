@@ -33,7 +33,9 @@ def table_of(folder: Path, w_BH: np.ndarray | None) -> Windows:
     y_BH = np.broadcast_to((np.arange(60) % 6 == 0)[:, None], shape).copy()
     made = replace(made, y_BH=y_BH, known_BH=np.ones(shape, bool), w_BH=w_BH)
     for number, rows in enumerate((np.arange(25), np.arange(25, 60))):
-        write_parquet(to_arrow(made.take(rows)), folder / "class=ahu" / f"part-{number}.parquet")
+        write_parquet(
+            to_arrow(made.take(rows)), folder / "class=ahu" / f"part-{number}.parquet"
+        )
     return made
 
 
@@ -44,13 +46,19 @@ def test_weights_are_read_beside_the_labels(tmp_path: Path) -> None:
     assert sorted(read.weights.ravel()) == sorted(made.weights[stored].ravel())
 
 
-def test_table_of_before_has_no_weights_and_counts_each_label_once(tmp_path: Path) -> None:
+def test_table_of_before_has_no_weights_and_counts_each_label_once(
+    tmp_path: Path,
+) -> None:
     table_of(tmp_path, None)
     read = read_windows(tmp_path, RECIPE, ("train",))
     assert read.w_BH is None
     assert (read.weights == 1).all()
     counts = split_counts(tmp_path, RECIPE)["train"]
-    assert counts["known"] == counts["effective"]["known"] == dict.fromkeys(("30", "60", "90"), 12)
+    assert (
+        counts["known"]
+        == counts["effective"]["known"]
+        == dict.fromkeys(("30", "60", "90"), 12)
+    )
 
 
 def test_equal_weights_of_any_size_lose_no_label(tmp_path: Path) -> None:
@@ -60,22 +68,30 @@ def test_equal_weights_of_any_size_lose_no_label(tmp_path: Path) -> None:
         assert part["effective"]["known"] == pytest.approx(part["known"])
     facts = total_counts([counts, counts])
     assert facts["train"]["windows"] == 24
-    assert facts["train"]["effective"]["known"] == pytest.approx({"30": 24, "60": 24, "90": 24})
+    assert facts["train"]["effective"]["known"] == pytest.approx(
+        {"30": 24, "60": 24, "90": 24}
+    )
     assert effective_lines(facts["train"]) == []
 
 
-def test_effective_numbers_are_kishs_and_base_rates_are_weighted(tmp_path: Path) -> None:
+def test_effective_numbers_are_kishs_and_base_rates_are_weighted(
+    tmp_path: Path,
+) -> None:
     w_BH = np.ones((60, 3), np.float32)
     w_BH[0] = 5  # a positive of train
     table_of(tmp_path, w_BH)
     counts = split_counts(tmp_path, RECIPE)
     assert counts["train"]["known"]["30"] == 12
     assert counts["train"]["positives"]["30"] == 2
-    assert counts["train"]["effective"]["known"]["30"] == pytest.approx(16**2 / (11 + 25))
+    assert counts["train"]["effective"]["known"]["30"] == pytest.approx(
+        16**2 / (11 + 25)
+    )
     assert counts["train"]["effective"]["positives"]["30"] == pytest.approx(6**2 / 26)
     facts = total_counts([counts])
     assert facts["train"]["base_rate"]["30"] == pytest.approx(6 / 16)
-    assert facts["test"]["base_rate"]["30"] == pytest.approx(facts["test"]["positives"]["30"] / 12)
+    assert facts["test"]["base_rate"]["30"] == pytest.approx(
+        facts["test"]["positives"]["30"] / 12
+    )
     assert effective_lines(facts["train"]) == [
         "        as many as, unweighted: 30 d 7 (1 positive), 60 d 7 (1 positive), 90 d 7 (1 positive)"
     ]

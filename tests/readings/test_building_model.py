@@ -49,13 +49,19 @@ BRICK = """
 """
 
 
-def source_of(folder: Path, model: str, ending: str, heads: str, **settings: Any) -> SourceConfig:
+def source_of(
+    folder: Path, model: str, ending: str, heads: str, **settings: Any
+) -> SourceConfig:
     """A wide export with these columns and a row of 1, 2, …, and the model beside it."""
     (folder / f"model.{ending}").write_text(model, encoding="utf-8")
     values = ",".join(str(number) for number in range(1, len(heads.split(",")) + 1))
-    (folder / "export.csv").write_text(f"date,{heads}\n2024-05-01,{values}\n", encoding="utf-8")
+    (folder / "export.csv").write_text(
+        f"date,{heads}\n2024-05-01,{values}\n", encoding="utf-8"
+    )
     usual = {"format": "wide", "wide": {}, "readings": str(folder / "export.csv")}
-    return SourceConfig(**{**usual, "building_model": str(folder / f"model.{ending}"), **settings})
+    return SourceConfig(
+        **{**usual, "building_model": str(folder / f"model.{ending}"), **settings}
+    )
 
 
 def read(source: SourceConfig) -> dict[tuple[str, str, str], float]:
@@ -64,12 +70,15 @@ def read(source: SourceConfig) -> dict[tuple[str, str, str], float]:
     rows = result.readings.to_pylist()
     assert {row["date"] for row in rows} == {dt.date(2024, 5, 1)}
     return {
-        (row["facility_id"], row["equipment_id"], row["point_id"]): row["value"] for row in rows
+        (row["facility_id"], row["equipment_id"], row["point_id"]): row["value"]
+        for row in rows
     }
 
 
 def test_grid_gives_machines_points_classes_and_names(tmp_path: Path) -> None:
-    source = source_of(tmp_path, GRID, "csv", "AHU 1 SAT,@p2,ahu 1 ＲＡＴ,Pump run,note")
+    source = source_of(
+        tmp_path, GRID, "csv", "AHU 1 SAT,@p2,ahu 1 ＲＡＴ,Pump run,note"
+    )
     assert read(source) == {
         ("site-1", "ahu-1", SUPPLY): 1.0,
         ("site-1", "ahu-2", SUPPLY): 2.0,
@@ -98,7 +107,9 @@ def test_facility_of_the_settings_goes_before_the_models(tmp_path: Path) -> None
 def test_table_of_names_goes_before_the_models(tmp_path: Path) -> None:
     rows = f"equipment,ahu-1,roof unit\npoint,{SUPPLY},supply air\n"
     (tmp_path / "names.csv").write_text(f"of,id,en\n{rows}", encoding="utf-8")
-    source = source_of(tmp_path, GRID, "csv", "AHU 1 SAT", names=str(tmp_path / "names.csv"))
+    source = source_of(
+        tmp_path, GRID, "csv", "AHU 1 SAT", names=str(tmp_path / "names.csv")
+    )
     names = names_of(read_names(source))
     assert names.shown("equipment", "ahu-1", "en") == "roof unit"
     assert names.shown("equipment", "ahu-2", "en") == "AHU 2"
@@ -122,8 +133,12 @@ id,dis,equip,ahu,point,air,temp,unit,siteRef,equipRef
 """
 
 
-@pytest.mark.parametrize(("text", "ending"), [(JSON_4, "json"), (JSON_3, "json"), (ZINC, "zinc")])
-def test_other_notations_of_a_grid_give_the_same(tmp_path: Path, text: str, ending: str) -> None:
+@pytest.mark.parametrize(
+    ("text", "ending"), [(JSON_4, "json"), (JSON_3, "json"), (ZINC, "zinc")]
+)
+def test_other_notations_of_a_grid_give_the_same(
+    tmp_path: Path, text: str, ending: str
+) -> None:
     if ending == "zinc":
         pytest.importorskip("phable")
     source = source_of(tmp_path, text, ending, "SAT")
@@ -185,9 +200,13 @@ def test_model_that_does_not_fit_is_refused_with_what_to_do(
 
 def test_what_the_refusals_advise_gets_further(tmp_path: Path) -> None:
     source = source_of(tmp_path, GRID.replace("@site-1", ""), "csv", "AHU 1 SAT")
-    assert list(read(source.replace(facility_id="tokyo"))) == [("tokyo", "ahu-1", SUPPLY)]
+    assert list(read(source.replace(facility_id="tokyo"))) == [
+        ("tokyo", "ahu-1", SUPPLY)
+    ]
     missing = source.replace(building_model=str(tmp_path / "gone.csv"))
-    with pytest.raises(InputError, match=r"no such file: correct source\.building_model"):
+    with pytest.raises(
+        InputError, match=r"no such file: correct source\.building_model"
+    ):
         read(missing)
 
 
@@ -200,16 +219,23 @@ def test_what_the_refusals_advise_gets_further(tmp_path: Path) -> None:
         ({"path_pattern": r"(?P<equipment_id>[^/]+)\.csv$"}, "path_pattern both say"),
     ],
 )
-def test_ids_have_one_origin(tmp_path: Path, settings: dict[str, Any], said: str) -> None:
+def test_ids_have_one_origin(
+    tmp_path: Path, settings: dict[str, Any], said: str
+) -> None:
     with pytest.raises(ConfigError, match=said):
         source_of(tmp_path, GRID, "csv", "x", **settings)
 
 
 @pytest.mark.parametrize(
-    ("ending", "text", "library"), [("zinc", ZINC, "phable.io.ph_zinc"), ("ttl", BRICK, "rdflib")]
+    ("ending", "text", "library"),
+    [("zinc", ZINC, "phable.io.ph_zinc"), ("ttl", BRICK, "rdflib")],
 )
 def test_missing_library_is_named_with_the_extra_that_brings_it(
-    tmp_path: Path, ending: str, text: str, library: str, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path,
+    ending: str,
+    text: str,
+    library: str,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setitem(sys.modules, library, None)
     path = tmp_path / f"model.{ending}"
@@ -237,11 +263,18 @@ def test_check_of_a_wide_export_with_a_model_finds_its_machines(tmp_path: Path) 
     """The whole way from two files to a checked record, with classes by the model."""
     days = [dt.date(2023, 1, 1) + dt.timedelta(days=day) for day in range(500)]
     heads = "AHU 1 SAT,AHU 2 Supply,AHU 1 RAT,Pump run"
-    rows = [f"{day},{20 + n % 7},{21 + n % 5},{23 + n % 3},{n % 2}" for n, day in enumerate(days)]
+    rows = [
+        f"{day},{20 + n % 7},{21 + n % 5},{23 + n % 3},{n % 2}"
+        for n, day in enumerate(days)
+    ]
     source = source_of(tmp_path, GRID, "csv", heads)
-    (tmp_path / "export.csv").write_text("\n".join([f"date,{heads}", *rows]), encoding="utf-8")
+    (tmp_path / "export.csv").write_text(
+        "\n".join([f"date,{heads}", *rows]), encoding="utf-8"
+    )
     record = read_record(source, by_class=True)
-    assert {unit.equipment_id: name for unit, name in record.registry.classes.items()} == {
+    assert {
+        unit.equipment_id: name for unit, name in record.registry.classes.items()
+    } == {
         "ahu-1": "ahu",
         "ahu-2": "ahu",
         "pump-1": "pump",

@@ -14,7 +14,9 @@ from hvac.readings.gate import GateResult, SourceConfig, read_events, read_readi
 HEADER = "facility_id,equipment_id,point_id,date,value"
 
 
-def write(folder: Path, *lines: str, encoding: str = "utf-8", name: str = "readings.csv") -> str:
+def write(
+    folder: Path, *lines: str, encoding: str = "utf-8", name: str = "readings.csv"
+) -> str:
     path = folder / name
     path.write_bytes("\n".join([*lines, ""]).encode(encoding))
     return str(path)
@@ -34,7 +36,15 @@ def rows(*names: str) -> list[str]:
 
 
 @pytest.mark.parametrize(
-    "name", ["Kältemaschine-01", "Außenluft", "Température", "Chaleur 21°C", "São", "Motor 5µm"]
+    "name",
+    [
+        "Kältemaschine-01",
+        "Außenluft",
+        "Température",
+        "Chaleur 21°C",
+        "São",
+        "Motor 5µm",
+    ],
 )
 @pytest.mark.parametrize("encoding", ["cp1252", "latin-1"])
 def test_western_text_is_refused_and_not_read_as_cp932(
@@ -48,7 +58,9 @@ def test_western_text_is_refused_and_not_read_as_cp932(
 
 
 def test_refusal_shows_how_a_cell_reads_in_other_encodings(tmp_path: Path) -> None:
-    path = write(tmp_path, HEADER, "S1,Kältemaschine-01,t,2024-03-01,1", encoding="cp1252")
+    path = write(
+        tmp_path, HEADER, "S1,Kältemaschine-01,t,2024-03-01,1", encoding="cp1252"
+    )
     with pytest.raises(
         InputError, match="'K舁temaschine-01' as cp932, 'Kältemaschine-01' as cp1252"
     ):
@@ -72,7 +84,9 @@ def test_text_of_another_encoding_is_refused_and_read_when_it_is_named(
 
 
 def test_sign_inside_a_latin_word_is_no_japanese(tmp_path: Path) -> None:
-    path = write(tmp_path, HEADER, "S1,Kältemaschine,t,2024-03-01,1", encoding="mac_roman")
+    path = write(
+        tmp_path, HEADER, "S1,Kältemaschine,t,2024-03-01,1", encoding="mac_roman"
+    )
     with pytest.raises(InputError, match="'K獲temaschine' as cp932"):
         read(path)
     plain = write(tmp_path, HEADER, "S1,A棟B系,t,2024-03-01,1", encoding="cp932")
@@ -80,10 +94,13 @@ def test_sign_inside_a_latin_word_is_no_japanese(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("encoding", ["utf-16-le", "utf-16-be"])
-def test_utf16_without_a_mark_is_told_with_its_order(tmp_path: Path, encoding: str) -> None:
+def test_utf16_without_a_mark_is_told_with_its_order(
+    tmp_path: Path, encoding: str
+) -> None:
     path = write(tmp_path, *rows("空調機"), encoding=encoding)
     with pytest.raises(
-        InputError, match=rf"UTF-16 text without a mark: set source\.encoding: {encoding}"
+        InputError,
+        match=rf"UTF-16 text without a mark: set source\.encoding: {encoding}",
     ):
         read(path)
     packed = tmp_path / "b.csv.gz"
@@ -93,13 +110,16 @@ def test_utf16_without_a_mark_is_told_with_its_order(tmp_path: Path, encoding: s
 
 
 @pytest.mark.parametrize(
-    "name", ["空調機①", "横濱ビル", "ｴｱｺﾝ1号機", "ﾎﾟﾝﾌﾟA", "髙島屋㈱", "3ｶ月点検", "Ａ－１"]
+    "name",
+    ["空調機①", "横濱ビル", "ｴｱｺﾝ1号機", "ﾎﾟﾝﾌﾟA", "髙島屋㈱", "3ｶ月点検", "Ａ－１"],
 )
 def test_cp932_is_read_and_told_to_be_a_guess(tmp_path: Path, name: str) -> None:
     path = write(tmp_path, *rows(name), encoding="cp932")
     result = read(path)
     assert equipment(result) == [name]
-    assert result.notes == ("read as cp932: a guess, which source.encoding: cp932 confirms",)
+    assert result.notes == (
+        "read as cp932: a guess, which source.encoding: cp932 confirms",
+    )
     assert read(path, encoding="cp932").notes == ()
 
 
@@ -108,10 +128,16 @@ def test_utf8_is_no_guess(tmp_path: Path, encoding: str) -> None:
     assert read(write(tmp_path, *rows("空調機"), encoding=encoding)).notes == ()
 
 
-def test_file_that_is_utf8_is_read_so_beside_others_in_the_named_encoding(tmp_path: Path) -> None:
+def test_file_that_is_utf8_is_read_so_beside_others_in_the_named_encoding(
+    tmp_path: Path,
+) -> None:
     head = "facility_id,equipment_id,kind,start"
-    events = write(tmp_path, head, "S1,Kältemaschine,failure,2024-03-01", name="events.csv")
-    found = read_events(SourceConfig(readings="x", events=events, encoding="cp1252")).table
+    events = write(
+        tmp_path, head, "S1,Kältemaschine,failure,2024-03-01", name="events.csv"
+    )
+    found = read_events(
+        SourceConfig(readings="x", events=events, encoding="cp1252")
+    ).table
     assert found["equipment_id"].to_pylist() == ["Kältemaschine"]
 
 
@@ -121,38 +147,60 @@ def test_file_that_is_utf8_is_read_so_beside_others_in_the_named_encoding(tmp_pa
 @pytest.mark.parametrize("sign", [";", "\t", "|"])
 def test_separator_is_taken_from_the_header_and_told(tmp_path: Path, sign: str) -> None:
     path = write(
-        tmp_path, HEADER.replace(",", sign), sign.join(["F", "e", "p", "2024-03-01", "0,125"])
+        tmp_path,
+        HEADER.replace(",", sign),
+        sign.join(["F", "e", "p", "2024-03-01", "0,125"]),
     )
     result = read(path)
     assert result.readings["value"].to_pylist() == [0.125]
     name = "tab" if sign == "\t" else repr(sign)
-    assert result.notes == (f"separated by {name}, as its header is (source.delimiter)",)
+    assert result.notes == (
+        f"separated by {name}, as its header is (source.delimiter)",
+    )
     assert read(path, delimiter=sign).notes == ()
 
 
-def test_named_separator_holds_and_other_tables_may_have_another(tmp_path: Path) -> None:
+def test_named_separator_holds_and_other_tables_may_have_another(
+    tmp_path: Path,
+) -> None:
     path = write(tmp_path, "date;temp, °C", "2024-03-01;5")
     wide = {"facility_id": "F", "equipment_id": "e"}
-    with pytest.raises(InputError, match=r"separated by ';', set source\.delimiter: ';'"):
+    with pytest.raises(
+        InputError, match=r"separated by ';', set source\.delimiter: ';'"
+    ):
         read(write(tmp_path, HEADER.replace(",", ";") + ", °C", "F;e;p;2024-03-01;5"))
     path = write(tmp_path, "date;temp, °C", "2024-03-01;5")
-    assert read(path, format="wide", wide=wide, delimiter=";").readings["point_id"].to_pylist() == [
-        "temp, °C"
-    ]
+    assert read(path, format="wide", wide=wide, delimiter=";").readings[
+        "point_id"
+    ].to_pylist() == ["temp, °C"]
     events = write(
-        tmp_path, "facility_id,equipment_id,kind,start", "F,e,failure,2024-03-01", name="events.csv"
+        tmp_path,
+        "facility_id,equipment_id,kind,start",
+        "F,e,failure,2024-03-01",
+        name="events.csv",
     )
-    assert len(read_events(SourceConfig(readings="x", events=events, delimiter=";")).table) == 1
+    assert (
+        len(read_events(SourceConfig(readings="x", events=events, delimiter=";")).table)
+        == 1
+    )
 
 
 def test_line_that_names_the_separator_is_no_header(tmp_path: Path) -> None:
-    path = write(tmp_path, "sep=;", HEADER.replace(",", ";"), "F;e;p;2024-03-01;1", "F;e;p;soon;1")
+    path = write(
+        tmp_path,
+        "sep=;",
+        HEADER.replace(",", ";"),
+        "F;e;p;2024-03-01;1",
+        "F;e;p;soon;1",
+    )
     result = read(path)
     assert result.readings["value"].to_pylist() == [1.0]
     assert result.rejects["row"].to_pylist() == [4]
 
 
-def test_titles_above_the_header_are_skipped_and_rows_keep_their_numbers(tmp_path: Path) -> None:
+def test_titles_above_the_header_are_skipped_and_rows_keep_their_numbers(
+    tmp_path: Path,
+) -> None:
     lines = ["点検記録 2024", "", HEADER, "F,e,p,2024-03-01,1", "F,e,p", "F,e,p,soon,1"]
     path = write(tmp_path, *lines)
     with pytest.raises(InputError, match=r"row 3 has it, set source\.skip_rows: 2"):
@@ -162,14 +210,18 @@ def test_titles_above_the_header_are_skipped_and_rows_keep_their_numbers(tmp_pat
     assert sorted(result.rejects["row"].to_pylist()) == [5, 6]
 
 
-def test_missing_column_of_a_wide_table_names_a_setting_that_exists(tmp_path: Path) -> None:
+def test_missing_column_of_a_wide_table_names_a_setting_that_exists(
+    tmp_path: Path,
+) -> None:
     path = write(tmp_path, "day,temp", "2024-03-01,5")
     with pytest.raises(
-        InputError, match=r"Name it in source\.wide: \{date_column: <name in the file>\}"
+        InputError,
+        match=r"Name it in source\.wide: \{date_column: <name in the file>\}",
     ):
         read(path, format="wide", wide={"facility_id": "F", "equipment_id": "e"})
     with pytest.raises(
-        InputError, match=r"source\.wide: \{points: \{<name in the file>: <point id>\}\}"
+        InputError,
+        match=r"source\.wide: \{points: \{<name in the file>: <point id>\}\}",
     ):
         read(path, format="wide", wide={"date_column": "day", "facility_id": "F", "equipment_id": "e",
                                         "points": {"load": "l"}})  # fmt: skip
@@ -178,11 +230,16 @@ def test_missing_column_of_a_wide_table_names_a_setting_that_exists(tmp_path: Pa
 def test_folder_or_absent_file_names_its_setting(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"correct source\.readings"):
         read(str(tmp_path / "absent.csv"))
-    with pytest.raises(InputError, match=r"found a folder: name a file in source\.readings"):
+    with pytest.raises(
+        InputError, match=r"found a folder: name a file in source\.readings"
+    ):
         read(str(tmp_path))
 
 
 def test_rows_that_end_in_a_delimiter_are_read(tmp_path: Path) -> None:
     path = write(tmp_path, HEADER, "F,e,p,2024-03-01,5,", "F,e,p,2024-03-02,6,")
     found = read(path)
-    assert (found.readings["value"].to_pylist(), found.counts["rejected"]) == ([5.0, 6.0], 0)
+    assert (found.readings["value"].to_pylist(), found.counts["rejected"]) == (
+        [5.0, 6.0],
+        0,
+    )

@@ -31,12 +31,12 @@ from hvac.readings.gate import (
 
 SHARED = Path(__file__).resolve().parents[2].parent / "shared" / "data"
 HEADER = "facility_id,equipment_id,point_id,date,value"
-INSPECTION_HEADER = (
-    "点検ID,共通分類コード,テナントid,設備id,チェック項目id,上限値,下限値,実施日時,実施結果の値"
-)
+INSPECTION_HEADER = "点検ID,共通分類コード,テナントid,設備id,チェック項目id,上限値,下限値,実施日時,実施結果の値"
 
 
-def write(folder: Path, *lines: str, name: str = "readings.csv", encoding: str = "utf-8") -> str:
+def write(
+    folder: Path, *lines: str, name: str = "readings.csv", encoding: str = "utf-8"
+) -> str:
     path = folder / name
     path.write_bytes("\n".join(lines).encode(encoding) + b"\n")
     return str(path)
@@ -44,7 +44,9 @@ def write(folder: Path, *lines: str, name: str = "readings.csv", encoding: str =
 
 def read(path: str, **settings: Any) -> GateResult:
     batch_rows = settings.pop("batch_rows", 1_000_000)
-    results = list(read_all(SourceConfig(readings=path, **settings), batch_rows=batch_rows))
+    results = list(
+        read_all(SourceConfig(readings=path, **settings), batch_rows=batch_rows)
+    )
     return GateResult(
         pa.concat_tables([one.readings for one in results]),
         pa.concat_tables([one.rejects for one in results]),
@@ -71,7 +73,8 @@ def test_empty_file_is_refused_by_name(tmp_path: Path) -> None:
     path = tmp_path / "readings.csv"
     path.write_bytes(b"")
     with pytest.raises(
-        InputError, match=r"readings\.csv: the file is empty \(0 bytes\): expected a table"
+        InputError,
+        match=r"readings\.csv: the file is empty \(0 bytes\): expected a table",
     ):
         read(str(path))
 
@@ -90,13 +93,17 @@ def test_parquet_without_rows_is_refused_when_no_file_has_rows(tmp_path: Path) -
         read(str(tmp_path))
 
 
-def test_header_without_rows_is_passed_over_when_another_file_has_rows(tmp_path: Path) -> None:
+def test_header_without_rows_is_passed_over_when_another_file_has_rows(
+    tmp_path: Path,
+) -> None:
     write(tmp_path, HEADER, name="a.csv")
     write(tmp_path, HEADER, "F,e,p,2024-03-01,1", name="b.csv")
     assert values(read(str(tmp_path))) == [1.0]
 
 
-def test_missing_column_is_named_with_the_nearest_one_and_the_mapping(tmp_path: Path) -> None:
+def test_missing_column_is_named_with_the_nearest_one_and_the_mapping(
+    tmp_path: Path,
+) -> None:
     path = write(tmp_path, HEADER.replace("value", "valeu"), "F,e,p,2024-03-01,1")
     with pytest.raises(InputError) as caught:
         read(path)
@@ -104,7 +111,9 @@ def test_missing_column_is_named_with_the_nearest_one_and_the_mapping(tmp_path: 
         "expected a column 'value', found columns: facility_id, equipment_id, point_id, date, valeu"
         in str(caught.value)
     )
-    assert "did you mean 'valeu'? Name it in source.columns: {value: valeu}" in str(caught.value)
+    assert "did you mean 'valeu'? Name it in source.columns: {value: valeu}" in str(
+        caught.value
+    )
     assert values(read(path, columns={"value": "valeu"})) == [1.0]
 
 
@@ -113,13 +122,22 @@ def test_column_found_twice_is_refused(tmp_path: Path) -> None:
         read(write(tmp_path, HEADER + ",value", "F,e,p,2024-03-01,1,2"))
 
 
-def test_cp932_file_read_as_utf8_names_byte_row_and_the_fitting_encoding(tmp_path: Path) -> None:
-    path = write(tmp_path, HEADER, "F,e,p,2024-03-01,1", "東京,e,p,2024-03-01,1", encoding="cp932")
+def test_cp932_file_read_as_utf8_names_byte_row_and_the_fitting_encoding(
+    tmp_path: Path,
+) -> None:
+    path = write(
+        tmp_path,
+        HEADER,
+        "F,e,p,2024-03-01,1",
+        "東京,e,p,2024-03-01,1",
+        encoding="cp932",
+    )
     with pytest.raises(InputError) as caught:
         read(path, encoding="utf-8")
     position = len(HEADER) + 1 + len("F,e,p,2024-03-01,1") + 1
-    assert f"expected text in utf-8, found byte 0x93 at position {position} (row 3)" in str(
-        caught.value
+    assert (
+        f"expected text in utf-8, found byte 0x93 at position {position} (row 3)"
+        in str(caught.value)
     )
     assert "set source.encoding: cp932" in str(caught.value)
 
@@ -127,12 +145,16 @@ def test_cp932_file_read_as_utf8_names_byte_row_and_the_fitting_encoding(tmp_pat
 def test_text_in_no_known_encoding_is_refused_with_the_places(tmp_path: Path) -> None:
     path = tmp_path / "readings.csv"
     path.write_bytes(HEADER.encode() + b"\n\x81\xff,e,p,2024-03-01,1\n")
-    with pytest.raises(InputError, match=r"none of the encodings fits .*row 2.*source\.encoding"):
+    with pytest.raises(
+        InputError, match=r"none of the encodings fits .*row 2.*source\.encoding"
+    ):
         read(str(path))
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "cp932"])
-def test_encodings_are_detected_and_give_equal_tables(tmp_path: Path, encoding: str) -> None:
+def test_encodings_are_detected_and_give_equal_tables(
+    tmp_path: Path, encoding: str
+) -> None:
     rows = ("東京,空調①,吸込温度,2024/3/1,２１．５", "東京,空調①,吸込温度,2024/3/2,―")
     plain = read(write(tmp_path, HEADER, *rows, name="plain.csv"))
     coded = read(write(tmp_path, HEADER, *rows, name="coded.csv", encoding=encoding))
@@ -146,7 +168,10 @@ def test_cp932_is_decoded_whole_when_characters_straddle_blocks(
 ) -> None:
     for module in ("files", "encodings"):
         monkeypatch.setattr(f"hvac.readings.{module}.BLOCK_BYTES", 101)
-    rows = [f"東京本社ビル,空調機{i % 7},温度,2024-03-{1 + i % 28:02d},{i}" for i in range(200)]
+    rows = [
+        f"東京本社ビル,空調機{i % 7},温度,2024-03-{1 + i % 28:02d},{i}"
+        for i in range(200)
+    ]
     result = read(write(tmp_path, HEADER, *rows, encoding="cp932"))
     assert values(result) == list(range(200))
     assert set(result.readings["facility_id"].to_pylist()) == {"東京本社ビル"}
@@ -164,8 +189,9 @@ def test_file_with_every_row_rejected_names_the_first_five(tmp_path: Path) -> No
     rows = [f"F,e,p,day {i},1" for i in range(7)]
     with pytest.raises(InputError) as caught:
         read(write(tmp_path, HEADER, *rows))
-    assert "every row was rejected (7 rows; first: row 2 date unreadable_date 'day 0'" in str(
-        caught.value
+    assert (
+        "every row was rejected (7 rows; first: row 2 date unreadable_date 'day 0'"
+        in str(caught.value)
     )
     assert "'day 4'" in str(caught.value)
     assert "'day 5'" not in str(caught.value)
@@ -173,7 +199,9 @@ def test_file_with_every_row_rejected_names_the_first_five(tmp_path: Path) -> No
 
 @pytest.mark.parametrize("where", ["absent.csv", "absent/*.parquet", "absent"])
 def test_path_that_leads_nowhere_is_refused(tmp_path: Path, where: str) -> None:
-    with pytest.raises(InputError, match=r"absent.*: no file found: expected .*source\.readings"):
+    with pytest.raises(
+        InputError, match=r"absent.*: no file found: expected .*source\.readings"
+    ):
         source_files(SourceConfig(readings=str(tmp_path / where)))
 
 
@@ -201,12 +229,16 @@ def test_excel_workbook_is_refused_with_advice(tmp_path: Path) -> None:
 def test_utf16_text_is_refused_unless_named(tmp_path: Path) -> None:
     path = write(tmp_path, HEADER, "F,e,p,2024-03-01,1", encoding="utf-16")
     Path(path).write_bytes((HEADER + "\nF,e,p,2024-03-01,1\n").encode("utf-16"))
-    with pytest.raises(InputError, match=r"found UTF-16 text: .*source\.encoding: utf-16"):
+    with pytest.raises(
+        InputError, match=r"found UTF-16 text: .*source\.encoding: utf-16"
+    ):
         read(path)
     assert values(read(path, encoding="utf-16")) == [1.0]
 
 
-def test_quote_that_never_closes_is_refused_because_it_swallows_rows(tmp_path: Path) -> None:
+def test_quote_that_never_closes_is_refused_because_it_swallows_rows(
+    tmp_path: Path,
+) -> None:
     rows = ["F,e,p,2024-03-01,1", 'F,"e,p,2024-03-01,1', "F,e,p,2024-03-01,1"]
     with pytest.raises(InputError, match="row 3: a quote opens and never closes"):
         read(write(tmp_path, HEADER, *rows))
@@ -262,12 +294,16 @@ def test_text_in_a_value_is_rejected_and_counted(tmp_path: Path) -> None:
 
 
 def test_missing_id_is_rejected_but_a_blank_row_is_only_missing(tmp_path: Path) -> None:
-    result = read(write(tmp_path, HEADER, "F, ,p,2024-03-01,1", ",,,,", "", "F,e,p,2024-03-02,1"))
+    result = read(
+        write(tmp_path, HEADER, "F, ,p,2024-03-01,1", ",,,,", "", "F,e,p,2024-03-02,1")
+    )
     assert rejects(result) == [(2, "equipment_id", "missing_id", "")]
     assert result.counts["missing"] == 2
 
 
-def test_rows_of_another_length_are_rejected_and_do_not_shift_row_numbers(tmp_path: Path) -> None:
+def test_rows_of_another_length_are_rejected_and_do_not_shift_row_numbers(
+    tmp_path: Path,
+) -> None:
     rows = [
         "F,e,p",
         "F,e,p,2024-03-01,1",
@@ -285,7 +321,11 @@ def test_rows_of_another_length_are_rejected_and_do_not_shift_row_numbers(tmp_pa
             (6, "control_character_in_id"),
             (7, "field_count"),
         ]
-        assert (result.counts["rows"], result.counts["read"], result.counts["rejected"]) == (
+        assert (
+            result.counts["rows"],
+            result.counts["read"],
+            result.counts["rejected"],
+        ) == (
             6,
             1,
             5,
@@ -327,11 +367,15 @@ def test_swapped_limits_become_null_and_the_reading_is_kept(tmp_path: Path) -> N
 
 @pytest.mark.parametrize("text", ["inf", "-Infinity", "∞", "1e999"])
 def test_infinite_value_is_rejected(tmp_path: Path, text: str) -> None:
-    result = read(write(tmp_path, HEADER, f"F,e,p,2024-03-01,{text}", "F,e,p,2024-03-02,1"))
+    result = read(
+        write(tmp_path, HEADER, f"F,e,p,2024-03-01,{text}", "F,e,p,2024-03-02,1")
+    )
     assert rejects(result) == [(2, "value", "infinite_value", text)]
 
 
-def test_infinite_float_is_rejected_and_nan_is_missing_in_parquet(tmp_path: Path) -> None:
+def test_infinite_float_is_rejected_and_nan_is_missing_in_parquet(
+    tmp_path: Path,
+) -> None:
     table = canonical(value=[np.inf, np.nan, None, 0.0])
     pq.write_table(table, tmp_path / "a.parquet")
     result = read(str(tmp_path))
@@ -340,7 +384,9 @@ def test_infinite_float_is_rejected_and_nan_is_missing_in_parquet(tmp_path: Path
     assert result.counts["missing"] == 2
 
 
-def test_unreadable_known_at_is_rejected_and_a_blank_one_is_null(tmp_path: Path) -> None:
+def test_unreadable_known_at_is_rejected_and_a_blank_one_is_null(
+    tmp_path: Path,
+) -> None:
     head = HEADER + ",known_at"
     result = read(
         write(
@@ -375,7 +421,9 @@ def test_unreadable_known_at_is_rejected_and_a_blank_one_is_null(tmp_path: Path)
     ],
 )
 def test_number_is_read(tmp_path: Path, text: str, value: float) -> None:
-    assert values(read(write(tmp_path, HEADER, f"F,e,p,2024-03-01,{text}"), decimal=".")) == [value]
+    assert values(
+        read(write(tmp_path, HEADER, f"F,e,p,2024-03-01,{text}"), decimal=".")
+    ) == [value]
 
 
 @pytest.mark.parametrize("text", ["", "－", "-", "欠測", "NA", "nan", "　", "N/A"])
@@ -422,9 +470,14 @@ def test_timestamps_with_a_zone_become_the_local_day_of_their_facility(
     table = table.set_column(0, "facility_id", pa.array(["Osaka", "Paris"]))
     pq.write_table(table, tmp_path / "a.parquet")
     result = read(
-        str(tmp_path), time_zone="Asia/Tokyo", facility_time_zones={"Paris": "Europe/Paris"}
+        str(tmp_path),
+        time_zone="Asia/Tokyo",
+        facility_time_zones={"Paris": "Europe/Paris"},
     )
-    assert result.readings["date"].to_pylist() == [dt.date(2024, 3, 2), dt.date(2024, 3, 1)]
+    assert result.readings["date"].to_pylist() == [
+        dt.date(2024, 3, 2),
+        dt.date(2024, 3, 1),
+    ]
 
 
 @pytest.mark.parametrize(
@@ -437,7 +490,9 @@ def test_timestamps_with_a_zone_become_the_local_day_of_their_facility(
         pa.dictionary(pa.int8(), pa.string()),
     ],
 )
-def test_parquet_dates_of_every_type_are_read(tmp_path: Path, kind: pa.DataType) -> None:
+def test_parquet_dates_of_every_type_are_read(
+    tmp_path: Path, kind: pa.DataType
+) -> None:
     date = pa.array(["2024-03-01", "2024-03-02"])
     column = (
         date.cast(pa.date32()).cast(kind)
@@ -476,7 +531,9 @@ def test_inspection_file_is_read_as_it_comes(tmp_path: Path) -> None:
         "2,AHU,T1,007,c1,,,2024/3/2 5:04,欠測",
         "3,PUMP,T1,008,c2,,,2024/3/2,0",
     )
-    result = read(write(tmp_path, INSPECTION_HEADER, *rows, encoding="cp932"), format="inspection")
+    result = read(
+        write(tmp_path, INSPECTION_HEADER, *rows, encoding="cp932"), format="inspection"
+    )
     assert result.readings.to_pylist()[0] == {
         "facility_id": "T1",
         "equipment_id": "007",
@@ -496,7 +553,10 @@ def test_inspection_file_is_read_as_it_comes(tmp_path: Path) -> None:
 
 
 def test_rejects_name_the_column_as_the_file_does(tmp_path: Path) -> None:
-    rows = ("1,AHU,T1,007,c1,30,10,2024/3/1 5:04,異常", "1,AHU,T1,007,c1,30,10,2024/3/1 5:04,1")
+    rows = (
+        "1,AHU,T1,007,c1,30,10,2024/3/1 5:04,異常",
+        "1,AHU,T1,007,c1,30,10,2024/3/1 5:04,1",
+    )
     result = read(write(tmp_path, INSPECTION_HEADER, *rows), format="inspection")
     assert rejects(result) == [(2, "実施結果の値", "text_in_value", "異常")]
 
@@ -506,12 +566,15 @@ def test_wide_table_is_read_by_mapping(tmp_path: Path) -> None:
     wide = {"date_column": "day", "equipment_column": "unit", "facility_id": "F"}
     result = read(path, format="wide", wide=wide)
     found = [
-        (one["equipment_id"], one["point_id"], one["value"]) for one in result.readings.to_pylist()
+        (one["equipment_id"], one["point_id"], one["value"])
+        for one in result.readings.to_pylist()
     ]
     assert found == [("a", "temp", 20.0), ("b", "load", 5.0)]
     assert rejects(result) == [(3, "temp", "text_in_value", "x")]
     assert (result.counts["rows"], result.counts["missing"]) == (4, 1)
-    named = read(path, format="wide", wide={**wide, "points": {"load": "負荷"}}, batch_rows=1)
+    named = read(
+        path, format="wide", wide={**wide, "points": {"load": "負荷"}}, batch_rows=1
+    )
     assert named.readings["point_id"].to_pylist() == ["負荷"]
 
 
@@ -524,7 +587,9 @@ def test_partition_folders_stand_in_for_columns(tmp_path: Path) -> None:
     for facility in ("F 1", "F2"):
         folder = tmp_path / f"facility_id={facility.replace(' ', '%20')}"
         folder.mkdir()
-        pq.write_table(canonical([1.0]).drop_columns("facility_id"), folder / "part-0.parquet")
+        pq.write_table(
+            canonical([1.0]).drop_columns("facility_id"), folder / "part-0.parquet"
+        )
     assert read(str(tmp_path)).readings["facility_id"].to_pylist() == ["F 1", "F2"]
     assert len(source_files(SourceConfig(readings=f"{tmp_path}/*/*.parquet"))) == 2
 
@@ -554,16 +619,31 @@ def test_file_streams_the_same_in_batches_of_any_size(tmp_path: Path) -> None:
     path = write(tmp_path, HEADER, *rows)
     whole = read(path)
     for batch_rows in (1, 7, 100, 101):
-        parts = list(read_readings(path, SourceConfig(readings=path), batch_rows=batch_rows))
+        parts = list(
+            read_readings(path, SourceConfig(readings=path), batch_rows=batch_rows)
+        )
         assert max(len(part.readings) for part in parts) <= batch_rows
-        assert pa.concat_tables([part.readings for part in parts]).equals(whole.readings)
+        assert pa.concat_tables([part.readings for part in parts]).equals(
+            whole.readings
+        )
         assert pa.concat_tables([part.rejects for part in parts]).equals(whole.rejects)
 
 
 CELL = st.one_of(
     st.floats(allow_nan=True, allow_infinity=True).map(str),
     st.sampled_from(
-        ["", "欠測", "－", "abc", "１２", "1,234", "F", "2024-03-01", "2024/3/1 5:04", "2024-13-01"]
+        [
+            "",
+            "欠測",
+            "－",
+            "abc",
+            "１２",
+            "1,234",
+            "F",
+            "2024-03-01",
+            "2024/3/1 5:04",
+            "2024-13-01",
+        ]
     ),
     st.text(max_size=6),
 )
@@ -578,13 +658,20 @@ def test_every_row_is_a_reading_or_missing_or_rejected(
     tmp_path_factory: pytest.TempPathFactory, rows: list[list[str]], batch_rows: int
 ) -> None:
     cells = [
-        ["".join(c for c in cell if c not in '\r\n"\x00' and c.isprintable()) for cell in row]
+        [
+            "".join(c for c in cell if c not in '\r\n"\x00' and c.isprintable())
+            for cell in row
+        ]
         for row in rows
     ]
-    lines = [",".join(f'"{cell}"' for cell in row) for row in cells] + ["F,e,p,2024-03-01,1"]
+    lines = [",".join(f'"{cell}"' for cell in row) for row in cells] + [
+        "F,e,p,2024-03-01,1"
+    ]
     settled = {"decimal": ".", "date_format": "%Y/%m/%d", "time_zone": "Asia/Tokyo"}
     result = read(
-        write(tmp_path_factory.mktemp("rows"), HEADER, *lines), batch_rows=batch_rows, **settled
+        write(tmp_path_factory.mktemp("rows"), HEADER, *lines),
+        batch_rows=batch_rows,
+        **settled,
     )
     counts = result.counts
     assert counts["rows"] == len(lines)
@@ -605,7 +692,10 @@ def test_events_are_read_and_bad_ones_rejected(tmp_path: Path) -> None:
         "F,b,repair,2024/3/9,2024/3/1,",
     )
     path = write(
-        tmp_path, "facility_id,equipment_id,kind,start,end,point_id", *rows, name="events.csv"
+        tmp_path,
+        "facility_id,equipment_id,kind,start,end,point_id",
+        *rows,
+        name="events.csv",
     )
     result = read_events(SourceConfig(readings="x", events=path))
     assert result.table.to_pylist() == [
@@ -672,7 +762,8 @@ def test_equipment_register_keeps_its_other_columns(tmp_path: Path) -> None:
 def test_register_without_equipment_id_is_refused(tmp_path: Path) -> None:
     path = write(tmp_path, "facility_id,class", "F,AHU", name="equipment.csv")
     with pytest.raises(
-        InputError, match="expected a column 'equipment_id', found columns: facility_id, class"
+        InputError,
+        match="expected a column 'equipment_id', found columns: facility_id, class",
     ):
         read_equipment(SourceConfig(readings="x", equipment=path))
 
@@ -681,10 +772,12 @@ def test_register_without_equipment_id_is_refused(tmp_path: Path) -> None:
 
 
 def seed_lines(
-    *lengths: int, header: str = "sensor,values_sequence,mean,label_30d,label_60d,label_90d"
+    *lengths: int,
+    header: str = "sensor,values_sequence,mean,label_30d,label_60d,label_90d",
 ) -> list[str]:
     rows = [
-        f'00{i},"{[float(v) for v in range(length)]}",1.5,0,1,' for i, length in enumerate(lengths)
+        f'00{i},"{[float(v) for v in range(length)]}",1.5,0,1,'
+        for i, length in enumerate(lengths)
     ]
     return [header, *rows]
 
@@ -692,7 +785,8 @@ def seed_lines(
 def test_seed_windows_are_read_and_a_short_sequence_is_rejected(tmp_path: Path) -> None:
     path = write(tmp_path, *seed_lines(90, 89, 90, 91), name="seed.csv")
     (batch,) = read_predecessor(
-        path, SourceConfig(readings=path, format="seed", columns={"equipment_id": "sensor"})
+        path,
+        SourceConfig(readings=path, format="seed", columns={"equipment_id": "sensor"}),
     )
     assert batch.ids["equipment_id"].to_pylist() == ["000", "002"]
     np.testing.assert_array_equal(batch.x_BL, [np.arange(90.0)] * 2)
@@ -709,7 +803,12 @@ def test_seed_sequence_with_text_is_rejected_and_a_gap_is_nan(tmp_path: Path) ->
     gap = "[" + ", ".join(["nan", *["1"] * 89]) + "]"
     bad = "[" + ", ".join(["x", *["1"] * 89]) + "]"
     path = write(
-        tmp_path, "equipment_id,values_sequence", f'a,"{good}"', f'a,"{gap}"', f'a,"{bad}"', 'a,""'
+        tmp_path,
+        "equipment_id,values_sequence",
+        f'a,"{good}"',
+        f'a,"{gap}"',
+        f'a,"{bad}"',
+        'a,""',
     )
     (batch,) = read_predecessor(path, SourceConfig(readings=path, format="seed"))
     assert np.isnan(batch.x_BL).sum() == 1
@@ -719,7 +818,9 @@ def test_seed_sequence_with_text_is_rejected_and_a_gap_is_nan(tmp_path: Path) ->
     ]
 
 
-def test_seed_without_a_unit_column_is_refused_because_splits_would_leak(tmp_path: Path) -> None:
+def test_seed_without_a_unit_column_is_refused_because_splits_would_leak(
+    tmp_path: Path,
+) -> None:
     path = write(tmp_path, *seed_lines(90), name="seed.csv")
     with pytest.raises(InputError, match="without units any split leaks"):
         list(read_predecessor(path, SourceConfig(readings=path, format="seed")))

@@ -26,14 +26,18 @@ HEADER = "facility_id,equipment_id,point_id,date,value"
 DAY = dt.date(2024, 3, 1)
 
 
-def write(folder: Path, *lines: str, name: str = "readings.csv", encoding: str = "utf-8") -> str:
+def write(
+    folder: Path, *lines: str, name: str = "readings.csv", encoding: str = "utf-8"
+) -> str:
     path = folder / name
     path.write_bytes("\n".join([*lines, ""]).encode(encoding))
     return str(path)
 
 
 def read(path: str, *, batch_rows: int = 1_000_000, **settings: Any) -> GateResult:
-    results = list(read_all(SourceConfig(readings=path, **settings), batch_rows=batch_rows))
+    results = list(
+        read_all(SourceConfig(readings=path, **settings), batch_rows=batch_rows)
+    )
     return GateResult(
         pa.concat_tables([one.readings for one in results]),
         pa.concat_tables([one.rejects for one in results]),
@@ -49,7 +53,8 @@ def of_values(folder: Path, texts: Sequence[str], **settings: Any) -> GateResult
 
 def of_dates(folder: Path, texts: Sequence[str], **settings: Any) -> GateResult:
     return read(
-        write(folder, HEADER, *(f'F,e,p,"{text}",{i}' for i, text in enumerate(texts))), **settings
+        write(folder, HEADER, *(f'F,e,p,"{text}",{i}' for i, text in enumerate(texts))),
+        **settings,
     )
 
 
@@ -90,15 +95,21 @@ def test_notation_of_numbers_is_proven_by_the_column(
 ) -> None:
     for order in (1, -1):
         assert values(of_values(tmp_path, texts[::order])) == expected[::order]
-        assert values(of_values(tmp_path, texts[::order], batch_rows=1)) == expected[::order]
+        assert (
+            values(of_values(tmp_path, texts[::order], batch_rows=1))
+            == expected[::order]
+        )
 
 
-@pytest.mark.parametrize("texts", [["13,612"], ["13,612", "12", "欠測"], ["1,234", "13.612"]])
+@pytest.mark.parametrize(
+    "texts", [["13,612"], ["13,612", "12", "欠測"], ["1,234", "13.612"]]
+)
 def test_column_that_reads_both_ways_is_refused_and_settled_by_the_decimal(
     tmp_path: Path, texts: list[str]
 ) -> None:
     with pytest.raises(
-        InputError, match=r"readings\.csv, column value: .* may be \d+ or .*set source\.decimal"
+        InputError,
+        match=r"readings\.csv, column value: .* may be \d+ or .*set source\.decimal",
     ):
         of_values(tmp_path, texts)
     comma = values(of_values(tmp_path, texts, decimal=","))[0]
@@ -122,7 +133,10 @@ def test_column_that_proves_both_notations_is_refused_and_settled_by_the_decimal
 
 def test_comma_between_semicolons_is_a_decimal_comma(tmp_path: Path) -> None:
     path = write(
-        tmp_path, HEADER.replace(",", ";"), "F;e;p;2024-03-01;13,612", "F;e;p;2024-03-02;4,250"
+        tmp_path,
+        HEADER.replace(",", ";"),
+        "F;e;p;2024-03-01;13,612",
+        "F;e;p;2024-03-02;4,250",
     )
     assert values(read(path)) == [13.612, 4.25]
     settled = read_settled(path, SourceConfig(readings=path), batch_rows=10)
@@ -132,12 +146,17 @@ def test_comma_between_semicolons_is_a_decimal_comma(tmp_path: Path) -> None:
 def test_thousands_sign_settles_the_decimal(tmp_path: Path) -> None:
     assert values(of_values(tmp_path, ["13,612"], thousands=",")) == [13612.0]
     assert values(of_values(tmp_path, ["13,612"], thousands=".")) == [13.612]
-    assert values(of_values(tmp_path, ["13,612", "1'234"], thousands="'")) == [13.612, 1234.0]
+    assert values(of_values(tmp_path, ["13,612", "1'234"], thousands="'")) == [
+        13.612,
+        1234.0,
+    ]
     assert values(of_values(tmp_path, ["13.612"], thousands=".")) == [13612.0]
 
 
 def test_signs_may_be_named() -> None:
-    source = SourceConfig(readings="a", decimal="comma", thousands="space", delimiter="tab")
+    source = SourceConfig(
+        readings="a", decimal="comma", thousands="space", delimiter="tab"
+    )
     assert (source.decimal, source.thousands, source.delimiter) == (",", " ", "\t")
 
 
@@ -165,7 +184,9 @@ def test_limits_are_read_as_they_are_written(tmp_path: Path) -> None:
 
 
 def test_columns_of_a_wide_table_are_settled_one_by_one(tmp_path: Path) -> None:
-    path = write(tmp_path, "date;temp;state", "2024-03-01;13,612;良", "2024-03-02;0,125;否")
+    path = write(
+        tmp_path, "date;temp;state", "2024-03-01;13,612;良", "2024-03-02;0,125;否"
+    )
     found = read(path, format="wide", wide={"facility_id": "F", "equipment_id": "e"})
     assert values(found) == [13.612, 1.0, 0.125, 0.0]
     assert found.counts["read_as_word"] == 2
@@ -174,7 +195,8 @@ def test_columns_of_a_wide_table_are_settled_one_by_one(tmp_path: Path) -> None:
 def test_texts_of_a_parquet_file_are_settled_too(tmp_path: Path) -> None:
     ids = {name: ["a"] * 2 for name in ("facility_id", "equipment_id", "point_id")}
     pq.write_table(
-        pa.table({**ids, "date": [DAY] * 2, "value": ["13,612", "0,125"]}), tmp_path / "a.parquet"
+        pa.table({**ids, "date": [DAY] * 2, "value": ["13,612", "0,125"]}),
+        tmp_path / "a.parquet",
     )
     assert values(read(str(tmp_path))) == [13.612, 0.125]
 
@@ -188,17 +210,29 @@ def test_missing_values_are_compared_as_numbers_and_add_to_the_defaults(
 ) -> None:
     texts = ["-9999", "-9999.0", "－９９９９", "255", "2.55e2", "欠測", "－", "7"]
     found = of_values(tmp_path, texts, missing_values=marks)
-    assert (values(found), found.counts["missing"], found.counts["rejected"]) == ([7.0], 7, 0)
+    assert (values(found), found.counts["missing"], found.counts["rejected"]) == (
+        [7.0],
+        7,
+        0,
+    )
 
 
 @pytest.mark.parametrize(
     "kind", [pa.int16(), pa.float32(), pa.float64(), pa.decimal128(21, 2), pa.string()]
 )
-def test_missing_values_hold_in_parquet_columns_of_every_type(tmp_path: Path, kind: Any) -> None:
+def test_missing_values_hold_in_parquet_columns_of_every_type(
+    tmp_path: Path, kind: Any
+) -> None:
     ids = {name: ["a"] * 3 for name in ("facility_id", "equipment_id", "point_id")}
     number = pa.array([-9999, 255, 7]).cast(kind)
     table = pa.table(
-        {**ids, "date": [DAY] * 3, "value": number, "lower_limit": number, "upper_limit": number}
+        {
+            **ids,
+            "date": [DAY] * 3,
+            "value": number,
+            "lower_limit": number,
+            "upper_limit": number,
+        }
     )
     pq.write_table(table, tmp_path / "a.parquet")
     found = read(str(tmp_path), missing_values=[-9999, 255])
@@ -207,22 +241,36 @@ def test_missing_values_hold_in_parquet_columns_of_every_type(tmp_path: Path, ki
 
 
 def test_missing_values_hold_for_limits(tmp_path: Path) -> None:
-    path = write(tmp_path, HEADER + ",lower_limit,upper_limit", "F,e,p,2024-03-01,5,-9999,9999")
+    path = write(
+        tmp_path, HEADER + ",lower_limit,upper_limit", "F,e,p,2024-03-01,5,-9999,9999"
+    )
     found = read(path, missing_values=[-9999, 9999]).readings
-    assert (found["lower_limit"].to_pylist(), found["upper_limit"].to_pylist()) == ([None], [None])
+    assert (found["lower_limit"].to_pylist(), found["upper_limit"].to_pylist()) == (
+        [None],
+        [None],
+    )
 
 
 @pytest.mark.parametrize("kind", [pa.string(), pa.date32(), pa.timestamp("us")])
-def test_missing_mark_that_reads_as_a_date_is_missing(tmp_path: Path, kind: Any) -> None:
+def test_missing_mark_that_reads_as_a_date_is_missing(
+    tmp_path: Path, kind: Any
+) -> None:
     ids = {name: ["a"] * 2 for name in ("facility_id", "equipment_id", "point_id")}
     date = pa.array(["1970-01-01", "2024-03-01"]).cast(kind)
-    pq.write_table(pa.table({**ids, "date": date, "value": [1.0, 2.0]}), tmp_path / "a.parquet")
+    pq.write_table(
+        pa.table({**ids, "date": date, "value": [1.0, 2.0]}), tmp_path / "a.parquet"
+    )
     found = read(str(tmp_path), missing_values=["1970-01-01"])
-    assert (days(found), found.rejects["reason"].to_pylist()) == ([DAY], ["missing_date"])
+    assert (days(found), found.rejects["reason"].to_pylist()) == (
+        [DAY],
+        ["missing_date"],
+    )
 
 
 def test_missing_value_may_be_one_number_and_not_yes_or_no() -> None:
-    assert SourceConfig(readings="a", missing_values=-9999).missing_values[-1] == "-9999"
+    assert (
+        SourceConfig(readings="a", missing_values=-9999).missing_values[-1] == "-9999"
+    )
     assert "欠測" in SourceConfig(readings="a", missing_values=[None]).missing_values
     with pytest.raises(ConfigError, match="write the mark in quotes"):
         SourceConfig(readings="a", missing_values=[False])
@@ -245,7 +293,9 @@ def test_number_with_a_unit_is_read_and_counted(
 ) -> None:
     found = of_values(tmp_path, texts)
     assert values(found) == expected
-    assert found.counts["read_with_unit"] == sum(text not in ("7", "欠測") for text in texts)
+    assert found.counts["read_with_unit"] == sum(
+        text not in ("7", "欠測") for text in texts
+    )
 
 
 def test_unknown_unit_beside_other_numbers_is_rejected(tmp_path: Path) -> None:
@@ -260,7 +310,8 @@ def test_units_of_one_quantity_beside_each_other_are_rejected(tmp_path: Path) ->
 
 
 @pytest.mark.parametrize(
-    "texts", [["5k", "6k"], ["1_000", "2_000"], ["12:30", "13:30"], ["0x10", "0x20"], ["3万"]]
+    "texts",
+    [["5k", "6k"], ["1_000", "2_000"], ["12:30", "13:30"], ["0x10", "0x20"], ["3万"]],
 )
 def test_what_changes_the_number_is_no_unit(tmp_path: Path, texts: list[str]) -> None:
     with pytest.raises(InputError, match="holds text only"):
@@ -268,9 +319,12 @@ def test_what_changes_the_number_is_no_unit(tmp_path: Path, texts: list[str]) ->
 
 
 @pytest.mark.parametrize(
-    "texts", [["良", "否", "欠測", "良"], ["○", "×", "", "〇"], ["正常", "異常", "-", "正常"]]
+    "texts",
+    [["良", "否", "欠測", "良"], ["○", "×", "", "〇"], ["正常", "異常", "-", "正常"]],
 )
-def test_column_of_words_is_read_as_ones_and_zeros(tmp_path: Path, texts: list[str]) -> None:
+def test_column_of_words_is_read_as_ones_and_zeros(
+    tmp_path: Path, texts: list[str]
+) -> None:
     found = of_values(tmp_path, texts)
     assert values(found) == [1.0, 0.0, 1.0]
     assert found.counts["read_as_word"] == 3
@@ -356,7 +410,9 @@ WRITTEN = {
         "2024-02-29 15:00:00.123Z", "2024-02-29T15:00:00-0000",
     ],
 )  # fmt: skip
-def test_stamp_with_a_zone_is_the_local_day_and_second(tmp_path: Path, text: str) -> None:
+def test_stamp_with_a_zone_is_the_local_day_and_second(
+    tmp_path: Path, text: str
+) -> None:
     if written := WRITTEN.get(text):
         as_it_is = of_dates(tmp_path, [text])
         assert (days(as_it_is), as_it_is.counts["days_as_written"]) == (
@@ -365,7 +421,8 @@ def test_stamp_with_a_zone_is_the_local_day_and_second(tmp_path: Path, text: str
         )
     else:
         with pytest.raises(
-            InputError, match=r"readings\.csv, column date: .*facility 'F'.*set source\.time_zone"
+            InputError,
+            match=r"readings\.csv, column date: .*facility 'F'.*set source\.time_zone",
         ):
             of_dates(tmp_path, [text])
     found = of_dates(tmp_path, [text], time_zone="Asia/Tokyo")
@@ -378,8 +435,14 @@ def test_stamp_with_a_zone_is_the_local_day_and_second(tmp_path: Path, text: str
 
 
 def test_facility_without_a_zone_is_named_where_others_have_one(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=r"source\.facility_time_zones does not name it"):
-        of_dates(tmp_path, ["2024-02-29T15:00:00Z"], facility_time_zones={"G": "Europe/Berlin"})
+    with pytest.raises(
+        InputError, match=r"source\.facility_time_zones does not name it"
+    ):
+        of_dates(
+            tmp_path,
+            ["2024-02-29T15:00:00Z"],
+            facility_time_zones={"G": "Europe/Berlin"},
+        )
 
 
 def test_stamp_without_a_zone_needs_no_time_zone(tmp_path: Path) -> None:
@@ -412,22 +475,33 @@ def test_end_of_a_day_with_a_zone_stays_with_the_day_that_ends(tmp_path: Path) -
         ("０３／０４／２０２４", "'%d/%m/%Y' or '%m/%d/%Y'"),
     ],
 )
-def test_order_of_day_and_month_is_never_guessed(tmp_path: Path, text: str, told: str) -> None:
+def test_order_of_day_and_month_is_never_guessed(
+    tmp_path: Path, text: str, told: str
+) -> None:
     with pytest.raises(InputError) as caught:
         of_dates(tmp_path, ["2024-03-01", text])
-    assert f"readings.csv, column date: '{text}' may begin with the day or the month" in str(
-        caught.value
+    assert (
+        f"readings.csv, column date: '{text}' may begin with the day or the month"
+        in str(caught.value)
     )
     assert f"set source.date_format: {told}" in str(caught.value)
 
 
 def test_date_format_reads_the_dates_of_texts(tmp_path: Path) -> None:
-    texts = ["03/04/2024", "3/4/2024 5:04", "03/04/2024 24:00", "2024-04-03", "13/14/2024"]
+    texts = [
+        "03/04/2024",
+        "3/4/2024 5:04",
+        "03/04/2024 24:00",
+        "2024-04-03",
+        "13/14/2024",
+    ]
     found = of_dates(tmp_path, texts, date_format="%d/%m/%Y")
     assert days(found) == [dt.date(2024, 4, 3)] * 4
     assert found.readings["second"].to_pylist() == [None, 18_240, 86_400, None]
     assert reasons(found) == [("day_or_month_first_in_date", "13/14/2024")]
-    american = of_dates(tmp_path, ["03/04/2024 5:04 PM"], date_format="%m/%d/%Y %I:%M %p")
+    american = of_dates(
+        tmp_path, ["03/04/2024 5:04 PM"], date_format="%m/%d/%Y %I:%M %p"
+    )
     assert (days(american), american.readings["second"].to_pylist()) == (
         [dt.date(2024, 3, 4)],
         [61_440],
@@ -448,7 +522,9 @@ def test_date_format_that_tells_no_day_is_refused(wrong: str) -> None:
         SourceConfig(readings="a", date_format=wrong)
 
 
-def test_serial_days_are_read_only_where_all_of_the_column_is_so(tmp_path: Path) -> None:
+def test_serial_days_are_read_only_where_all_of_the_column_is_so(
+    tmp_path: Path,
+) -> None:
     found = of_dates(tmp_path, ["45352", "45352.5", ""], batch_rows=1)
     assert days(found) == [DAY, DAY]
     assert found.readings["second"].to_pylist() == [None, 43_200]
@@ -464,7 +540,9 @@ def test_serial_days_are_read_only_where_all_of_the_column_is_so(tmp_path: Path)
 )  # fmt: skip
 def test_numeric_date_column_is_read(tmp_path: Path, numbers: Any) -> None:
     ids = {name: ["a"] * 2 for name in ("facility_id", "equipment_id", "point_id")}
-    pq.write_table(pa.table({**ids, "date": numbers, "value": [1.0, 2.0]}), tmp_path / "a.parquet")
+    pq.write_table(
+        pa.table({**ids, "date": numbers, "value": [1.0, 2.0]}), tmp_path / "a.parquet"
+    )
     found = read(str(tmp_path), time_zone="Asia/Tokyo")
     assert days(found) == [DAY]
     assert reasons(found) == [("missing_date", "")]
@@ -472,21 +550,32 @@ def test_numeric_date_column_is_read(tmp_path: Path, numbers: Any) -> None:
 
 def test_dates_of_events_and_equipment_follow_the_same_rules(tmp_path: Path) -> None:
     events = write(
-        tmp_path, "facility_id,equipment_id,kind,start", "F,e,failure,R6.3.1", name="events.csv"
+        tmp_path,
+        "facility_id,equipment_id,kind,start",
+        "F,e,failure,R6.3.1",
+        name="events.csv",
     )
-    assert read_events(SourceConfig(readings="x", events=events)).table["start"].to_pylist() == [
-        DAY
-    ]
+    assert read_events(SourceConfig(readings="x", events=events)).table[
+        "start"
+    ].to_pylist() == [DAY]
     serial = write(
-        tmp_path, "facility_id,equipment_id,install_date", "F,e,45352", name="equipment.csv"
+        tmp_path,
+        "facility_id,equipment_id,install_date",
+        "F,e,45352",
+        name="equipment.csv",
     )
     assert read_equipment(SourceConfig(readings="x", equipment=serial)).table[
         "install_date"
     ].to_pylist() == [DAY]
     doubtful = write(
-        tmp_path, "facility_id,equipment_id,kind,start", "F,e,failure,3/4/2024", name="events.csv"
+        tmp_path,
+        "facility_id,equipment_id,kind,start",
+        "F,e,failure,3/4/2024",
+        name="events.csv",
     )
-    with pytest.raises(InputError, match=r"events\.csv, column start: .*source\.date_format"):
+    with pytest.raises(
+        InputError, match=r"events\.csv, column start: .*source\.date_format"
+    ):
         read_events(SourceConfig(readings="x", events=doubtful))
     zoned = write(
         tmp_path,
@@ -494,16 +583,22 @@ def test_dates_of_events_and_equipment_follow_the_same_rules(tmp_path: Path) -> 
         "F,e,failure,2024-02-29T15:00Z",
         name="events.csv",
     )
-    with pytest.raises(InputError, match=r"events\.csv, column start: .*source\.time_zone"):
+    with pytest.raises(
+        InputError, match=r"events\.csv, column start: .*source\.time_zone"
+    ):
         read_events(SourceConfig(readings="x", events=zoned))
 
 
 def test_file_of_unreadable_dates_names_the_setting(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=r"every row was rejected .*set source\.date_format"):
+    with pytest.raises(
+        InputError, match=r"every row was rejected .*set source\.date_format"
+    ):
         of_dates(tmp_path, ["24/3/1"])
 
 
-def test_dots_that_may_part_thousands_follow_the_files_proven_comma(tmp_path: Path) -> None:
+def test_dots_that_may_part_thousands_follow_the_files_proven_comma(
+    tmp_path: Path,
+) -> None:
     path = write(
         tmp_path,
         HEADER + ",upper_limit",

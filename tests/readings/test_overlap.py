@@ -23,7 +23,10 @@ def table(rows: list[Row]) -> pa.Table:
     file, second, value = zip(*rows, strict=True)
     return pa.table(
         {
-            **{name: ["a"] * len(rows) for name in ("facility_id", "equipment_id", "point_id")},
+            **{
+                name: ["a"] * len(rows)
+                for name in ("facility_id", "equipment_id", "point_id")
+            },
             "date": [DAY] * len(rows),
             "value": value,
             "second": pa.array(second, pa.int32()),
@@ -44,13 +47,24 @@ def value_of(rows: list[Row], aggregate: Aggregate) -> float:
         ([("1", None, 13.9), ("2", None, 13.9)], 13.9, 1, 0),
         ([("1", None, 13.9), ("2", 0, 13.9)], 13.9, 1, 0),
         (
-            [("1", 60, 2.0), ("1", 120, 3.0), ("2", 60, 2.0), ("2", 120, 3.0), ("2", 180, 4.0)],
+            [
+                ("1", 60, 2.0),
+                ("1", 120, 3.0),
+                ("2", 60, 2.0),
+                ("2", 120, 3.0),
+                ("2", 180, 4.0),
+            ],
             9.0,
             2,
             0,
         ),
         ([("1", None, 2.0), ("1", None, 2.0), ("2", None, 2.0)], 4.0, 1, 0),
-        ([("1", None, 1.0), ("1", None, 2.0), ("2", None, 2.0), ("2", None, 3.0)], 6.0, 1, 0),
+        (
+            [("1", None, 1.0), ("1", None, 2.0), ("2", None, 2.0), ("2", None, 3.0)],
+            6.0,
+            1,
+            0,
+        ),
         ([("1", 60, 13.9), ("2", 60, 14.1)], 14.1, 0, 1),
         ([("1", None, 13.9), ("2", None, 14.1), ("3", None, 14.1)], 14.1, 1, 1),
         ([("1", 60, 2.0), ("1", 60, 2.0)], 2.0, 0, 0),
@@ -65,7 +79,10 @@ def test_moment_told_by_several_files_counts_once(
     for order in permutations(rows):
         assert value_of(list(order), "sum") == pytest.approx(total)
         counts = count_overlap(table(list(order)))
-        told = (counts.get("repeated_across_files", 0), counts.get("replaced_by_later_files", 0))
+        told = (
+            counts.get("repeated_across_files", 0),
+            counts.get("replaced_by_later_files", 0),
+        )
         assert told == (repeated, replaced)
 
 
@@ -73,18 +90,30 @@ def test_last_is_the_last_by_the_clock_in_any_order_of_rows_and_files() -> None:
     rows: list[Row] = [("b", 57_600, 30.0), ("a", 0, 10.0), ("c", 28_800, 20.0)]
     for order in permutations(rows):
         assert value_of(list(order), "last") == 30.0
-    assert value_of([("a", 86_400, 5.0), ("a", 86_399, 4.0), ("a", None, 3.0)], "last") == 5.0
+    assert (
+        value_of([("a", 86_400, 5.0), ("a", 86_399, 4.0), ("a", None, 3.0)], "last")
+        == 5.0
+    )
 
 
 @pytest.mark.parametrize("aggregate", ["mean", "min", "max", "sum", "last"])
 def test_export_read_twice_gives_what_it_gives_once(aggregate: Aggregate) -> None:
-    rows: list[Row] = [("1", 60, 3.0), ("1", 120, 1.0), ("1", None, 2.0), ("1", None, 2.0)]
+    rows: list[Row] = [
+        ("1", 60, 3.0),
+        ("1", 120, 1.0),
+        ("1", None, 2.0),
+        ("1", None, 2.0),
+    ]
     again = [("2", second, value) for _, second, value in rows]
     assert value_of([*rows, *again], aggregate) == value_of(rows, aggregate)
 
 
 ROWS = st.lists(
-    st.tuples(st.sampled_from("123"), st.sampled_from([None, 0, 60]), st.sampled_from([1.0, 2.0])),
+    st.tuples(
+        st.sampled_from("123"),
+        st.sampled_from([None, 0, 60]),
+        st.sampled_from([1.0, 2.0]),
+    ),
     min_size=1,
     max_size=8,
 )
@@ -101,7 +130,10 @@ def slow_total(rows: list[Row]) -> float:
             own = [row for row in of_moment if row[0] == file]
             timed_only = {value for _, at, value in own if at is not None}
             untimed = [value for _, at, value in own if at is None]
-            told[file] = [*untimed, *(value for value in timed_only if value not in untimed)]
+            told[file] = [
+                *untimed,
+                *(value for value in timed_only if value not in untimed),
+            ]
         if len(files) > 1 and all(len(set(values)) == 1 for values in told.values()):
             last = told[files[-1]][0]
             told = {file: values for file, values in told.items() if values[0] == last}
@@ -117,7 +149,9 @@ def test_sum_is_that_of_the_slow_rule(rows: list[Row]) -> None:
 
 
 def test_readings_without_file_and_time_are_reduced_as_they_come() -> None:
-    plain: Any = table([("1", None, 2.0), ("1", None, 4.0)]).drop_columns(["second", "file"])
+    plain: Any = table([("1", None, 2.0), ("1", None, 4.0)]).drop_columns(
+        ["second", "file"]
+    )
     panel = unit_panel(plain, Unit("a", "a"), ["a"], aggregate="last")
     assert panel is not None
     np.testing.assert_array_equal(panel.value_TC, [[4.0]])

@@ -25,14 +25,18 @@ START = dt.date(2024, 1, 1)
 OWN_MACHINE = {"equipment_id": "e", "point_id": "y"}
 
 
-def long_table(values: np.ndarray, machines: list[str], points: list[str]) -> pd.DataFrame:
+def long_table(
+    values: np.ndarray, machines: list[str], points: list[str]
+) -> pd.DataFrame:
     """One row per reading of values [days, machines, points]; nan is not measured."""
     rows = []
     for day, of_day in enumerate(values):
         for machine, of_machine in zip(machines, of_day, strict=True):
             for point, value in zip(points, of_machine, strict=True):
                 ids = {"facility_id": "F", "equipment_id": machine, "point_id": point}
-                rows.append({**ids, "date": START + dt.timedelta(days=day), "value": value})
+                rows.append(
+                    {**ids, "date": START + dt.timedelta(days=day), "value": value}
+                )
     return pd.DataFrame(rows)
 
 
@@ -53,7 +57,10 @@ def assert_equal(found: list[Panel], expected: list[Panel]) -> None:
 
 
 names = st.lists(
-    st.from_regex(r"[AB空][ab12調]{0,2}(-1)?", fullmatch=True), min_size=1, max_size=3, unique=True
+    st.from_regex(r"[AB空][ab12調]{0,2}(-1)?", fullmatch=True),
+    min_size=1,
+    max_size=3,
+    unique=True,
 )
 
 
@@ -89,7 +96,9 @@ def test_every_wide_form_gives_the_panels_of_the_long_table(
         for machine in machines
         for point in points
     }
-    assert_equal(read_panels(**form, wide={"facility_id": "F", "points": mapping}), expected)
+    assert_equal(
+        read_panels(**form, wide={"facility_id": "F", "points": mapping}), expected
+    )
 
     site = folder / "site" / "F"
     site.mkdir(parents=True)
@@ -97,7 +106,11 @@ def test_every_wide_form_gives_the_panels_of_the_long_table(
         of_machine.pivot(index="date", columns="point_id", values="value").to_csv(
             site / f"{machine}.csv"
         )
-    by_path = {"readings": str(folder / "site"), "format": "wide", "path_pattern": BY_PATH}
+    by_path = {
+        "readings": str(folder / "site"),
+        "format": "wide",
+        "path_pattern": BY_PATH,
+    }
     assert_equal(read_panels(**by_path, wide={}), expected)
 
     long_site = folder / "long_site" / "F"
@@ -124,7 +137,9 @@ def test_columns_that_the_pattern_does_not_match_are_told(tmp_path: Path) -> Non
     path = write(tmp_path, "date,AHU-1.SAT,AHU-2.SAT,operator\n2024-01-01,1,2,Sato\n")
     (result,) = read_readings(path, source(path, pattern=BY_COLUMN))
     assert result.readings["equipment_id"].to_pylist() == ["AHU-1", "AHU-2"]
-    assert any("operator" in note and "source.wide.pattern" in note for note in result.notes)
+    assert any(
+        "operator" in note and "source.wide.pattern" in note for note in result.notes
+    )
 
 
 @pytest.mark.parametrize(
@@ -185,11 +200,16 @@ def test_two_machines_are_not_merged_into_one_in_silence(tmp_path: Path) -> None
     unit = Unit("F", "AHU")
     shared = shared_machines(merged, {"a.csv": [unit], "b.csv": [unit]})
     assert "F/AHU in a.csv, b.csv" in notes_on_shared(shared)[0]
-    require_apart(shared, {"replaced_by_later_files": 2}, readings=40)  # a few corrections
+    require_apart(
+        shared, {"replaced_by_later_files": 2}, readings=40
+    )  # a few corrections
     with pytest.raises(InputError, match=r"source\.path_pattern"):
         require_apart(shared, {"replaced_by_later_files": 20}, readings=40)
     apart = two_files(tmp_path, wide={}, path_pattern=BY_PATH)
-    assert shared_machines(apart, {"a.csv": [Unit("F", "1")], "b.csv": [Unit("F", "2")]}) == {}
+    assert (
+        shared_machines(apart, {"a.csv": [Unit("F", "1")], "b.csv": [Unit("F", "2")]})
+        == {}
+    )
     assert [panel.unit.equipment_id for panel in read_panels(**apart.model_dump())] == [
         "AHU-1",
         "AHU-2",
@@ -201,8 +221,12 @@ def test_files_that_name_their_machines_share_them_as_they_like() -> None:
     assert shared_machines(SourceConfig(readings="x"), {"a": [unit], "b": [unit]}) == {}
 
 
-def test_facility_of_tables_without_such_a_column_is_the_setting(tmp_path: Path) -> None:
-    readings = write(tmp_path, "equipment_id,point_id,date,value\nA,p,2024-01-01,1\n", "r.csv")
+def test_facility_of_tables_without_such_a_column_is_the_setting(
+    tmp_path: Path,
+) -> None:
+    readings = write(
+        tmp_path, "equipment_id,point_id,date,value\nA,p,2024-01-01,1\n", "r.csv"
+    )
     events = write(tmp_path, "equipment_id,kind,start\nA,failure,2024-01-01\n", "e.csv")
     register = write(tmp_path, "facility_id,equipment_id,class\nF,A,AHU\n", "u.csv")
     tables = {"readings": readings, "events": events, "equipment": register}
@@ -210,7 +234,9 @@ def test_facility_of_tables_without_such_a_column_is_the_setting(tmp_path: Path)
     assert record.registry.classes == {Unit("F", "A"): "AHU"}
     assert record.registry.events["facility_id"].to_pylist() == ["F"]
     wide = write(tmp_path, "date,p\n2024-01-01,1\n", "w.csv")
-    config = SourceConfig(readings=wide, format="wide", wide={"equipment_id": "A"}, facility_id="F")
+    config = SourceConfig(
+        readings=wide, format="wide", wide={"equipment_id": "A"}, facility_id="F"
+    )
     (result,) = read_readings(wide, config)
     assert result.readings["facility_id"].to_pylist() == ["F"]
 

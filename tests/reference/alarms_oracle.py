@@ -6,7 +6,9 @@ import math
 def episodes(alarm, unit, day, *, gap):
     found = []
     for name in sorted(set(unit)):
-        for end in sorted(d for a, u, d in zip(alarm, unit, day, strict=True) if a and u == name):
+        for end in sorted(
+            d for a, u, d in zip(alarm, unit, day, strict=True) if a and u == name
+        ):
             if found and found[-1][0] == name and end - found[-1][2] <= gap:
                 found[-1][2] = end
             else:

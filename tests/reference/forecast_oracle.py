@@ -31,7 +31,9 @@ def conformal_width(errors: list[float], level: float) -> float:
 
 def scaled_error(actual: np.ndarray, forecast: np.ndarray, window: np.ndarray) -> float:
     """Mean |error| on observed days over the window's mean |day-to-day change|."""
-    errors = [abs(a - f) for a, f in zip(actual, forecast, strict=True) if not math.isnan(a)]
+    errors = [
+        abs(a - f) for a, f in zip(actual, forecast, strict=True) if not math.isnan(a)
+    ]
     steps = [abs(b - a) for a, b in pairwise(window)]
     if not errors or sum(steps) == 0:
         return math.nan

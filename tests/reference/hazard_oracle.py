@@ -7,7 +7,11 @@ from collections.abc import Sequence
 
 
 def hazard(logit: float) -> float:
-    return 1 / (1 + math.exp(-logit)) if logit >= 0 else math.exp(logit) / (1 + math.exp(logit))
+    return (
+        1 / (1 + math.exp(-logit))
+        if logit >= 0
+        else math.exp(logit) / (1 + math.exp(logit))
+    )
 
 
 def risks(logits: Sequence[float]) -> list[float]:

@@ -13,7 +13,11 @@ def as_date(value):
 
 
 def is_missing(value):
-    return value is None or value is pd.NaT or (isinstance(value, float) and math.isnan(value))
+    return (
+        value is None
+        or value is pd.NaT
+        or (isinstance(value, float) and math.isnan(value))
+    )
 
 
 def rows_of(frame, facility_id, equipment_id):
@@ -59,7 +63,9 @@ def administrative_end(readings, events, kinds, facility_id):
 
     border = max(day for (facility, _), day in last.items() if facility == facility_id)
     those = [
-        unit for unit, day in last.items() if unit[0] == facility_id and day >= border - SETTLE
+        unit
+        for unit, day in last.items()
+        if unit[0] == facility_id and day >= border - SETTLE
     ]
     return fleet if all(ended(unit) for unit in those) else border
 

@@ -24,7 +24,10 @@ def statistics_oracle(x_L: npt.ArrayLike) -> dict[str, float]:
     with np.errstate(all="ignore"), warnings.catch_warnings():
         warnings.simplefilter("ignore")
         features = level(x_L) | shape(x_L) | trend(x_L) | variability(x_L)
-    return {name: float(value) if np.isfinite(value) else 0.0 for name, value in features.items()}
+    return {
+        name: float(value) if np.isfinite(value) else 0.0
+        for name, value in features.items()
+    }
 
 
 def level(x_L: FloatArray) -> dict[str, Any]:
@@ -60,7 +63,9 @@ def trend(x_L: FloatArray) -> dict[str, Any]:
     return {
         "trend_slope": line.slope,
         "trend_intercept": line.intercept + shift,
-        "recent_vs_past_ratio": (shift + recent) / (shift + past) if comparable else 1.0,
+        "recent_vs_past_ratio": (shift + recent) / (shift + past)
+        if comparable
+        else 1.0,
         "recent_vs_past_diff": recent - past if comparable else 0.0,
         "recent_change_rate": (x_L[-1] - x_L[-10]) / 10,
     }
@@ -84,4 +89,7 @@ def variability(x_L: FloatArray) -> dict[str, Any]:
 def rolling_std(x_L: FloatArray, days: int) -> dict[str, Any]:
     window_WD = np.lib.stride_tricks.sliding_window_view(x_L, days)
     std_W = np.std(window_WD - window_WD[:, :1], axis=1)
-    return {f"rolling_std_{days}d_mean": np.mean(std_W), f"rolling_std_{days}d_max": np.max(std_W)}
+    return {
+        f"rolling_std_{days}d_mean": np.mean(std_W),
+        f"rolling_std_{days}d_max": np.max(std_W),
+    }

@@ -83,7 +83,11 @@ def gap_of(days, end_date):
     first = inspections(days)
     if (
         not first
-        or max(first[0] + dt.timedelta(days=179), *first, *(days[date][1] for date in first))
+        or max(
+            first[0] + dt.timedelta(days=179),
+            *first,
+            *(days[date][1] for date in first),
+        )
         > end_date
     ):
         return 1
@@ -92,14 +96,19 @@ def gap_of(days, end_date):
 
 def scaled(rows, point, days, normalise, end_date):
     """{date: normalised value} of what is known on `end_date`; None while the point has no baseline."""
-    known = {date: row for date, row in days.items() if date <= end_date and row[1] <= end_date}
+    known = {
+        date: row
+        for date, row in days.items()
+        if date <= end_date and row[1] <= end_date
+    }
     if normalise == "none":
         return {date: row[0] for date, row in known.items()}
     if normalise == "limits":
         found = {}
         for date, (value, _) in known.items():
             lower, upper = (
-                limit_on(date, rows, point, f"{side}_limit") for side in ("lower", "upper")
+                limit_on(date, rows, point, f"{side}_limit")
+                for side in ("lower", "upper")
             )
             if lower is not None and upper is not None:
                 found[date] = (value - lower) / (upper - lower)
@@ -129,13 +138,22 @@ def fill(found, dates):
 
 
 def cut_window(
-    rows, points, end_date, *, lookback=90, normalise="baseline", min_observed=0.5, aggregate="mean"
+    rows,
+    points,
+    end_date,
+    *,
+    lookback=90,
+    normalise="baseline",
+    min_observed=0.5,
+    aggregate="mean",
 ):
     """(x, observed, status) of the window that ends on a date: two lists per point, and one word."""
     dates = [end_date - dt.timedelta(days=back) for back in range(lookback - 1, -1, -1)]
     x, observed, ready = [], [], 0
     for point in points:
-        found = scaled(rows, point, days_of(rows, point, aggregate), normalise, end_date)
+        found = scaled(
+            rows, point, days_of(rows, point, aggregate), normalise, end_date
+        )
         ready += found is not None
         values, seen = fill(found or {}, dates)
         x.append(values)

@@ -54,7 +54,9 @@ def model_metrics(pr_auc: float, horizon: str) -> dict[str, Any]:
         "accuracy": around(0.902, 0.01),
         **{
             key: {"value": n, "low": None, "high": None}
-            for key, n in zip(("tn", "fp", "fn", "tp"), (4136, 254, 171, 112), strict=True)
+            for key, n in zip(
+                ("tn", "fp", "fn", "tp"), (4136, 254, 171, 112), strict=True
+            )
         },
         "event_recall": around(0.61, 0.09),
         "alarm_precision": around(0.43, 0.08),
@@ -74,7 +76,13 @@ def differences() -> dict[str, Any]:
         if model == "hybrid":
             continue
         gap = PR_AUC["hybrid"] - pr_auc
-        verdict = "better" if gap > 0.02 else "worse" if gap < -0.02 else "no clear difference"
+        verdict = (
+            "better"
+            if gap > 0.02
+            else "worse"
+            if gap < -0.02
+            else "no clear difference"
+        )
         one = {**around(gap, 0.02), "verdict": verdict}
         found[model] = {
             h: {
@@ -90,7 +98,12 @@ def differences() -> dict[str, Any]:
 def leaderboard() -> dict[str, Any]:
     order = sorted(PR_AUC, key=lambda model: -PR_AUC[model])
     rows = [ranked(model, champion=order[0]) for model in order]
-    names = {"name": "families", "table": "c0ffee", "champion": order[0], "default": "hybrid"}
+    names = {
+        "name": "families",
+        "table": "c0ffee",
+        "champion": order[0],
+        "default": "hybrid",
+    }
     return {**names, "horizons": list(HORIZONS), "rows": rows}
 
 
@@ -117,7 +130,9 @@ def ranked(model: str, *, champion: str) -> dict[str, Any]:
 def against(model: str, other: str) -> dict[str, Any] | None:
     """The row minus the other."""
     gap = PR_AUC[model] - PR_AUC[other]
-    verdict = "better" if gap > 0.02 else "worse" if gap < -0.02 else "no clear difference"
+    verdict = (
+        "better" if gap > 0.02 else "worse" if gap < -0.02 else "no clear difference"
+    )
     return (
         {h: {"pr_auc": {**around(gap, 0.02), "verdict": verdict}} for h in BASE}
         if model != other
@@ -221,7 +236,11 @@ def slices() -> dict[str, Any]:
             "大阪-02": one(39, 0.24),
             "<b>fukuoka</b>": one(3, None),
         },
-        "class": {"AHU": one(61, 0.26), "冷凍機": one(40, 0.23), "pump": one(17, float("nan"))},
+        "class": {
+            "AHU": one(61, 0.26),
+            "冷凍機": one(40, 0.23),
+            "pump": one(17, float("nan")),
+        },
     }
 
 
@@ -339,18 +358,23 @@ def _metrics() -> dict[str, Any]:
         },
         "windows": windows(),
         "models": {
-            model: {h: model_metrics(pr_auc, h) for h in BASE} for model, pr_auc in PR_AUC.items()
+            model: {h: model_metrics(pr_auc, h) for h in BASE}
+            for model, pr_auc in PR_AUC.items()
         },
         "thresholds": {
             "hybrid": {
-                h: {"value": 0.21, "policy": "budget", "note": "≤ 1 / unit-year"} for h in BASE
+                h: {"value": 0.21, "policy": "budget", "note": "≤ 1 / unit-year"}
+                for h in BASE
             }
         },
         "calibration": {"hybrid": {h: {"method": "isotonic"} for h in BASE}},
         "differences": differences(),
         "leaderboard": leaderboard(),
         "ablation": {
-            name: {h: {"pr_auc": around(value), "roc_auc": around(value + 0.48)} for h in BASE}
+            name: {
+                h: {"pr_auc": around(value), "roc_auc": around(value + 0.48)}
+                for h in BASE
+            }
             for name, value in {
                 "features_only": 0.236,
                 "embedding_only": 0.19,
@@ -394,7 +418,11 @@ def _metrics() -> dict[str, Any]:
                 }
             ],
         },
-        "forecast_methods": {"AHU": "encoder", "冷凍機": "last_value", "pump": "encoder"},
+        "forecast_methods": {
+            "AHU": "encoder",
+            "冷凍機": "last_value",
+            "pump": "encoder",
+        },
         "slices": slices(),
         "unseen": unseen(),
         "own_decisions": own_decisions(),
@@ -422,7 +450,12 @@ def _panel(
 ) -> ForecastPanel:
     rng = np.random.default_rng(place)
     day = np.arange(90)
-    past = 18 + np.sin(day / 9) + rng.normal(0, 0.4, 90) + slope * np.maximum(day - 60, 0) * 0.3
+    past = (
+        18
+        + np.sin(day / 9)
+        + rng.normal(0, 0.4, 90)
+        + slope * np.maximum(day - 60, 0) * 0.3
+    )
     outcome = {30: first, 60: later, 90: later}
     truth = any(word in ("tp", "fn") for word in outcome.values())
     end_day = 20_345 + 7 * place
@@ -434,7 +467,9 @@ def _panel(
         past_L=past,
         lower_limit=15.0 if place % 2 else float("nan"),
         upper_limit=60.0 if place == 2 else 24.0,
-        events=((end_day + 22, end_day + 41), (end_day + 70, end_day + 74)) if truth else (),
+        events=((end_day + 22, end_day + 41), (end_day + 70, end_day + 74))
+        if truth
+        else (),
         forecasts={
             h: _outlook(word, float(past[-9:].mean()), slope=slope, horizon=h)
             for h, word in outcome.items()
@@ -461,8 +496,13 @@ def _outlook(word: Any, level: float, *, slope: float, horizon: int) -> DrawnFor
 def importance() -> dict[str, Any]:
     """Importance of the points of two classes, as evaluate gives it."""
     figures = {
-        name: {"added": around(0.6 - 0.1 * n), "shuffled": around(0.03 - 0.01 * n, 0.01)}
-        for n, name in enumerate(("vibration", "history", "limits", "flow_rate", "coverage"))
+        name: {
+            "added": around(0.6 - 0.1 * n),
+            "shuffled": around(0.03 - 0.01 * n, 0.01),
+        }
+        for n, name in enumerate(
+            ("vibration", "history", "limits", "flow_rate", "coverage")
+        )
     }
     return {name: {str(h): figures for h in HORIZONS} for name in ("pump", "ahu")}
 

@@ -42,19 +42,38 @@ def test_english_keeps_the_names_of_files_and_settings(metrics: dict[str, Any]) 
     assert "new equipment is scored after 12 to 40 more days of readings" in text
 
 
-def test_japanese_summary_has_no_english_word_but_names(metrics: dict[str, Any]) -> None:
+def test_japanese_summary_has_no_english_word_but_names(
+    metrics: dict[str, Any],
+) -> None:
     text = summary(metrics, "ja")
     assert "注意：e.csv：終了日のない 3 件のイベントは、継続中として扱いました" in text
     assert "設備ごとの最新ウィンドウ（学習中 2、判定済み 310）" in text
     assert "あと 12〜40 日分の計測値がそろうと判定されます" in text
     assert "レポート：runs/demo/report.html" in text
-    names = {*metrics["models"], "PR", "AUC", "csv", "runs", "demo", "latest", "parquet", "report"}
-    names |= {"comp3", "odd", "odd_fault", "odd_reason"}  # of the example, known to nobody
+    names = {
+        *metrics["models"],
+        "PR",
+        "AUC",
+        "csv",
+        "runs",
+        "demo",
+        "latest",
+        "parquet",
+        "report",
+    }
+    names |= {
+        "comp3",
+        "odd",
+        "odd_fault",
+        "odd_reason",
+    }  # of the example, known to nobody
     left = set(re.findall(r"[A-Za-z_][A-Za-z_0-9]+", text)) - names - {"html"}
     assert not left
 
 
-def test_columns_stand_below_each_other_in_both_languages(metrics: dict[str, Any]) -> None:
+def test_columns_stand_below_each_other_in_both_languages(
+    metrics: dict[str, Any],
+) -> None:
     for language in ("en", "ja"):
         lines = summary(metrics, language).splitlines()
         table = lines[lines.index("", lines.index("") - 1) + 1 :]
@@ -67,7 +86,10 @@ def test_command_that_compares_more_models_is_told_where_there_is_one(
     metrics: dict[str, Any],
 ) -> None:
     command = "python -m ray_jobs.compare --config run.yaml"
-    for language, head in (("en", "Other families beside it: "), ("ja", "ほかのモデルとの比較：")):
+    for language, head in (
+        ("en", "Other families beside it: "),
+        ("ja", "ほかのモデルとの比較："),
+    ):
         assert head not in summary(metrics, language)
         told = summary({**metrics, "compare_command": command}, language)
         assert f"{head}{command}" in told.splitlines()
@@ -75,4 +97,6 @@ def test_command_that_compares_more_models_is_told_where_there_is_one(
 
 def columns(line: str) -> int:
     """How many columns of a terminal a line takes."""
-    return sum(2 if unicodedata.east_asian_width(letter) in "WF" else 1 for letter in line)
+    return sum(
+        2 if unicodedata.east_asian_width(letter) in "WF" else 1 for letter in line
+    )

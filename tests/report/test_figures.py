@@ -59,7 +59,14 @@ def leaves(tree: Any, path: str = "") -> Iterator[tuple[str, dict[str, str]]]:
 
 @pytest.mark.parametrize("language", LANGUAGES)
 @pytest.mark.parametrize(
-    "name", ["forecast_comparison", "training_history", "reliability", "pr_curves", "metric_bars"]
+    "name",
+    [
+        "forecast_comparison",
+        "training_history",
+        "reliability",
+        "pr_curves",
+        "metric_bars",
+    ],
 )
 def test_figure_is_drawn_with_every_glyph_when_ids_are_japanese(
     name: str, language: str, tmp_path: Path
@@ -98,10 +105,13 @@ def test_import_does_not_load_pyplot_or_the_font_package() -> None:
 def test_every_text_exists_in_both_languages_with_the_same_fields() -> None:
     for path, leaf in leaves(texts()):
         assert set(leaf) == set(LANGUAGES), path
-        assert all(isinstance(text, str) and (text or "gap" in path) for text in leaf.values()), (
-            path
-        )
-        fields = [{part.split("}")[0] for part in text.split("{")[1:]} for text in leaf.values()]
+        assert all(
+            isinstance(text, str) and (text or "gap" in path) for text in leaf.values()
+        ), path
+        fields = [
+            {part.split("}")[0] for part in text.split("{")[1:]}
+            for text in leaf.values()
+        ]
         assert fields[0] == fields[1], path
 
 
@@ -125,7 +135,8 @@ def test_forecast_is_red_where_an_alarm_was_raised_and_green_where_not() -> None
 
 
 @pytest.mark.parametrize(
-    ("language", "words"), [("en", "alarm of a shorter horizon"), ("ja", "短い期間の警報が続く")]
+    ("language", "words"),
+    [("en", "alarm of a shorter horizon"), ("ja", "短い期間の警報が続く")],
 )
 def test_forecast_says_where_an_alarm_is_that_of_a_shorter_horizon(
     language: str, words: str
@@ -133,7 +144,9 @@ def test_forecast_says_where_an_alarm_is_that_of_a_shorter_horizon(
     panel = example.example_panels()[1]
     below = dataclasses.replace(panel.forecasts[60], risk=0.2, threshold=0.5)
     panel = dataclasses.replace(panel, forecasts={**panel.forecasts, 60: below})
-    axes = figures.forecast_comparison([panel], horizons=(30, 60), language=language).axes
+    axes = figures.forecast_comparison(
+        [panel], horizons=(30, 60), language=language
+    ).axes
     assert words not in axes[0].get_title(loc="left")
     assert words in axes[1].get_title(loc="left")
 
@@ -147,17 +160,23 @@ def test_forecast_row_names_each_outcome_when_horizons_differ() -> None:
 def test_forecast_shades_the_event_only_within_its_columns() -> None:
     first, second = (20_352 + 45, 20_352 + 60), (20_352 + 75, 20_352 + 200)
     panel = dataclasses.replace(example.example_panels()[1], events=(first, second))
-    axes = figures.forecast_comparison([panel], horizons=(30, 60, 90), language="en").axes
+    axes = figures.forecast_comparison(
+        [panel], horizons=(30, 60, 90), language="en"
+    ).axes
     assert [len(column.patches) for column in axes] == [0, 1, 2]
     assert axes[2].patches[1].get_x() + axes[2].patches[1].get_width() == 90.5
 
 
 def test_forecast_draws_the_forecast_of_each_columns_own_horizon() -> None:
     panel = example.example_panels()[1]
-    axes = figures.forecast_comparison([panel], horizons=(30, 60, 90), language="en").axes
+    axes = figures.forecast_comparison(
+        [panel], horizons=(30, 60, 90), language="en"
+    ).axes
     for column, horizon in zip(axes, (30, 60, 90), strict=True):
         drawn = next(
-            line for line in column.lines if len(line.get_xdata()) and line.get_xdata()[0] == 1
+            line
+            for line in column.lines
+            if len(line.get_xdata()) and line.get_xdata()[0] == 1
         )
         assert np.array_equal(drawn.get_ydata(), panel.forecasts[horizon].forecast_D)
         assert list(drawn.get_xdata()) == list(range(1, horizon + 1))
@@ -199,16 +218,38 @@ def test_history_rings_the_epoch_with_the_best_tune_pr_auc() -> None:
 
 def test_history_rings_the_epoch_that_was_kept_where_the_run_says_so() -> None:
     run = [
-        {"epoch": epoch, "train_loss": 1, "tune_loss": epoch / 10, "tune_pr_auc": q, **kept}
-        for epoch, q, kept in ((1, 0.2, {"kept": 1.0}), (2, 0.4, {"kept": 0.0}), (3, 0.3, {}))
+        {
+            "epoch": epoch,
+            "train_loss": 1,
+            "tune_loss": epoch / 10,
+            "tune_pr_auc": q,
+            **kept,
+        }
+        for epoch, q, kept in (
+            (1, 0.2, {"kept": 1.0}),
+            (2, 0.4, {"kept": 0.0}),
+            (3, 0.3, {}),
+        )
     ]
-    ring = figures.training_history({"all": {"30": run}}, language="en").axes[1].lines[-1]
+    ring = (
+        figures.training_history({"all": {"30": run}}, language="en").axes[1].lines[-1]
+    )
     assert (ring.get_xdata()[0], ring.get_ydata()[0]) == (1, 0.2)
 
 
 def test_history_rings_the_loss_where_the_epoch_kept_has_no_pr_auc() -> None:
-    run = [{"epoch": 1, "train_loss": 1, "tune_loss": 0.5, "tune_pr_auc": None, "kept": 1.0}]
-    ring = figures.training_history({"all": {"30": run}}, language="en").axes[0].lines[-1]
+    run = [
+        {
+            "epoch": 1,
+            "train_loss": 1,
+            "tune_loss": 0.5,
+            "tune_pr_auc": None,
+            "kept": 1.0,
+        }
+    ]
+    ring = (
+        figures.training_history({"all": {"30": run}}, language="en").axes[0].lines[-1]
+    )
     assert (ring.get_marker(), ring.get_ydata()[0]) == ("o", 0.5)
 
 
@@ -221,12 +262,16 @@ def test_figures_say_so_when_there_is_nothing_to_show(language: str) -> None:
         figures.pr_curves({}, language=language),
         figures.metric_bars({}, language=language),
     ]
-    assert {figure.texts[0].get_text() for figure in drawn} == {Words(language)("axis.nothing")}
+    assert {figure.texts[0].get_text() for figure in drawn} == {
+        Words(language)("axis.nothing")
+    }
 
 
 def test_default_model_is_drawn_widest() -> None:
     axes = draw("pr_curves", "en").axes[0]
-    assert max(axes.lines, key=lambda line: line.get_linewidth()).get_color() == style.PAST
+    assert (
+        max(axes.lines, key=lambda line: line.get_linewidth()).get_color() == style.PAST
+    )
 
 
 def test_metric_bars_copes_when_a_model_has_no_number() -> None:

@@ -25,8 +25,20 @@ from tests.report.report_example import example_metrics
 from tests.report.test_figures import leaves
 from tests.report.test_page import Page, part
 
-VALIDATION = {"fusion": 0.2, "hybrid": 0.3, "gbdt_28": 0.6, "my_variant": 0.31, "base_rate": 5.0}
-TEST = {"fusion": 0.45, "hybrid": 0.3, "gbdt_28": 0.1, "my_variant": 0.31, "base_rate": 5.0}
+VALIDATION = {
+    "fusion": 0.2,
+    "hybrid": 0.3,
+    "gbdt_28": 0.6,
+    "my_variant": 0.31,
+    "base_rate": 5.0,
+}
+TEST = {
+    "fusion": 0.45,
+    "hybrid": 0.3,
+    "gbdt_28": 0.1,
+    "my_variant": 0.31,
+    "base_rate": 5.0,
+}
 PLACE = {h: place for place, h in enumerate(HORIZONS)}
 
 
@@ -43,7 +55,9 @@ def made(onsets: int = 90) -> dict[str, Any]:
 
 def view(shown: dict[str, Any], language: str = "en") -> View:
     return View(
-        metrics={"leaderboard": shown, "about": ABOUT}, images={}, words=Words(language, TEXTS)
+        metrics={"leaderboard": shown, "about": ABOUT},
+        images={},
+        words=Words(language, TEXTS),
     )
 
 
@@ -64,7 +78,9 @@ def told(blocks: list[Block]) -> str:
 
 
 def line(row: Row) -> str:
-    return " ".join(f"{cell.text} {cell.detail}".strip() for cell in (row.head, *row.cells))
+    return " ".join(
+        f"{cell.text} {cell.detail}".strip() for cell in (row.head, *row.cells)
+    )
 
 
 def section(shown: dict[str, Any], key: str, language: str = "en") -> str:
@@ -91,7 +107,9 @@ def text(tmp_path_factory: pytest.TempPathFactory) -> str:
     """The page, Japanese first, with names that would break a careless one."""
     shown, path = made(), tmp_path_factory.mktemp("page") / "new" / "leaderboard.html"
     shown["rows"][3]["name"] = "<script>alert(1)</script>"
-    write_leaderboard_page(shown, path=path, language="ja", about={**ABOUT, "run": "<b>run</b>"})
+    write_leaderboard_page(
+        shown, path=path, language="ja", about={**ABOUT, "run": "<b>run</b>"}
+    )
     return path.read_text(encoding="utf-8")
 
 
@@ -108,19 +126,32 @@ def test_page_is_self_contained_and_well_formed(text: str) -> None:
     assert "default-src 'none'" in str(page.all("meta"))
 
 
-def test_page_shows_the_language_asked_for_and_holds_both_with_every_section(text: str) -> None:
+def test_page_shows_the_language_asked_for_and_holds_both_with_every_section(
+    text: str,
+) -> None:
     page = Page(text)
     assert page.all("html")[0]["lang"] == "ja"
-    assert [div["lang"] for div in page.all("div") if div.get("class") == "page"] == ["ja", "en"]
+    assert [div["lang"] for div in page.all("div") if div.get("class") == "page"] == [
+        "ja",
+        "en",
+    ]
     headings = [heading["id"] for heading in page.all("h2")]
-    assert headings == [f"{language}-{key}" for language in ("ja", "en") for key in SECTIONS]
+    assert headings == [
+        f"{language}-{key}" for language in ("ja", "en") for key in SECTIONS
+    ]
     assert "テスト用データ" in part(text, "ja")
     assert "test part" in part(text, "en")
 
 
-def test_page_has_both_figures_in_each_language_with_a_text_in_their_place(text: str) -> None:
+def test_page_has_both_figures_in_each_language_with_a_text_in_their_place(
+    text: str,
+) -> None:
     pictures = Page(text).all("img")
-    assert len(pictures) == len({picture["src"] for picture in pictures}) == 2 * len(LANGUAGES)
+    assert (
+        len(pictures)
+        == len({picture["src"] for picture in pictures})
+        == 2 * len(LANGUAGES)
+    )
     assert all(picture["alt"] for picture in pictures)
 
 
@@ -160,9 +191,17 @@ def test_headline_says_who_was_chosen_on_validation_and_its_test_figures_once() 
         f"The champion is Fusion: of 5 models it has the highest PR-AUC on the validation part ({mean}"
     )
     for h in map(str, HORIZONS):
-        figure, base = first["test"][h]["pr_auc"], first["test"][h]["base_rate"]["value"]
+        figure, base = (
+            first["test"][h]["pr_auc"],
+            first["test"][h]["base_rate"]["value"],
+        )
         value, low, high = (f"{figure[key]:.3f}" for key in ("value", "low", "high"))
-        assert said.count(f"{value} [{low}, {high}] within {h} days (base rate {base:.1%})") == 1
+        assert (
+            said.count(
+                f"{value} [{low}, {high}] within {h} days (base rate {base:.1%})"
+            )
+            == 1
+        )
         assert (
             section(shown, "short", "ja").count(
                 f"{h} 日以内が {value} [{low}, {high}]（平均発生率 {base:.1%}）"
@@ -174,7 +213,8 @@ def test_headline_says_who_was_chosen_on_validation_and_its_test_figures_once() 
 def test_page_says_that_another_model_won_on_test_and_that_the_choice_stands() -> None:
     english, japanese = (section(made(), "short", language) for language in LANGUAGES)
     assert re.search(
-        r"the champion Fusion is better than: Base rate worse than: .*Trees, 28 features", english
+        r"the champion Fusion is better than: Base rate worse than: .*Trees, 28 features",
+        english,
     )
     assert "The choice stands" in english
     assert re.search(
@@ -185,7 +225,9 @@ def test_page_says_that_another_model_won_on_test_and_that_the_choice_stands() -
 
 
 def test_page_says_nothing_of_a_standing_choice_where_none_is_better() -> None:
-    assert "The choice stands" not in section(board(VALIDATION, VALIDATION, onsets=90), "short")
+    assert "The choice stands" not in section(
+        board(VALIDATION, VALIDATION, onsets=90), "short"
+    )
 
 
 def test_few_events_give_a_warning_with_counts_and_no_claim() -> None:
@@ -223,7 +265,8 @@ def test_mean_over_horizons_has_every_model_with_its_differences() -> None:
         assert found.cells[0].text == f"{row['validation']['mean']:.3f}"
         assert found.cells[1].text == f"{row['mean']['pr_auc']['value']:.3f}"
         assert (
-            found.cells[2].text == (row["mean"]["against_default"] or {"verdict": "–"})["verdict"]
+            found.cells[2].text
+            == (row["mean"]["against_default"] or {"verdict": "–"})["verdict"]
         )
     assert overall(view(made(onsets=12))) == []
 
@@ -234,7 +277,8 @@ def test_tables_have_every_model_in_the_order_of_validation(language: str) -> No
     names = [Words(language).name("model", row["name"]) for row in shown["rows"]]
     for h in HORIZONS:
         heads = [
-            row.head.text.replace("\N{NO-BREAK SPACE}", " ") for row in rows(shown, h, language)
+            row.head.text.replace("\N{NO-BREAK SPACE}", " ")
+            for row in rows(shown, h, language)
         ]
         assert heads == [f"{rank}. {name}" for rank, name in enumerate(names, 1)]
 
@@ -252,7 +296,9 @@ def test_row_shows_validation_test_difference_in_words_and_cost() -> None:
         f"{test['recall_10']['value']:.1%}",
         *("1,000", "12.5", "2.00"),
     ]
-    interval = f"[{test['pr_auc']['low']:.3f},\N{NO-BREAK SPACE}{test['pr_auc']['high']:.3f}]"
+    interval = (
+        f"[{test['pr_auc']['low']:.3f},\N{NO-BREAK SPACE}{test['pr_auc']['high']:.3f}]"
+    )
     assert found.cells[1].detail == interval
     assert found.cells[2].detail.startswith(f"{gap['value']:+.3f} [{gap['low']:+.3f}")
 
@@ -293,7 +339,10 @@ def test_champion_that_is_the_default_bears_both_marks() -> None:
 
 def test_range_over_seeds_is_shown_only_where_there_are_several() -> None:
     shown = made()
-    shown["rows"][1] |= {"runs": 3, "seeds": {h: [0.111, 0.222] for h in map(str, HORIZONS)}}
+    shown["rows"][1] |= {
+        "runs": 3,
+        "seeds": {h: [0.111, 0.222] for h in map(str, HORIZONS)},
+    }
     found = [row.cells[1].detail for row in rows(shown, 30)]
     assert ["0.111" in detail and "0.222" in detail for detail in found] == [
         False,
@@ -331,7 +380,14 @@ def test_page_says_how_the_choice_was_made_and_that_test_had_no_say() -> None:
 
 def test_page_names_run_seeds_table_and_the_command_that_trains_the_champion() -> None:
     said = section(made(), "facts")
-    for fact in ("small", "families", "2026-02-15 19:08", "0, 1", "c0ffee", ABOUT["command"]):
+    for fact in (
+        "small",
+        "families",
+        "2026-02-15 19:08",
+        "0, 1",
+        "c0ffee",
+        ABOUT["command"],
+    ):
         assert str(fact) in said
 
 
@@ -345,13 +401,23 @@ def test_every_family_has_a_name_in_both_languages() -> None:
 def test_every_text_exists_in_both_languages_with_the_same_fields() -> None:
     for path, leaf in leaves(texts(TEXTS)):
         assert set(leaf) == set(LANGUAGES), path
-        fields = [{each.split("}")[0] for each in text.split("{")[1:]} for text in leaf.values()]
+        fields = [
+            {each.split("}")[0] for each in text.split("{")[1:]}
+            for text in leaf.values()
+        ]
         assert fields[0] == fields[1], path
 
 
 @pytest.mark.parametrize(
     ("found", "shown"),
-    [(None, "–"), (0, "0"), (99.96, "100.0"), (1234.6, "1,235"), (0.004, "0.00"), (9.5, "9.50")],
+    [
+        (None, "–"),
+        (0, "0"),
+        (99.96, "100.0"),
+        (1234.6, "1,235"),
+        (0.004, "0.00"),
+        (9.5, "9.50"),
+    ],
 )
 def test_amount_has_as_many_decimals_as_it_deserves(found: Any, shown: str) -> None:
     assert amount(found) == shown
@@ -366,10 +432,14 @@ def test_quality_has_a_column_per_horizon_and_marks_champion_and_default() -> No
     assert len(axes) == len(HORIZONS)
     colours = [label.get_color() for label in axes[0].get_yticklabels()]
     assert [
-        row["name"] for row, colour in zip(shown["rows"], colours, strict=True) if colour == PAST
+        row["name"]
+        for row, colour in zip(shown["rows"], colours, strict=True)
+        if colour == PAST
     ] == ["fusion"]
     assert [
-        row["name"] for row, colour in zip(shown["rows"], colours, strict=True) if colour == EVENT
+        row["name"]
+        for row, colour in zip(shown["rows"], colours, strict=True)
+        if colour == EVENT
     ] == ["hybrid"]
     assert axes[0].yaxis_inverted()
 
@@ -377,9 +447,12 @@ def test_quality_has_a_column_per_horizon_and_marks_champion_and_default() -> No
 def test_quality_draws_the_intervals_of_the_test_part() -> None:
     shown = made()
     axes = quality(shown, language="ja").axes[1]
-    drawn = [collection.get_segments()[0][:, 0].tolist() for collection in axes.collections]
+    drawn = [
+        collection.get_segments()[0][:, 0].tolist() for collection in axes.collections
+    ]
     assert drawn == [
-        [row["test"]["60"]["pr_auc"][end] for end in ("low", "high")] for row in shown["rows"]
+        [row["test"]["60"]["pr_auc"][end] for end in ("low", "high")]
+        for row in shown["rows"]
     ]
 
 
@@ -389,7 +462,9 @@ def test_cost_is_drawn_on_a_logarithmic_scale_and_no_model_is_lost_at_zero() -> 
     for axes in cost(shown, language="en").axes:
         assert axes.get_xscale() == "log"
         dots = [dot.get_xdata()[0] for dot in axes.lines if dot.get_marker() == "o"]
-        assert dots == [max(row["microseconds_per_window"], FASTEST) for row in shown["rows"]]
+        assert dots == [
+            max(row["microseconds_per_window"], FASTEST) for row in shown["rows"]
+        ]
         assert [note.get_text() for note in axes.texts] == ["1", "2", "3", "4", "5"]
 
 
@@ -414,7 +489,9 @@ def test_compact_table_has_validation_and_every_horizon_with_the_verdict() -> No
     headline, table, _ = leaderboard_summary(view(shown))
     assert isinstance(table, Table)
     assert "The champion is Fusion" in told([headline])
-    assert [len(row.cells) for row in table.rows] == [1 + 2 * len(HORIZONS)] * len(shown["rows"])
+    assert [len(row.cells) for row in table.rows] == [1 + 2 * len(HORIZONS)] * len(
+        shown["rows"]
+    )
     last = table.rows[-1]
     assert last.cells[0].text == f"{shown['rows'][-1]['validation']['mean']:.3f}"
     assert [cell.text for cell in last.cells[2::2]] == ["worse"] * len(HORIZONS)
@@ -422,7 +499,10 @@ def test_compact_table_has_validation_and_every_horizon_with_the_verdict() -> No
 
 def test_report_without_a_comparison_has_no_leaderboard(tmp_path: Path) -> None:
     write_report(
-        {**example_metrics(), "leaderboard": None}, {}, path=tmp_path / "report.html", language="en"
+        {**example_metrics(), "leaderboard": None},
+        {},
+        path=tmp_path / "report.html",
+        language="en",
     )
     assert "-leaderboard" not in (tmp_path / "report.html").read_text(encoding="utf-8")
 

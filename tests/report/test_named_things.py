@@ -83,7 +83,9 @@ def texts_of(view: View, section: str) -> str:
         if isinstance(block, Table):
             lines += block.head
             for row in block.rows:
-                lines += [f"{cell.text} {cell.detail}" for cell in (row.head, *row.cells)]
+                lines += [
+                    f"{cell.text} {cell.detail}" for cell in (row.head, *row.cells)
+                ]
         elif isinstance(block, Note):
             lines.append(block.text)
     return "\n".join(lines)
@@ -102,7 +104,9 @@ def test_section_shows_names_with_ids_beside_them(
         for given in shown:
             name = NAMES.shown(of, given, language)
             everywhere = len(re.findall(re.escape(given), text))
-            beside = len(re.findall(rf"{re.escape(name)}[ （(]+{re.escape(given)}", text))
+            beside = len(
+                re.findall(rf"{re.escape(name)}[ （(]+{re.escape(given)}", text)
+            )
             assert beside == everywhere
 
 
@@ -120,7 +124,9 @@ def test_card_names_class_and_points(metrics: dict[str, Any], language: str) -> 
     assert NAMES.shown("class", "class_1", language) in title
     assert all(NAMES.shown("point", point, language) in text for point in IDS["point"])
     states = Words(language)
-    assert any(states(f"readiness.{s}") in text for s in ("ready", "poor", "cannot_tell"))
+    assert any(
+        states(f"readiness.{s}") in text for s in ("ready", "poor", "cannot_tell")
+    )
 
 
 def test_figure_has_the_names_and_the_points_unit_of_measure() -> None:

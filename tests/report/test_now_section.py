@@ -27,7 +27,12 @@ def test_report_opens_with_what_to_visit_once_the_fleet_was_scored() -> None:
         "end_date": dt.date(2026, 11, 29), "risks": {30: 0.8, 60: 0.9}, "alarms": {30: True, 60: True},
         "unsure": [], "reasons": [Reason("flow", "point", 1.2, now=9.0, usual=5.0, moved=4.0)],
     }  # fmt: skip
-    calm = {**entry, "equipment_id": "E8", "alarms": {30: False, 60: False}, "reasons": []}
+    calm = {
+        **entry,
+        "equipment_id": "E8",
+        "alarms": {30: False, 60: False},
+        "reasons": [],
+    }
     metrics["now"] = now_of([entry, calm])  # type: ignore[list-item]
     lead, table, _ = now_section(View(metrics=metrics, images={}, words=Words("ja")))
     assert isinstance(lead, Note)

@@ -19,7 +19,13 @@ from hvac.words import LANGUAGES
 from tests.report.page_example import Page
 
 PIXEL = "data:image/gif;base64,R0lGODlhAQABAIAAAAAAAP///yH5BAEAAAAALAAAAAABAAEAAAIBRAA7"
-NAMES = ("forecast_comparison", "training_history", "reliability", "pr_curves", "metric_bars")
+NAMES = (
+    "forecast_comparison",
+    "training_history",
+    "reliability",
+    "pr_curves",
+    "metric_bars",
+)
 
 
 def _load_example() -> ModuleType:
@@ -44,7 +50,9 @@ def written(
     metrics: dict[str, Any], folder: Path, *, language: str = "ja", figures: Any = None
 ) -> str:
     drawn = (
-        {name: dict.fromkeys(LANGUAGES, PIXEL) for name in NAMES} if figures is None else figures
+        {name: dict.fromkeys(LANGUAGES, PIXEL) for name in NAMES}
+        if figures is None
+        else figures
     )
     write_report(metrics, drawn, path=folder / "report.html", language=language)
     return (folder / "report.html").read_text(encoding="utf-8")
@@ -53,13 +61,17 @@ def written(
 def part(text: str, language: str) -> str:
     """The visible text of one language."""
     found = re.search(
-        rf'<div class="page" lang="{language}".*?(?=<div class="page"|<script>)', text, re.S
+        rf'<div class="page" lang="{language}".*?(?=<div class="page"|<script>)',
+        text,
+        re.S,
     )
     assert found is not None
     return html.unescape(re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", found[0])))
 
 
-def test_report_names_no_outside_resource(metrics: dict[str, Any], tmp_path: Path) -> None:
+def test_report_names_no_outside_resource(
+    metrics: dict[str, Any], tmp_path: Path
+) -> None:
     text = written(metrics, tmp_path)
     assert not re.search(r"https?://|@import|url\(", text)
     page = Page(text)
@@ -102,7 +114,9 @@ def test_report_speaks_to_a_facility_manager_in_numbers_of_hundred(
     )
 
 
-def test_report_says_where_simple_models_win(metrics: dict[str, Any], tmp_path: Path) -> None:
+def test_report_says_where_simple_models_win(
+    metrics: dict[str, Any], tmp_path: Path
+) -> None:
     metrics["differences"]["gbdt_28"]["90"]["pr_auc"] = {
         "value": -0.1,
         "low": -0.2,
@@ -110,7 +124,9 @@ def test_report_says_where_simple_models_win(metrics: dict[str, Any], tmp_path: 
         "verdict": "worse",
     }
     text = part(written(metrics, tmp_path), "en")
-    assert "worse than: Trees, 28 features (90 days); Trees, 28 + context; Fusion" in text
+    assert (
+        "worse than: Trees, 28 features (90 days); Trees, 28 + context; Fusion" in text
+    )
     assert "not clearly different from: Trees, 28 features (30, 60 days)" in text
 
 
@@ -120,7 +136,12 @@ def test_report_warns_where_context_alone_is_not_beaten(
     metrics["differences"]["gbdt_context"]["60"]["pr_auc"]["verdict"] = "better"
     assert "is not beaten at" in part(written(metrics, tmp_path), "en")
     for by_metric in metrics["differences"]["gbdt_context"].values():
-        by_metric["pr_auc"] = {"value": 0.1, "low": 0.05, "high": 0.2, "verdict": "better"}
+        by_metric["pr_auc"] = {
+            "value": 0.1,
+            "low": 0.05,
+            "high": 0.2,
+            "verdict": "better",
+        }
     assert 'class="warning"' not in written(metrics, tmp_path)
 
 
@@ -172,11 +193,14 @@ def test_report_shows_how_the_fusion_mixes_its_blocks(
         "pump": {"rule": "mean", "weights": {"forest": 1.0}, "log_loss": {"mean": 0.3}},
     }
     text = written(metrics, tmp_path)
-    assert "Rule chosen weighted mean of the blocks plain mean of the blocks" in part(text, "en")
+    assert "Rule chosen weighted mean of the blocks plain mean of the blocks" in part(
+        text, "en"
+    )
     assert "Log-loss: plain mean of the blocks 0.215 0.300" in part(text, "en")
     assert "Log-loss: best block alone 0.230 –" in part(text, "en")
-    assert "Weight: Forest, last days + peers 75.0% 100.0% Weight: my_block 25.0% –" in part(
-        text, "en"
+    assert (
+        "Weight: Forest, last days + peers 75.0% 100.0% Weight: my_block 25.0% –"
+        in part(text, "en")
     )
     assert "採用した方法 ブロックの重み付き平均 ブロックの単純平均" in part(text, "ja")
 
@@ -210,7 +234,12 @@ def test_report_tolerates_an_absent_key(
 
 @pytest.mark.parametrize(
     ("absent", "section"),
-    [("ablation", "ablation"), ("slices", "slices"), ("models", "summary"), ("models", "alarms")],
+    [
+        ("ablation", "ablation"),
+        ("slices", "slices"),
+        ("models", "summary"),
+        ("models", "alarms"),
+    ],
 )
 def test_section_is_left_out_when_its_numbers_are_absent(
     metrics: dict[str, Any], tmp_path: Path, absent: str, section: str
@@ -223,15 +252,24 @@ def test_section_is_left_out_when_its_numbers_are_absent(
 def section_of(text: str, name: str, language: str) -> str:
     """The visible text of one section."""
     found = re.search(rf'<h2 id="{language}-{name}".*?(?=<h2|<script>)', text, re.S)
-    return html.unescape(re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", found[0]))) if found else ""
+    return (
+        html.unescape(re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", found[0])))
+        if found
+        else ""
+    )
 
 
 def test_facility_with_few_events_shows_counts_and_no_figures(
     metrics: dict[str, Any], tmp_path: Path
 ) -> None:
     text = section_of(written(metrics, tmp_path), "facilities", "en")
-    assert "<b>fukuoka</b> 3 too few to tell" + 8 * " –" + " All facilities 86 6.2%" in text
-    share = example.unseen()["facilities"]["tokyo-01"]["hybrid"]["30"]["pr_auc"]["value"]
+    assert (
+        "<b>fukuoka</b> 3 too few to tell" + 8 * " –" + " All facilities 86 6.2%"
+        in text
+    )
+    share = example.unseen()["facilities"]["tokyo-01"]["hybrid"]["30"]["pr_auc"][
+        "value"
+    ]
     assert re.search(rf"tokyo-01 44 6\.2% \[5\.6%, 6\.8%\] {share:.3f} ", text)
     assert "tokyo-01 40 44 its own" in text
 
@@ -253,7 +291,9 @@ def test_facilities_are_no_section_where_none_was_left_out_and_none_has_its_own(
     metrics: dict[str, Any], tmp_path: Path
 ) -> None:
     del metrics["unseen"]
-    assert "its own for 4 of 9" in section_of(written(metrics, tmp_path), "facilities", "en")
+    assert "its own for 4 of 9" in section_of(
+        written(metrics, tmp_path), "facilities", "en"
+    )
     for each in metrics["own_decisions"].values():
         each |= {"calibration": {"own": 0, "of": 9}, "thresholds": {"own": 0, "of": 9}}
     assert not section_of(written(metrics, tmp_path), "facilities", "en")
@@ -269,7 +309,10 @@ def test_report_of_nothing_still_explains_itself(tmp_path: Path) -> None:
 def test_unknown_numbers_are_dashes(metrics: dict[str, Any], tmp_path: Path) -> None:
     for by_horizon in metrics["models"].values():
         for measured in by_horizon.values():
-            measured |= {"pr_auc": {"value": float("nan"), "low": None, "high": None}, "ece": None}
+            measured |= {
+                "pr_auc": {"value": float("nan"), "low": None, "high": None},
+                "ece": None,
+            }
     text = part(written(metrics, tmp_path), "en")
     assert re.search(r"PR-AUC ranking; [^–]*– – –", text)
     assert not re.search(r"\bnan\b|\bNone\b", text)
@@ -277,7 +320,8 @@ def test_unknown_numbers_are_dashes(metrics: dict[str, Any], tmp_path: Path) -> 
 
 def test_number_is_none_when_not_finite_or_not_a_number() -> None:
     assert [
-        number(found) for found in (None, float("inf"), True, "x", {"value": None}, {"value": 2})
+        number(found)
+        for found in (None, float("inf"), True, "x", {"value": None}, {"value": 2})
     ] == [None] * 5 + [2.0]
     assert show({"value": float("nan")}) == "–"
     assert cell({"value": 0.5, "low": 0.4, "high": None}).detail == ""
@@ -339,7 +383,9 @@ def test_error_says_what_was_expected_when_a_figure_or_language_is_unknown(
         written(metrics, tmp_path, language="fr")
 
 
-def test_default_model_is_the_family_of_the_run(metrics: dict[str, Any], tmp_path: Path) -> None:
+def test_default_model_is_the_family_of_the_run(
+    metrics: dict[str, Any], tmp_path: Path
+) -> None:
     metrics["run"]["family"] = "fusion"
     assert "Fusion on the test period" in part(written(metrics, tmp_path), "en")
 
@@ -364,7 +410,9 @@ def test_every_reason_of_the_gate_and_the_windows_has_a_name() -> None:
     assert not set(EXCLUDED.split()) - set(texts()["excluded"])
 
 
-def test_reason_without_a_name_stands_as_it_is(metrics: dict[str, Any], tmp_path: Path) -> None:
+def test_reason_without_a_name_stands_as_it_is(
+    metrics: dict[str, Any], tmp_path: Path
+) -> None:
     text = part(written(metrics, tmp_path), "en")
     assert "value is not a number 3,512" in text
     assert "odd_fault 2" in text
@@ -414,4 +462,6 @@ def test_command_that_compares_more_models_stands_below_the_models(
     metrics["compare_command"] = command
     assert command in section_of(written(metrics, tmp_path), "models", language)
     metrics["compare_command"] = None
-    assert "ray_jobs.compare" not in section_of(written(metrics, tmp_path), "models", language)
+    assert "ray_jobs.compare" not in section_of(
+        written(metrics, tmp_path), "models", language
+    )

@@ -15,7 +15,9 @@ from hvac.report.view import Note, Table, View
 from hvac.words import LANGUAGES
 from tests.report.report_example import example_metrics
 
-FACTS = CardFacts("pump-0", "pump", "fusion", ("flow", "vibration"), (True, False, False), 1.0)
+FACTS = CardFacts(
+    "pump-0", "pump", "fusion", ("flow", "vibration"), (True, False, False), 1.0
+)
 
 
 @pytest.fixture
@@ -32,7 +34,9 @@ def table(blocks: Any) -> Table:
     return found
 
 
-def test_importance_shows_the_first_players_of_every_class(metrics: dict[str, Any]) -> None:
+def test_importance_shows_the_first_players_of_every_class(
+    metrics: dict[str, Any],
+) -> None:
     shown = table(importance_table(view(metrics)))
     assert [row.head.text for row in shown.rows] == ["pump"] * SHOWN + ["ahu"] * SHOWN
     assert [row.cells[0].text for row in shown.rows[:3]] == [
@@ -47,7 +51,11 @@ def test_sections_are_left_out_where_there_are_no_figures(
     metrics: dict[str, Any], name: str
 ) -> None:
     metrics.pop(name)
-    build = {"importance": importance_table, "sureness": sureness, "slices": readiness_table}[name]
+    build = {
+        "importance": importance_table,
+        "sureness": sureness,
+        "slices": readiness_table,
+    }[name]
     assert build(view(metrics)) == []
 
 
@@ -57,7 +65,9 @@ def test_sureness_shows_false_alarms_before_and_after(metrics: dict[str, Any]) -
     assert row.cells[4].detail == "promised"
 
 
-def test_readiness_names_a_state_for_every_class_and_horizon(metrics: dict[str, Any]) -> None:
+def test_readiness_names_a_state_for_every_class_and_horizon(
+    metrics: dict[str, Any],
+) -> None:
     shown = table(readiness_table(view(metrics)))
     assert {row.head.text for row in shown.rows} == set(metrics["slices"]["class"])
     states = {cell.text for row in shown.rows for cell in row.cells}
@@ -65,11 +75,27 @@ def test_readiness_names_a_state_for_every_class_and_horizon(metrics: dict[str, 
 
 
 def test_weakest_part_is_the_one_with_the_least_lift(metrics: dict[str, Any]) -> None:
-    good = {"pr_auc": {"value": 0.5}, "base_rate": {"value": 0.1}, "events": {"value": 40}}
-    weak = {"pr_auc": {"value": 0.2}, "base_rate": {"value": 0.1}, "events": {"value": 40}}
-    rare = {"pr_auc": {"value": 0.1}, "base_rate": {"value": 0.1}, "events": {"value": 3}}
+    good = {
+        "pr_auc": {"value": 0.5},
+        "base_rate": {"value": 0.1},
+        "events": {"value": 40},
+    }
+    weak = {
+        "pr_auc": {"value": 0.2},
+        "base_rate": {"value": 0.1},
+        "events": {"value": 40},
+    }
+    rare = {
+        "pr_auc": {"value": 0.1},
+        "base_rate": {"value": 0.1},
+        "events": {"value": 3},
+    }
     metrics["slices"] = {
-        "season": {"winter": {"30": good}, "summer": {"30": weak}, "spring": {"30": rare}}
+        "season": {
+            "winter": {"30": good},
+            "summer": {"30": weak},
+            "spring": {"30": rare},
+        }
     }
     (note,) = worst_part(view(metrics))
     assert isinstance(note, Note)
@@ -79,12 +105,16 @@ def test_weakest_part_is_the_one_with_the_least_lift(metrics: dict[str, Any]) ->
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
-def test_card_tells_what_a_bundle_is_and_is_not_for(metrics: dict[str, Any], language: str) -> None:
+def test_card_tells_what_a_bundle_is_and_is_not_for(
+    metrics: dict[str, Any], language: str
+) -> None:
     words = Words(language)
     name = next(iter(metrics["slices"]["class"]))
     text = model_card(metrics, FACTS._replace(class_name=name), language)
     assert words("card.use_text") in text
     assert "flow" in text
     assert words("note.readiness") in text
-    assert text.count(words("card.promised")) + text.count(words("card.not_promised")) >= 3
+    assert (
+        text.count(words("card.promised")) + text.count(words("card.not_promised")) >= 3
+    )
     assert "{" not in text

@@ -31,7 +31,12 @@ def trial(number: int, **more: Any) -> dict[str, Any]:
     share = float(rng.random())
     value, epochs = 0.2 + 0.4 * share, 3
     rows = [
-        {"epoch": e, "train_loss": 1 / e, "tune_loss": 1.1 / e, "tune_pr_auc": value * e / epochs}
+        {
+            "epoch": e,
+            "train_loss": 1 / e,
+            "tune_loss": 1.1 / e,
+            "tune_pr_auc": value * e / epochs,
+        }
         | {
             f"{name}_{days}": value
             for name in ("tune_pr_auc", "threshold")
@@ -65,7 +70,12 @@ def sweep(trials: int = 40, **search: Any) -> dict[str, Any]:
         "folder": "/runs/demo/sweeps/demo_sweep-12ab34cd",
         "family": "hybrid",
         "horizons": [30, 60, 90],
-        "search": {"algorithm": "random", "metric": "tune_pr_auc", "space": SPACE, **search},
+        "search": {
+            "algorithm": "random",
+            "metric": "tune_pr_auc",
+            "space": SPACE,
+            **search,
+        },
         "before": {"learning_rate": 5e-4, "members": 1, "hidden": [128, 64]},
         "best": max(made, key=lambda each: float(each["value"]))["trial"],
         "trials": made,
@@ -111,9 +121,16 @@ def test_language_asked_for_comes_first(tmp_path: Path) -> None:
 
 def test_every_trial_is_a_row_and_a_line_in_each_language(page: str) -> None:
     seen = Page(page)
-    lines = [attributes["data-trial"] for tag, attributes in seen.tags if tag == "polyline"]
-    assert sorted(lines) == sorted(f"trial_{number:05d}" for number in range(40) for _ in "ab")
-    assert all(page.count(f'<th scope="row">trial_{number:05d}</th>') == 2 for number in range(40))
+    lines = [
+        attributes["data-trial"] for tag, attributes in seen.tags if tag == "polyline"
+    ]
+    assert sorted(lines) == sorted(
+        f"trial_{number:05d}" for number in range(40) for _ in "ab"
+    )
+    assert all(
+        page.count(f'<th scope="row">trial_{number:05d}</th>') == 2
+        for number in range(40)
+    )
 
 
 def test_summary_names_the_best_its_score_and_that_it_flatters(page: str) -> None:
@@ -177,7 +194,9 @@ def test_pbt_says_that_its_settings_changed_on_the_way(tmp_path: Path) -> None:
 
 def test_importance_finds_the_setting_that_decides() -> None:
     trials = sweep(40)["trials"]
-    found = importance([each["settings"] for each in trials], [each["value"] for each in trials])
+    found = importance(
+        [each["settings"] for each in trials], [each["value"] for each in trials]
+    )
     assert found is not None
     assert found.share["learning_rate"] > 0.9
     assert found.share["hidden"] == 0
@@ -189,7 +208,9 @@ def test_importance_finds_the_setting_that_decides() -> None:
 def test_importance_of_noise_explains_nothing() -> None:
     rng = np.random.default_rng(0)
     trials = sweep(40)["trials"]
-    found = importance([each["settings"] for each in trials], rng.normal(size=40).tolist())
+    found = importance(
+        [each["settings"] for each in trials], rng.normal(size=40).tolist()
+    )
     assert found is not None
     assert found.explained < 0.1
     assert found.weak
@@ -198,7 +219,9 @@ def test_importance_of_noise_explains_nothing() -> None:
 def test_importance_is_silent_on_seven_trials() -> None:
     trials = sweep(7)["trials"]
     assert (
-        importance([each["settings"] for each in trials], [each["value"] for each in trials])
+        importance(
+            [each["settings"] for each in trials], [each["value"] for each in trials]
+        )
         is None
     )
 
@@ -206,7 +229,9 @@ def test_importance_is_silent_on_seven_trials() -> None:
 def test_axes_place_values_where_they_belong() -> None:
     assert Axis("rate", "loguniform", (1e-4, 1e-2)).place(1e-3) == pytest.approx(0.5)
     assert Axis("members", "int", (1, 5)).place(2) == pytest.approx(0.25)
-    assert Axis("hidden", "choice", ([1, 2], [3, 4])).place([3, 4]) == pytest.approx(0.75)
+    assert Axis("hidden", "choice", ([1, 2], [3, 4])).place([3, 4]) == pytest.approx(
+        0.75
+    )
     assert Axis("value", "uniform", (0.4, 0.4)).place(0.4) == pytest.approx(0.5)
 
 
@@ -230,7 +255,9 @@ def test_learning_curves_leave_gaps_where_a_score_is_unknown() -> None:
     lengths = sorted(len(np.asarray(line.get_xdata())) for line in figure.axes[0].lines)
     assert lengths == [2, 3, 3]
     assert all(
-        math.isfinite(y) for line in figure.axes[0].lines for y in np.asarray(line.get_ydata())
+        math.isfinite(y)
+        for line in figure.axes[0].lines
+        for y in np.asarray(line.get_ydata())
     )
 
 
@@ -242,8 +269,12 @@ def test_every_text_has_both_languages_and_the_same_braces() -> None:
         for key, below in tree.items():
             yield from leaves(below, f"{path}.{key}")
 
-    own = yaml.safe_load(Path("hvac/report/sweep_texts.yaml").read_text(encoding="utf-8"))
+    own = yaml.safe_load(
+        Path("hvac/report/sweep_texts.yaml").read_text(encoding="utf-8")
+    )
     for path, leaf in leaves(own):
-        braces = [sorted(re.findall(r"{(\w+)}", leaf[language])) for language in ("en", "ja")]
+        braces = [
+            sorted(re.findall(r"{(\w+)}", leaf[language])) for language in ("en", "ja")
+        ]
         assert braces[0] == braces[1], path
     assert texts("sweep_texts.yaml")["model"] == texts()["model"]

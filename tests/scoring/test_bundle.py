@@ -55,7 +55,9 @@ def assert_equal(one: tuple[Any, ...], other: tuple[Any, ...]) -> None:
 
 
 @pytest.mark.parametrize("points", ["p", "abc"])
-def test_saved_bundle_predicts_bit_for_bit_what_it_predicted(points: str, tmp_path: Path) -> None:
+def test_saved_bundle_predicts_bit_for_bit_what_it_predicted(
+    points: str, tmp_path: Path
+) -> None:
     made = bundle(tuple(points))
     again = Bundle.load(made.save(tmp_path))
     fresh = described(30, points=len(points), seed=7)
@@ -64,7 +66,9 @@ def test_saved_bundle_predicts_bit_for_bit_what_it_predicted(points: str, tmp_pa
     assert_equal(again.predict(bare), made.predict(bare))
     assert fresh.x_BCL is not None
     for horizon in HORIZONS:
-        assert_equal(again.forecast(fresh.x_BCL, horizon), made.forecast(fresh.x_BCL, horizon))
+        assert_equal(
+            again.forecast(fresh.x_BCL, horizon), made.forecast(fresh.x_BCL, horizon)
+        )
 
 
 def test_bundle_on_s3_predicts_bit_for_bit_and_is_named_where_it_is_damaged(
@@ -109,7 +113,11 @@ def test_bundle_needs_nothing_outside_its_folder(copied: Path) -> None:
 
 
 def test_folder_holds_json_and_safetensors_and_no_pickle(saved: Path) -> None:
-    files = {file.relative_to(saved).as_posix() for file in saved.rglob("*") if file.is_file()}
+    files = {
+        file.relative_to(saved).as_posix()
+        for file in saved.rglob("*")
+        if file.is_file()
+    }
     assert files >= {
         "manifest.json",
         "model.safetensors",
@@ -121,13 +129,19 @@ def test_folder_holds_json_and_safetensors_and_no_pickle(saved: Path) -> None:
 
 def test_manifest_names_every_other_file_with_its_hash(saved: Path) -> None:
     manifest = json.loads((saved / "manifest.json").read_text(encoding="utf-8"))
-    files = {file.relative_to(saved).as_posix() for file in saved.rglob("*") if file.is_file()}
+    files = {
+        file.relative_to(saved).as_posix()
+        for file in saved.rglob("*")
+        if file.is_file()
+    }
     assert set(manifest["files"]) == files - {"manifest.json"}
     assert manifest["id"] == saved.name
     assert manifest["family"] == "hybrid"
 
 
-def test_saving_leaves_nothing_half_made_beside_the_bundle(made: Bundle, tmp_path: Path) -> None:
+def test_saving_leaves_nothing_half_made_beside_the_bundle(
+    made: Bundle, tmp_path: Path
+) -> None:
     first, second = made.save(tmp_path), made.save(tmp_path)
     assert first == second
     assert [path.name for path in tmp_path.iterdir()] == [made.id]
@@ -160,7 +174,10 @@ def test_id_depends_on_weights_decision_recipe_band_and_training(made: Bundle) -
     state = {name: array.copy() for name, array in made.model.state().items()}
     state["network.layers_8_bias"][1] += 1e-3
     nudged = Hybrid.restore(made.model.config, state, packaged_encoder)
-    thresholds = (made.decision.thresholds[0]._replace(value=0.123), *made.decision.thresholds[1:])
+    thresholds = (
+        made.decision.thresholds[0]._replace(value=0.123),
+        *made.decision.thresholds[1:],
+    )
     others = [
         replace(made, model=nudged),
         replace(made, decision=replace(made.decision, thresholds=thresholds)),
@@ -175,14 +192,20 @@ def test_id_depends_on_weights_decision_recipe_band_and_training(made: Bundle) -
 # Predictions
 
 
-def test_prediction_has_a_rising_risk_a_threshold_and_an_alarm_per_horizon(made: Bundle) -> None:
+def test_prediction_has_a_rising_risk_a_threshold_and_an_alarm_per_horizon(
+    made: Bundle,
+) -> None:
     fresh = described(80, seed=7)
     found = made.predict(fresh)
-    assert found.score_BH.shape == found.risk_BH.shape == found.alarm_BH.shape == (80, 3)
+    assert (
+        found.score_BH.shape == found.risk_BH.shape == found.alarm_BH.shape == (80, 3)
+    )
     assert ((found.risk_BH > 0) & (found.risk_BH < 1)).all()
     np.testing.assert_array_equal(found.risk_BH, running_maximum(found.risk_BH))
     reached_BH = found.risk_BH >= found.threshold_BH
-    np.testing.assert_array_equal(found.alarm_BH, np.logical_or.accumulate(reached_BH, axis=1))
+    np.testing.assert_array_equal(
+        found.alarm_BH, np.logical_or.accumulate(reached_BH, axis=1)
+    )
     np.testing.assert_allclose(found.score_BH, made.model.score(fresh), atol=1e-6)
 
 
@@ -190,11 +213,17 @@ def test_prediction_has_a_rising_risk_a_threshold_and_an_alarm_per_horizon(made:
 def test_one_window_alone_is_predicted_as_in_a_batch_and_in_any_order(
     made: Bundle, with_embedding: bool
 ) -> None:
-    fresh = described(60, seed=7) if with_embedding else replace(described(60, seed=7), z_BCE=None)
+    fresh = (
+        described(60, seed=7)
+        if with_embedding
+        else replace(described(60, seed=7), z_BCE=None)
+    )
     together, order = made.predict(fresh), np.random.default_rng(0).permutation(60)
     shuffled = made.predict(fresh.take(order))
     np.testing.assert_allclose(shuffled.risk_BH, together.risk_BH[order], atol=1e-6)
-    alone_BH = np.concatenate([made.predict(fresh.take(np.array([b]))).risk_BH for b in range(60)])
+    alone_BH = np.concatenate(
+        [made.predict(fresh.take(np.array([b]))).risk_BH for b in range(60)]
+    )
     np.testing.assert_allclose(alone_BH, together.risk_BH, atol=1e-6)
 
 
@@ -227,7 +256,9 @@ def test_no_windows_give_no_predictions(made: Bundle) -> None:
 
 def test_statistics_only_bundle_needs_no_embedding_and_no_values(made: Bundle) -> None:
     train, tune = described(100, seed=1), described(100, seed=2)
-    lean = replace(made, model=fit_family("hybrid", train, tune, inputs=("features",), epochs=1))
+    lean = replace(
+        made, model=fit_family("hybrid", train, tune, inputs=("features",), epochs=1)
+    )
     found = lean.predict(replace(described(5, seed=7), z_BCE=None, x_BCL=None))
     assert np.isfinite(found.risk_BH).all()
 
@@ -241,13 +272,17 @@ def test_windows_that_lack_what_is_needed_are_refused_in_one_sentence(
     assert "\n" not in str(caught.value)
 
 
-def test_windows_of_another_number_of_points_are_refused_with_both_numbers(made: Bundle) -> None:
+def test_windows_of_another_number_of_points_are_refused_with_both_numbers(
+    made: Bundle,
+) -> None:
     with pytest.raises(BundleError, match=r"1 points.*2"):
         made.predict(described(3, points=2, seed=7))
 
 
 def test_another_encoder_than_that_of_training_is_refused(made: Bundle) -> None:
-    stranger = replace(made, encoder_config=made.encoder_config.replace(source="random"))
+    stranger = replace(
+        made, encoder_config=made.encoder_config.replace(source="random")
+    )
     with pytest.raises(BundleError, match="not those of training"):
         stranger.predict(replace(described(3, seed=7), z_BCE=None))
 
@@ -262,13 +297,17 @@ def test_forecast_is_the_damped_quadratic_with_its_band_in_window_spreads() -> N
         value_BCD, low_BCD, high_BCD = made.forecast(x_BCL, horizon)
         assert value_BCD.shape == low_BCD.shape == high_BCD.shape == (4, 3, horizon)
         for c in range(3):
-            np.testing.assert_allclose(value_BCD[:, c], damped_quadratic(x_BCL[:, c], horizon))
+            np.testing.assert_allclose(
+                value_BCD[:, c], damped_quadratic(x_BCL[:, c], horizon)
+            )
             half_BD = made.band[horizon][c] * window_spread(x_BCL[:, c])
             np.testing.assert_allclose(high_BCD[:, c] - value_BCD[:, c], half_BD)
             np.testing.assert_allclose(value_BCD[:, c] - low_BCD[:, c], half_BD)
 
 
-def test_forecast_without_a_calibrated_band_has_a_value_and_no_band(made: Bundle) -> None:
+def test_forecast_without_a_calibrated_band_has_a_value_and_no_band(
+    made: Bundle,
+) -> None:
     x_BCL = described(2, seed=7).x_BCL
     assert x_BCL is not None
     value_BCD, low_BCD, high_BCD = replace(made, band={}).forecast(x_BCL, 30)
@@ -307,9 +346,16 @@ def test_missing_file_is_named(copied: Path, name: str) -> None:
     "name", ["model.safetensors", "encoder/model.safetensors", "encoder/config.json"]
 )
 @pytest.mark.parametrize(
-    "harm", [lambda raw: raw[:-7], lambda raw: raw[:-1] + bytes([raw[-1] ^ 1]), lambda raw: b""]
+    "harm",
+    [
+        lambda raw: raw[:-7],
+        lambda raw: raw[:-1] + bytes([raw[-1] ^ 1]),
+        lambda raw: b"",
+    ],
 )
-def test_damaged_file_is_named(copied: Path, name: str, harm: Callable[[bytes], bytes]) -> None:
+def test_damaged_file_is_named(
+    copied: Path, name: str, harm: Callable[[bytes], bytes]
+) -> None:
     (copied / name).write_bytes(harm((copied / name).read_bytes()))
     message = load_refused(copied)
     assert name in message
@@ -332,7 +378,9 @@ def test_unknown_format_or_family_is_refused_with_what_is_known(
     copied: Path, change: dict[str, Any]
 ) -> None:
     manifest = json.loads((copied / "manifest.json").read_text(encoding="utf-8"))
-    (copied / "manifest.json").write_text(json.dumps(manifest | change), encoding="utf-8")
+    (copied / "manifest.json").write_text(
+        json.dumps(manifest | change), encoding="utf-8"
+    )
     message = load_refused(copied)
     assert "hybrid" in message
     assert str(next(iter(change.values()))) in message
@@ -381,10 +429,22 @@ def without_recipe(text: bytes) -> bytes:
 
 @pytest.mark.parametrize(
     "harm",
-    [cut_short, not_text, emptied, a_list, only_its_head, another_kind_of_files, without_recipe],
+    [
+        cut_short,
+        not_text,
+        emptied,
+        a_list,
+        only_its_head,
+        another_kind_of_files,
+        without_recipe,
+    ],
 )
-def test_damaged_manifest_is_refused(copied: Path, harm: Callable[[bytes], bytes]) -> None:
-    (copied / "manifest.json").write_bytes(harm((copied / "manifest.json").read_bytes()))
+def test_damaged_manifest_is_refused(
+    copied: Path, harm: Callable[[bytes], bytes]
+) -> None:
+    (copied / "manifest.json").write_bytes(
+        harm((copied / "manifest.json").read_bytes())
+    )
     load_refused(copied)
 
 
@@ -405,13 +465,22 @@ def test_decisions_of_facilities_are_kept_and_part_of_the_id(tmp_path: Path) -> 
         plain.predict(described()),
         described().column("facility_id"),
     )
-    np.testing.assert_array_equal((found.risk_BH > before.risk_BH).all(axis=1), windows_B == "F1")
+    np.testing.assert_array_equal(
+        (found.risk_BH > before.risk_BH).all(axis=1), windows_B == "F1"
+    )
 
 
-@pytest.mark.parametrize("name", ["AHU/外調機", "../../escape", "x" * 128, ".", "a b\\c"])
+@pytest.mark.parametrize(
+    "name", ["AHU/外調機", "../../escape", "x" * 128, ".", "a b\\c"]
+)
 def test_class_of_any_name_is_kept_inside_the_folder(
     made: Bundle, name: str, tmp_path: Path
 ) -> None:
-    folder = replace(made, recipe=replace(made.recipe, class_name=name)).save(tmp_path / "bundles")
+    folder = replace(made, recipe=replace(made.recipe, class_name=name)).save(
+        tmp_path / "bundles"
+    )
     assert folder.parent == tmp_path / "bundles"
-    assert (Bundle.load(folder).recipe.class_name, Bundle.load(folder).name) == (name, folder.name)
+    assert (Bundle.load(folder).recipe.class_name, Bundle.load(folder).name) == (
+        name,
+        folder.name,
+    )

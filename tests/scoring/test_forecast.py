@@ -23,7 +23,9 @@ from hvac.scoring.forecast import (
 )
 from tests.reference import forecast_oracle as oracle
 
-EVERY = pytest.mark.parametrize("forecast", [damped_quadratic, damped_trend, last_value])
+EVERY = pytest.mark.parametrize(
+    "forecast", [damped_quadratic, damped_trend, last_value]
+)
 Forecast = Callable[[Any, int], Any]
 
 
@@ -57,13 +59,16 @@ def test_damped_quadratic_equals_the_polyfit_oracle(horizon: int) -> None:
     for window, found_D in zip(x_BL, found_BD, strict=True):
         scale = max(np.abs(window).max(), 1e-12)
         np.testing.assert_allclose(
-            found_D / scale, np.array(oracle.damped_quadratic(window, horizon)) / scale, atol=1e-8
+            found_D / scale,
+            np.array(oracle.damped_quadratic(window, horizon)) / scale,
+            atol=1e-8,
         )
 
 
 @settings(max_examples=40)
 @given(
-    x_L=arrays(np.float64, 90, elements=st.floats(-1e3, 1e3)), horizon=st.sampled_from([30, 60, 90])
+    x_L=arrays(np.float64, 90, elements=st.floats(-1e3, 1e3)),
+    horizon=st.sampled_from([30, 60, 90]),
 )
 def test_damped_quadratic_stays_finite_and_within_three_standard_deviations(
     x_L: np.ndarray, horizon: int
@@ -73,7 +78,9 @@ def test_damped_quadratic_stays_finite_and_within_three_standard_deviations(
     assert np.isfinite(found_D).all()
     assert found_D.min() >= x_L.mean() - 3 * x_L.std() - slack
     assert found_D.max() <= x_L.mean() + 3 * x_L.std() + slack
-    np.testing.assert_allclose(found_D, oracle.damped_quadratic(x_L, horizon), atol=1e-6)
+    np.testing.assert_allclose(
+        found_D, oracle.damped_quadratic(x_L, horizon), atol=1e-6
+    )
 
 
 def test_damped_quadratic_reaches_its_bounds_on_a_late_surge() -> None:
@@ -92,7 +99,9 @@ def test_damped_quadratic_depends_on_its_horizon() -> None:
     np.testing.assert_allclose(long_D[9], mean + (99 - mean) * np.exp(-10 / 180))
 
 
-def test_damped_quadratic_looks_at_the_last_30_days_and_the_spread_of_the_window() -> None:
+def test_damped_quadratic_looks_at_the_last_30_days_and_the_spread_of_the_window() -> (
+    None
+):
     x_BL = np.random.default_rng(0).normal(size=(1, 90))
     mirrored_BL = np.concatenate([x_BL[:, 59::-1], x_BL[:, 60:]], axis=1)
     np.testing.assert_allclose(
@@ -113,7 +122,9 @@ def test_forecast_follows_a_change_of_units(forecast: Forecast) -> None:
     x_BL = walks(20, 90)
     for scale, offset in ((1.8, 32.0), (-3.0, 5.0), (1e-3, 0.0)):
         np.testing.assert_allclose(
-            forecast(scale * x_BL + offset, 30), scale * forecast(x_BL, 30) + offset, atol=1e-8
+            forecast(scale * x_BL + offset, 30),
+            scale * forecast(x_BL, 30) + offset,
+            atol=1e-8,
         )
 
 
@@ -127,17 +138,23 @@ def test_forecast_of_a_window_does_not_depend_on_the_others_and_leaves_it_alone(
     assert together_BD.dtype == np.float64
     np.testing.assert_allclose(forecast(x_BL[order], 30), together_BD[order], atol=1e-6)
     np.testing.assert_allclose(
-        np.concatenate([forecast(row[None], 30) for row in x_BL]), together_BD, atol=1e-6
+        np.concatenate([forecast(row[None], 30) for row in x_BL]),
+        together_BD,
+        atol=1e-6,
     )
     np.testing.assert_array_equal(x_BL, before_BL)
 
 
 def test_last_value_repeats_it() -> None:
     x_BL = walks(5, 90)
-    np.testing.assert_array_equal(last_value(x_BL, 7), np.repeat(x_BL[:, -1:], 7, axis=1))
+    np.testing.assert_array_equal(
+        last_value(x_BL, 7), np.repeat(x_BL[:, -1:], 7, axis=1)
+    )
 
 
-def test_damped_trend_goes_on_from_the_line_with_a_slope_that_fades_by_2_percent_a_day() -> None:
+def test_damped_trend_goes_on_from_the_line_with_a_slope_that_fades_by_2_percent_a_day() -> (
+    None
+):
     (found_D,) = damped_trend(2.0 * np.arange(90)[None] + 5, 60)
     step_D = np.diff(np.r_[2.0 * 89 + 5, found_D])
     assert 1.96 - 1e-9 <= step_D[0] <= 2 + 1e-9
@@ -147,7 +164,9 @@ def test_damped_trend_goes_on_from_the_line_with_a_slope_that_fades_by_2_percent
 # Band
 
 
-def test_spread_is_the_windows_standard_deviation_and_1_where_it_does_not_vary() -> None:
+def test_spread_is_the_windows_standard_deviation_and_1_where_it_does_not_vary() -> (
+    None
+):
     x_BL = np.concatenate([walks(3, 90), np.full((1, 90), 0.1)])
     np.testing.assert_allclose(window_spread(x_BL)[:, 0], [*x_BL[:3].std(axis=1), 1.0])
 
@@ -163,7 +182,9 @@ def test_band_is_the_conformal_quantile_of_each_day() -> None:
     found_D = fit_band(actual_BD, forecast_BD, spread_B1)
     for d in range(4):
         errors = [
-            e for e in np.abs(actual_BD - forecast_BD)[:, d] / spread_B1[:, 0] if np.isfinite(e)
+            e
+            for e in np.abs(actual_BD - forecast_BD)[:, d] / spread_B1[:, 0]
+            if np.isfinite(e)
         ]
         assert found_D[d] == pytest.approx(oracle.conformal_width(errors, 0.9))
 
@@ -182,12 +203,16 @@ def test_band_covers_nine_of_ten_fresh_values_of_the_same_kind() -> None:
     rng, days = np.random.default_rng(0), 4000
     error_BD = rng.standard_t(3, (40, days)) * rng.uniform(0.1, 10, days)
     spread_B1 = rng.uniform(0.5, 2, (40, 1))
-    width_D = fit_band(error_BD[:39] * spread_B1[:39], np.zeros((39, days)), spread_B1[:39])
+    width_D = fit_band(
+        error_BD[:39] * spread_B1[:39], np.zeros((39, days)), spread_B1[:39]
+    )
     covered = np.abs(error_BD[39] * spread_B1[39]) <= width_D * spread_B1[39]
     assert covered.mean() == pytest.approx(0.9, abs=0.02)
 
 
-def test_band_of_the_damped_quadratic_covers_fresh_walks_and_widens_with_the_days() -> None:
+def test_band_of_the_damped_quadratic_covers_fresh_walks_and_widens_with_the_days() -> (
+    None
+):
     made = walks(3000, 120)
     x_BL, actual_BD = made[:, :90], made[:, 90:]
     forecast_BD, spread_B1 = damped_quadratic(x_BL, 30), window_spread(x_BL)
@@ -281,7 +306,9 @@ def test_mase_of_the_last_value_on_a_random_walk_is_1_on_the_first_day_and_grows
     made = walks(20_000, 120)
     x_BL, actual_BD = made[:, :90], made[:, 90:]
     for days in (1, 30):
-        found = np.nanmean(scaled_error(actual_BD[:, :days], last_value(x_BL, days), x_BL))
+        found = np.nanmean(
+            scaled_error(actual_BD[:, :days], last_value(x_BL, days), x_BL)
+        )
         assert found == pytest.approx(np.sqrt(np.arange(1, days + 1)).mean(), rel=0.02)
 
 

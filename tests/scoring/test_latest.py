@@ -95,7 +95,9 @@ def test_risk_is_what_the_bundle_predicts_for_the_newest_window(
     window = describe(scene, np.array([FIRST + 299], np.int32), made.recipe)
     expected = made.predict(window)
     rows = rows_of(found, "A")
-    np.testing.assert_allclose([row["risk"] for row in rows], expected.risk_BH[0], atol=1e-6)
+    np.testing.assert_allclose(
+        [row["risk"] for row in rows], expected.risk_BH[0], atol=1e-6
+    )
     assert [row["alarm"] for row in rows] == expected.alarm_BH[0].tolist()
     assert {row["status"] for row in rows} == {"ok"}
 
@@ -107,13 +109,18 @@ def test_rows_of_a_facility_with_a_decision_of_its_own_are_what_the_bundle_predi
     """The unit stands at F1: at F2's decision nothing changes for it."""
     own = departing(facility)
     (scene,) = scenes_of({"A": series(noise(300))}, own)
-    expected = own.predict(describe(scene, np.array([FIRST + 299], np.int32), own.recipe))
+    expected = own.predict(
+        describe(scene, np.array([FIRST + 299], np.int32), own.recipe)
+    )
     rows = latest_rows([scene], own).to_pylist()
-    np.testing.assert_allclose([row["risk"] for row in rows], expected.risk_BH[0], atol=1e-6)
+    np.testing.assert_allclose(
+        [row["risk"] for row in rows], expected.risk_BH[0], atol=1e-6
+    )
     assert [row["threshold"] for row in rows] == expected.threshold_BH[0].tolist()
     assert [row["alarm"] for row in rows] == expected.alarm_BH[0].tolist()
     departs = [
-        row["threshold"] != cut for row, cut in zip(rows, own.decision.threshold_H, strict=True)
+        row["threshold"] != cut
+        for row, cut in zip(rows, own.decision.threshold_H, strict=True)
     ]
     assert departs == [facility == "F1"] * 3
 
@@ -123,23 +130,44 @@ def test_learning_unit_has_no_risk_but_its_days_left(found: pa.Table) -> None:
         assert (row["status"], row["learning_days_left"]) == ("learning", 50)
         assert [
             row[name]
-            for name in ("risk", "alarm", "forecast", "driving_point", "crossing_probability")
+            for name in (
+                "risk",
+                "alarm",
+                "forecast",
+                "driving_point",
+                "crossing_probability",
+            )
         ] == [None] * 5
 
 
-def test_unit_with_too_few_observed_days_has_no_risk_and_says_why(found: pa.Table) -> None:
+def test_unit_with_too_few_observed_days_has_no_risk_and_says_why(
+    found: pa.Table,
+) -> None:
     for row in rows_of(found, "C-gappy"):
         assert row["status"] == "insufficient_data"
-        assert row["risk"] is row["alarm"] is row["forecast"] is row["learning_days_left"] is None
+        assert (
+            row["risk"]
+            is row["alarm"]
+            is row["forecast"]
+            is row["learning_days_left"]
+            is None
+        )
         assert row["observed_share"] == pytest.approx(1 / 90)
 
 
-def test_forecast_is_in_physical_units_on_every_day_of_the_horizon(found: pa.Table) -> None:
+def test_forecast_is_in_physical_units_on_every_day_of_the_horizon(
+    found: pa.Table,
+) -> None:
     for row, horizon in zip(rows_of(found, "A"), HORIZONS, strict=True):
         assert (
-            len(row["forecast"]) == len(row["forecast_low"]) == len(row["forecast_high"]) == horizon
+            len(row["forecast"])
+            == len(row["forecast_low"])
+            == len(row["forecast_high"])
+            == horizon
         )
-        assert np.all((np.array(row["forecast"]) > 15) & (np.array(row["forecast"]) < 25))
+        assert np.all(
+            (np.array(row["forecast"]) > 15) & (np.array(row["forecast"]) < 25)
+        )
         assert np.all(np.array(row["forecast_low"]) < row["forecast"])
         assert np.all(np.array(row["forecast_high"]) > row["forecast"])
         assert row["driving_point"] == "p"
@@ -150,7 +178,9 @@ def test_forecast_equals_that_of_the_physical_values_themselves(
 ) -> None:
     """The damped quadratic follows a change of units, so normalising and back changes nothing."""
     for row, horizon in zip(rows_of(found, "A"), HORIZONS, strict=True):
-        value_BCD, low_BCD, high_BCD = made.forecast(noise(300)[None, None, -90:], horizon)
+        value_BCD, low_BCD, high_BCD = made.forecast(
+            noise(300)[None, None, -90:], horizon
+        )
         for name, expected in (
             ("forecast", value_BCD),
             ("forecast_low", low_BCD),
@@ -179,7 +209,9 @@ def test_driving_point_is_the_one_furthest_from_its_baseline() -> None:
     assert {row["point_id"] for row in rows} == {None}
 
 
-def test_a_unit_has_the_same_rows_alone_as_among_others(made: Bundle, found: pa.Table) -> None:
+def test_a_unit_has_the_same_rows_alone_as_among_others(
+    made: Bundle, found: pa.Table
+) -> None:
     alone = latest_rows(scenes_of({"A": series(noise(300))}, made), made).to_pylist()
     for one, other in zip(alone, rows_of(found, "A"), strict=True):
         rounded = ("risk", "risk_low", "risk_high")
@@ -194,7 +226,9 @@ def test_a_fleet_that_is_all_learning_has_rows_without_risk(made: Bundle) -> Non
     assert table["learning_days_left"].to_pylist() == [50] * 3
 
 
-def test_saved_bundle_gives_its_folder_name_as_bundle_id(made: Bundle, tmp_path: Path) -> None:
+def test_saved_bundle_gives_its_folder_name_as_bundle_id(
+    made: Bundle, tmp_path: Path
+) -> None:
     again = Bundle.load(made.save(tmp_path))
     table = latest_rows(scenes_of({"A": series(noise(200))}, again), again)
     assert set(table["bundle_id"].to_pylist()) == {made.id}
@@ -202,7 +236,9 @@ def test_saved_bundle_gives_its_folder_name_as_bundle_id(made: Bundle, tmp_path:
 
 def test_by_point_every_point_has_rows_of_its_own() -> None:
     made = bundle(("a", "b"), by="point")
-    found = scenes_of({"A": series(noise(200), point="a") + series(noise(200, 1), point="b")}, made)
+    found = scenes_of(
+        {"A": series(noise(200), point="a") + series(noise(200, 1), point="b")}, made
+    )
     rows = latest_rows(found, made).to_pylist()
     assert [row["point_id"] for row in rows] == ["a"] * 3 + ["b"] * 3
     last_day = dt.date(1970, 1, 1) + dt.timedelta(days=FIRST + 199)
@@ -211,7 +247,14 @@ def test_by_point_every_point_has_rows_of_its_own() -> None:
         h: max(r["risk"] for r in rows if r["horizon"] == h) for h in HORIZONS
     }
     assert (
-        len(concat([describe(s, np.array([FIRST + 199], np.int32), made.recipe) for s in found]))
+        len(
+            concat(
+                [
+                    describe(s, np.array([FIRST + 199], np.int32), made.recipe)
+                    for s in found
+                ]
+            )
+        )
         == 2
     )
 
@@ -230,18 +273,23 @@ def unit(
     }  # fmt: skip
     values = risks or (None,) * 3
     return [
-        same | {"horizon": h, "risk": risk, "alarm": None if risk is None else risk >= 0.5}
+        same
+        | {"horizon": h, "risk": risk, "alarm": None if risk is None else risk >= 0.5}
         for h, risk in zip(HORIZONS, values, strict=True)
     ]
 
 
 def learning(name: str, left: int, **more: Any) -> list[dict[str, Any]]:
-    return unit(name, status="learning", learning_days_left=left, driving_point=None, **more)
+    return unit(
+        name, status="learning", learning_days_left=left, driving_point=None, **more
+    )
 
 
 def ranked(*units: list[dict[str, Any]]) -> list[dict[str, Any]]:
     rows = [row for own in units for row in own]
-    return ranking(pa.Table.from_pylist(rows, schema=LATEST).to_pylist(), last_day=TODAY)
+    return ranking(
+        pa.Table.from_pylist(rows, schema=LATEST).to_pylist(), last_day=TODAY
+    )
 
 
 def names(entries: list[dict[str, Any]]) -> list[str]:
@@ -250,34 +298,51 @@ def names(entries: list[dict[str, Any]]) -> list[str]:
 
 def test_ranking_is_by_the_risk_within_the_shortest_horizon_then_the_next() -> None:
     entries = ranked(
-        unit("low", 0.1, 0.3, 0.4), unit("high", 0.3, 0.3, 0.3), unit("mid", 0.1, 0.35, 0.35)
+        unit("low", 0.1, 0.3, 0.4),
+        unit("high", 0.3, 0.3, 0.3),
+        unit("mid", 0.1, 0.35, 0.35),
     )
     assert names(entries) == ["high", "mid", "low"]
 
 
 def test_what_alarms_comes_first_and_sooner_alarms_before_later_ones() -> None:
     entries = ranked(
-        unit("calm", 0.4, 0.4, 0.4), unit("later", 0.1, 0.8, 0.9), unit("sooner", 0.6, 0.6, 0.6)
+        unit("calm", 0.4, 0.4, 0.4),
+        unit("later", 0.1, 0.8, 0.9),
+        unit("sooner", 0.6, 0.6, 0.6),
     )
     assert names(entries) == ["sooner", "later", "calm"]
 
 
 def test_units_without_a_score_come_last_whatever_the_risks() -> None:
     entries = ranked(
-        learning("new", 12), unit("calm", 0.0, 0.0, 0.0), unit("gap", status="insufficient_data")
+        learning("new", 12),
+        unit("calm", 0.0, 0.0, 0.0),
+        unit("gap", status="insufficient_data"),
     )
     assert names(entries)[0] == "calm"
     assert set(names(entries)[1:]) == {"new", "gap"}
     (new,) = (entry for entry in entries if entry["equipment_id"] == "new")
-    assert (new["status"], new["learning_days_left"], new["risks"]) == ("learning", 12, {})
+    assert (new["status"], new["learning_days_left"], new["risks"]) == (
+        "learning",
+        12,
+        {},
+    )
 
 
 def test_equipment_of_two_facilities_with_one_name_stay_apart() -> None:
-    assert len(ranked(unit("A", 0.1, 0.1, 0.1), unit("A", 0.2, 0.2, 0.2, facility_id="F2"))) == 2
+    assert (
+        len(
+            ranked(unit("A", 0.1, 0.1, 0.1), unit("A", 0.2, 0.2, 0.2, facility_id="F2"))
+        )
+        == 2
+    )
 
 
 def test_days_behind_count_from_the_last_day_of_the_record() -> None:
-    entries = ranked(unit("fresh", 0.9, 0.9, 0.9), unit("late", 0.1, 0.1, 0.1, days_ago=12))
+    entries = ranked(
+        unit("fresh", 0.9, 0.9, 0.9), unit("late", 0.1, 0.1, 0.1, days_ago=12)
+    )
     assert [entry["days_behind"] for entry in entries] == [0, 12]
 
 
@@ -312,7 +377,11 @@ def test_by_point_a_scored_point_speaks_for_the_equipment_where_another_still_le
         unit("A", 0.4, 0.6, 0.8, point="y", observed_share=0.9),
     ]
     (entry,) = ranked(*(reversed(points) if turned else points))
-    assert (entry["status"], entry["point"], entry["learning_days_left"]) == ("ok", "y", None)
+    assert (entry["status"], entry["point"], entry["learning_days_left"]) == (
+        "ok",
+        "y",
+        None,
+    )
     assert entry["end_date"] == TODAY
     assert entry["observed_share"] == 0.9
     assert entry["days_behind"] == 0
@@ -321,7 +390,9 @@ def test_by_point_a_scored_point_speaks_for_the_equipment_where_another_still_le
 # The file
 
 
-def written(entries: list[dict[str, Any]], path: Path, language: str = "en") -> list[list[str]]:
+def written(
+    entries: list[dict[str, Any]], path: Path, language: str = "en"
+) -> list[list[str]]:
     write_ranking(entries, path / "ranking.csv", language)
     with (path / "ranking.csv").open(encoding="utf-8-sig", newline="") as file:
         return list(csv.reader(file))
@@ -348,16 +419,29 @@ def test_ranking_file_starts_with_a_byte_order_mark_and_has_as_many_cells_as_hea
 def test_ranking_file_reads_as_the_ranking(tmp_path: Path) -> None:
     header, *rows = written(ranked(*FLEET), tmp_path)
     first, second, last = (dict(zip(header, row, strict=True)) for row in rows)
-    assert [first["rank"], first["equipment"], first["as of"], first["days behind"]] == [
+    assert [
+        first["rank"],
+        first["equipment"],
+        first["as of"],
+        first["days behind"],
+    ] == [
         "1",
         "空調機-1",
         "2024-06-30",
         "0",
     ]
-    assert [first[f"risk within {h} days"] for h in HORIZONS] == ["91.2%", "95.0%", "99.0%"]
+    assert [first[f"risk within {h} days"] for h in HORIZONS] == [
+        "91.2%",
+        "95.0%",
+        "99.0%",
+    ]
     assert [second[f"alarm within {h} days"] for h in HORIZONS] == ["no"] * 3
     assert second["days behind"] == "3"
-    assert [last["status"], last["days of learning left"], last["risk within 30 days"]] == [
+    assert [
+        last["status"],
+        last["days of learning left"],
+        last["risk within 30 days"],
+    ] == [
         "learning",
         "12",
         "",
@@ -376,14 +460,18 @@ def test_japanese_file_has_japanese_headers_and_words(tmp_path: Path) -> None:
 def test_no_cell_can_be_taken_for_a_formula(tmp_path: Path, start: str) -> None:
     """OWASP's list: = + - @, tab, carriage return."""
     text = f"{start}HYPERLINK(A1)"
-    found = ranked(unit(text, 0.9, 0.9, 0.9, point=text, facility_id=text, **{"class": text}))
+    found = ranked(
+        unit(text, 0.9, 0.9, 0.9, point=text, facility_id=text, **{"class": text})
+    )
     _, row = written(found, tmp_path)
     cells = [cell for cell in row if "HYPERLINK" in cell]
     assert len(cells) == 4
     assert not any(cell.startswith(start) for cell in cells)
 
 
-def test_ids_with_commas_quotes_and_line_breaks_keep_their_place(tmp_path: Path) -> None:
+def test_ids_with_commas_quotes_and_line_breaks_keep_their_place(
+    tmp_path: Path,
+) -> None:
     text = 'AHU "3", roof\nnorth'
     header, row = written(ranked(unit(text, 0.9, 0.9, 0.9)), tmp_path)
     assert row[header.index("equipment")] == text
@@ -404,6 +492,10 @@ def test_ranking_of_real_rows_puts_the_learning_unit_last(found: pa.Table) -> No
     assert risk == sorted(risk, reverse=True)
 
 
-def test_thresholds_of_the_bundle_stand_beside_the_risks(made: Bundle, found: pa.Table) -> None:
-    assert [row["threshold"] for row in rows_of(found, "A")] == made.decision.threshold_H.tolist()
+def test_thresholds_of_the_bundle_stand_beside_the_risks(
+    made: Bundle, found: pa.Table
+) -> None:
+    assert [
+        row["threshold"] for row in rows_of(found, "A")
+    ] == made.decision.threshold_H.tolist()
     assert replace(made).horizons == HORIZONS

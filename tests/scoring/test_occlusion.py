@@ -38,7 +38,9 @@ def test_only_the_week_of_a_spike_counts() -> None:
     noise_T = 20 + np.sin(np.arange(DAYS) * 2.1)
     noise_T[DAYS - 40] += 30
     scene = scene_of(noise_T)
-    first_S, added_SH = occlusion(scene, "vibration", scene.panel.last_day, recipe(POINTS), highest)
+    first_S, added_SH = occlusion(
+        scene, "vibration", scene.panel.last_day, recipe(POINTS), highest
+    )
     spike = scene.panel.first_day + DAYS - 40
     holding = [first <= spike < first + SPAN_DAYS for first in first_S]
     assert sum(holding) == 1

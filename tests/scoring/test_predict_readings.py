@@ -24,7 +24,13 @@ def readings(days: int, *units: str, points: tuple[str, ...] = POINTS) -> pd.Dat
     rng = np.random.default_rng(5)
     dates = pd.date_range("2024-01-01", periods=days)
     rows = [
-        {"facility_id": "F", "equipment_id": unit, "point_id": point, "date": date, "value": value}
+        {
+            "facility_id": "F",
+            "equipment_id": unit,
+            "point_id": point,
+            "date": date,
+            "value": value,
+        }
         for unit in units
         for point in points
         for date, value in zip(dates, rng.normal(size=days), strict=True)
@@ -47,7 +53,9 @@ def test_unit_with_a_long_record_gets_risks_that_never_fall(trained: Bundle) -> 
 
 
 def test_risks_come_with_their_bands_and_alarms_with_reasons(trained: Bundle) -> None:
-    low = tuple(threshold._replace(value=0.2) for threshold in trained.decision.thresholds)
+    low = tuple(
+        threshold._replace(value=0.2) for threshold in trained.decision.thresholds
+    )
     anxious = replace(trained, decision=replace(trained.decision, thresholds=low))
     risks = anxious.predict_readings(readings(300, "E1", "E2", "E3", "E4"))
     assert (risks["risk_low"] <= risks["risk"]).all()
@@ -59,7 +67,9 @@ def test_risks_come_with_their_bands_and_alarms_with_reasons(trained: Bundle) ->
     assert risks["why"].notna().any()
 
 
-def test_unit_of_30_days_is_learning_and_has_no_risk_and_no_alarm(trained: Bundle) -> None:
+def test_unit_of_30_days_is_learning_and_has_no_risk_and_no_alarm(
+    trained: Bundle,
+) -> None:
     risks = trained.predict_readings(readings(30, "E1"))
     assert set(risks["status"]) == {"learning"}
     assert risks[["risk", "alarm"]].isna().all(axis=None)
@@ -84,9 +94,13 @@ def test_unit_of_another_class_has_no_risk(trained: Bundle) -> None:
     assert by_unit.to_dict() == {"E1": "ok", "E2": "other_class"}
 
 
-def test_class_that_the_readings_tell_themselves_counts_as_the_registers(trained: Bundle) -> None:
+def test_class_that_the_readings_tell_themselves_counts_as_the_registers(
+    trained: Bundle,
+) -> None:
     table = readings(300, "E1", "E2")
-    table["class"] = np.where(table["equipment_id"] == "E1", trained.recipe.class_name, "other")
+    table["class"] = np.where(
+        table["equipment_id"] == "E1", trained.recipe.class_name, "other"
+    )
     by_unit = trained.predict_readings(table).groupby("equipment_id")["status"].first()
     assert by_unit.to_dict() == {"E1": "ok", "E2": "other_class"}
 
@@ -101,17 +115,23 @@ def test_files_and_tables_give_the_same(trained: Bundle, tmp_path: Any) -> None:
 def test_windows_that_the_product_does_not_score_are_refused(trained: Bundle) -> None:
     ready = described(4, points=2)
     place = ready.keys.column_names.index("status")
-    learning = ready.keys.set_column(place, "status", pa.array([LEARNING, "ok", "ok", "ok"]))
+    learning = ready.keys.set_column(
+        place, "status", pa.array([LEARNING, "ok", "ok", "ok"])
+    )
     with pytest.raises(BundleError, match="1 of 4 windows are learning"):
         trained.predict(replace(ready, keys=learning))
-    with pytest.raises(BundleError, match=r"expected windows of the points .*, found x, y"):
+    with pytest.raises(
+        BundleError, match=r"expected windows of the points .*, found x, y"
+    ):
         trained.predict(replace(ready, points=("x", "y")))
 
 
 def test_table_with_a_column_of_mixed_types_is_refused_in_one_sentence() -> None:
     table = readings(3, "E1").astype({"value": object})
     table.loc[0, "value"] = "12"
-    with pytest.raises(InputError, match="the table of readings has a column of mixed types"):
+    with pytest.raises(
+        InputError, match="the table of readings has a column of mixed types"
+    ):
         hvac.read_readings(table)
 
 

@@ -23,7 +23,9 @@ def risks(rows: int) -> np.ndarray:
 
 
 def table(
-    made: Windows, risk_BH: np.ndarray | None = None, horizons: tuple[int, ...] = HORIZONS
+    made: Windows,
+    risk_BH: np.ndarray | None = None,
+    horizons: tuple[int, ...] = HORIZONS,
 ) -> pa.Table:
     risk_BH = risks(len(made)) if risk_BH is None else risk_BH
     return predictions_table(
@@ -50,7 +52,10 @@ def test_there_is_one_row_per_window_and_horizon_in_the_order_of_the_windows() -
     assert found["horizon"].to_pylist() == [30, 60, 90] * 7
     assert found["risk"].to_pylist() == risk_BH.ravel().tolist()
     assert found["threshold"].to_pylist() == THRESHOLD_H.tolist() * 7
-    assert found["equipment_id"].to_pylist() == np.repeat(made.column("equipment_id"), 3).tolist()
+    assert (
+        found["equipment_id"].to_pylist()
+        == np.repeat(made.column("equipment_id"), 3).tolist()
+    )
     assert found["end_date"][0].as_py() == dt.date(2024, 2, 1)
     assert set(found["model"].to_pylist()) == {"hybrid"}
     assert set(found["bundle_id"].to_pylist()) == {"ahu-0"}
@@ -86,10 +91,12 @@ def test_window_without_a_score_has_neither_risk_nor_alarm() -> None:
     risk_BH[1] = np.nan
     found = table(windows(3), risk_BH)
     for name in ("risk", "alarm"):
-        assert [value is None for value in found[name].to_pylist()] == [False] * 3 + [True] * 3 + [
-            False
-        ] * 3
-    assert not any(np.isnan(value) for value in found["risk"].to_pylist() if value is not None)
+        assert [value is None for value in found[name].to_pylist()] == [False] * 3 + [
+            True
+        ] * 3 + [False] * 3
+    assert not any(
+        np.isnan(value) for value in found["risk"].to_pylist() if value is not None
+    )
 
 
 @pytest.mark.parametrize("point", [None, "温度"])

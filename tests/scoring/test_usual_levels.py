@@ -22,10 +22,14 @@ def scene() -> Scene:
     return scenes(panel, recipe(("p",)), UnitRecord(class_name="ahu"))[0]
 
 
-def test_the_usual_range_is_that_of_the_baseline_and_peers_are_in_the_points_unit() -> None:
+def test_the_usual_range_is_that_of_the_baseline_and_peers_are_in_the_points_unit() -> (
+    None
+):
     own = scene()
     first = own.panel.first_day
-    level = PeerLevel(("p",), first, np.full((DAYS, 1), 3, np.float32), np.zeros(1, np.int32))
+    level = PeerLevel(
+        ("p",), first, np.full((DAYS, 1), 3, np.float32), np.zeros(1, np.int32)
+    )
     known = replace(own, record=replace(own.record, peers=level))
     usual = usual_levels(known, recipe(("p",)), own.panel.last_day)["p"]
     assert usual.first_day == own.panel.last_day - 89

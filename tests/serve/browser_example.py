@@ -48,9 +48,13 @@ class Browser:
 
     async def _connect(self) -> None:
         self._session = aiohttp.ClientSession()
-        async with self._session.get(f"http://127.0.0.1:{self.port}/json/list") as answer:
+        async with self._session.get(
+            f"http://127.0.0.1:{self.port}/json/list"
+        ) as answer:
             page = next(each for each in await answer.json() if each["type"] == "page")
-        self._socket = await self._session.ws_connect(page["webSocketDebuggerUrl"], max_msg_size=0)
+        self._socket = await self._session.ws_connect(
+            page["webSocketDebuggerUrl"], max_msg_size=0
+        )
         self._listening = asyncio.ensure_future(self._listen())
         for domain in ("Page", "Runtime", "Network", "Log"):
             await self._send(f"{domain}.enable")
@@ -62,7 +66,10 @@ class Browser:
                 self._answers.pop(told["id"]).set_result(told)
             elif told["method"] == "Network.requestWillBeSent":
                 self.requests.append(told["params"]["request"]["url"])
-            elif told["method"] == "Log.entryAdded" and told["params"]["entry"]["level"] == "error":
+            elif (
+                told["method"] == "Log.entryAdded"
+                and told["params"]["entry"]["level"] == "error"
+            ):
                 self.complaints.append(told["params"]["entry"]["text"])
 
     async def _send(self, method: str, **params: Any) -> Any:
@@ -98,16 +105,22 @@ class Browser:
         end = time.monotonic() + 60
         while time.monotonic() < end:
             try:
-                if self.ask(f"document.readyState === 'complete' && Boolean({expression})"):
+                if self.ask(
+                    f"document.readyState === 'complete' && Boolean({expression})"
+                ):
                     return
             except AssertionError:  # between two pages
                 pass
             time.sleep(0.05)
-        raise AssertionError(f"never true: {expression}; at {self.ask('location.href')}")
+        raise AssertionError(
+            f"never true: {expression}; at {self.ask('location.href')}"
+        )
 
     def picture(self, path: Path) -> None:
         """What is seen, as PNG."""
-        shot = self.do("Page.captureScreenshot", format="png", captureBeyondViewport=True)
+        shot = self.do(
+            "Page.captureScreenshot", format="png", captureBeyondViewport=True
+        )
         path.write_bytes(base64.b64decode(shot["data"]))
 
     def close(self) -> None:
@@ -119,7 +132,9 @@ class Browser:
 
 @contextmanager
 def browser() -> Iterator[Browser]:
-    with tempfile.TemporaryDirectory(prefix="hvac-chromium-", ignore_cleanup_errors=True) as folder:
+    with tempfile.TemporaryDirectory(
+        prefix="hvac-chromium-", ignore_cleanup_errors=True
+    ) as folder:
         process = subprocess.Popen(
             [chromium(), *QUIET, f"--user-data-dir={folder}", "--window-size=1200,900", "about:blank"],
             stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,

@@ -17,7 +17,9 @@ TODAY = dt.datetime.now(dt.UTC).date()
 
 def stream(table: pa.Table, **options: Any) -> bytes:
     sink = io.BytesIO()
-    with pa.ipc.new_stream(sink, table.schema, options=pa.ipc.IpcWriteOptions(**options)) as writer:
+    with pa.ipc.new_stream(
+        sink, table.schema, options=pa.ipc.IpcWriteOptions(**options)
+    ) as writer:
         writer.write_table(table)
     return sink.getvalue()
 
@@ -74,7 +76,8 @@ def compressed_dictionary(length: int = 200_000_000) -> bytes:
 def nested_column(length: int = 60_000_000) -> bytes:
     """Arrow: a compressed column of structures that nobody looks at."""
     other = pa.ListArray.from_arrays(
-        pa.array([0, length], pa.int32()), pa.nulls(length, pa.struct([("a", pa.int8())]))
+        pa.array([0, length], pa.int32()),
+        pa.nulls(length, pa.struct([("a", pa.int8())])),
     )
     return stream(windows(other=other), compression="zstd")
 

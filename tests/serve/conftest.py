@@ -17,7 +17,8 @@ import pytest
 def postgres_binary(name: str) -> str | None:
     found = shutil.which(name)
     return found or next(
-        (str(p) for p in sorted(Path("/usr/lib/postgresql").glob(f"*/bin/{name}"))), None
+        (str(p) for p in sorted(Path("/usr/lib/postgresql").glob(f"*/bin/{name}"))),
+        None,
     )
 
 

@@ -23,7 +23,9 @@ ODD: dict[str, Any] = {
 HARMLESS = ("training",)  # is only shown
 
 
-def ways(value: Any, way: tuple[Any, ...] = (), depth: int = 4) -> Iterator[tuple[Any, ...]]:
+def ways(
+    value: Any, way: tuple[Any, ...] = (), depth: int = 4
+) -> Iterator[tuple[Any, ...]]:
     """Every way to a key of a manifest, the first of a list standing for all."""
     inner = (
         value.items()
@@ -37,7 +39,9 @@ def ways(value: Any, way: tuple[Any, ...] = (), depth: int = 4) -> Iterator[tupl
         yield from ways(each, (*way, key), depth - 1)
 
 
-def changed(manifest: dict[str, Any], way: tuple[Any, ...], value: Any) -> dict[str, Any]:
+def changed(
+    manifest: dict[str, Any], way: tuple[Any, ...], value: Any
+) -> dict[str, Any]:
     found = copy.deepcopy(manifest)
     place: Any = found
     for key in way[:-1]:
@@ -65,7 +69,9 @@ def weights(change: Callable[[np.ndarray], Any]) -> Change:
     def damage(folder: Path) -> None:
         arrays = load_file(folder / "model.safetensors")
         found = {
-            name: np.asarray(change(array), array.dtype) if array.dtype.kind == "f" else array
+            name: np.asarray(change(array), array.dtype)
+            if array.dtype.kind == "f"
+            else array
             for name, array in arrays.items()
         }
         save_file(found, folder / "model.safetensors")

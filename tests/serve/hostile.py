@@ -25,7 +25,13 @@ from tests.models.models_example import bundle
 from tests.serve import test_who_sees as who
 from tests.serve.bulk_bodies import UNFOLDING, stream, windows
 from tests.serve.damaged_bundles import ODD, changed, damaged, damages, ways
-from tests.serve.serve_example import UNITS, body_readings, client_of, scored, service_of
+from tests.serve.serve_example import (
+    UNITS,
+    body_readings,
+    client_of,
+    scored,
+    service_of,
+)
 
 INSIDE = re.compile(
     r"Traceback|/work\b|/tmp\b|/root\b|site-packages|File \"|\.py\b|object at 0x|sqlite|psycopg"
@@ -72,15 +78,23 @@ def bodies() -> Iterator[tuple[str, bytes]]:
 def hostile_requests(client: TestClient) -> Iterator[tuple[str, Any]]:
     """Answers to all of them."""
     for path, body in bodies():
-        told = client.post(path, content=body, headers={"content-type": "application/json"})
+        told = client.post(
+            path, content=body, headers={"content-type": "application/json"}
+        )
         yield f"POST {path} {body[:80]!r}", told
     for path in PATHS:
         for name in NAMES:
             for browser in ({}, {"accept": "text/html"}):
-                yield f"GET {path} {name[:40]}", client.get(path.format(name), headers=browser)
+                yield (
+                    f"GET {path} {name[:40]}",
+                    client.get(path.format(name), headers=browser),
+                )
     for more in HEADERS:
         for path in ("/", "/v1/predict", "/v1/predict/bulk"):
-            yield f"POST {path} {str(more)[:60]}", client.post(path, content=b"{}", headers=more)
+            yield (
+                f"POST {path} {str(more)[:60]}",
+                client.post(path, content=b"{}", headers=more),
+            )
     for method in ("PUT", "DELETE", "PATCH", "OPTIONS", "TRACE", "BREW", "HEAD"):
         for path in ("/", "/v1/predict", "/v1/models/x/promote", "/equipment/F1/E1"):
             yield f"{method} {path}", client.request(method, path, content=b"{}")
@@ -93,7 +107,9 @@ class Count:
         self.part, self.statuses, self.wrong = part, Counter[int](), list[str]()
         self.started = time.monotonic()
 
-    def add(self, what: str, status: int, text: str, wanted: set[int] | None = None) -> None:
+    def add(
+        self, what: str, status: int, text: str, wanted: set[int] | None = None
+    ) -> None:
         """Count one answer."""
         self.statuses[status] += 1
         inside = INSIDE.search(text) if wanted is None or status not in wanted else None
@@ -102,7 +118,9 @@ class Count:
 
     def told(self) -> bool:
         """Print the counts; whether all was well."""
-        counts = ", ".join(f"{status}: {n}" for status, n in sorted(self.statuses.items()))
+        counts = ", ".join(
+            f"{status}: {n}" for status, n in sorted(self.statuses.items())
+        )
         seconds = time.monotonic() - self.started
         sys.stdout.write(
             f"{self.part}: {sum(self.statuses.values())} in {seconds:.0f} s ({counts}); wrong: {len(self.wrong)}\n"
@@ -140,10 +158,14 @@ def requests_part(service: Service) -> Count:
 
 
 def bundles_part(service: Service) -> Count:
-    count, (sound,) = Count("damaged bundles"), service.config.bundle_folder.glob("ahu-*")
+    count, (sound,) = (
+        Count("damaged bundles"),
+        service.config.bundle_folder.glob("ahu-*"),
+    )
     with client_of(service) as client:
         every = damages(
-            Path(sound), {"another seed": bundle(seed=5), "two points": bundle(("a", "b"))}
+            Path(sound),
+            {"another seed": bundle(seed=5), "two points": bundle(("a", "b"))},
         )
         for name, change in every.items():
             folder = damaged(Path(sound), change)
@@ -158,10 +180,14 @@ def unfolding_part(service: Service) -> Count:
     count = Count("bodies that unfold")
     with client_of(service) as client:
         for name, (make, kind) in UNFOLDING.items():
-            told = client.post("/v1/predict/bulk", content=make(), headers={"content-type": kind})
+            told = client.post(
+                "/v1/predict/bulk", content=make(), headers={"content-type": kind}
+            )
             count.add(name, told.status_code, told.text, {413, 422})
         told = client.post(
-            "/v1/predict/bulk", content=stream(windows()), headers={"content-type": who.ARROW}
+            "/v1/predict/bulk",
+            content=stream(windows()),
+            headers={"content-type": who.ARROW},
         )
         count.add("a sound one after them", told.status_code, "", {200})
     return count
@@ -174,20 +200,29 @@ def slow_part(service: Service) -> Count:
         for _ in range(200):
             who.slow_body(stack, port)
         time.sleep(0.5)
-        caller = stack.enter_context(who.socket.create_connection(("127.0.0.1", port), timeout=20))
+        caller = stack.enter_context(
+            who.socket.create_connection(("127.0.0.1", port), timeout=20)
+        )
         head = f"POST /v1/predict HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nContent-Type: application/json\r\n"
         caller.sendall(f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body)
-        count.add("beside 200 slow bodies", int(caller.recv(4096).split()[1]), "", {200})
+        count.add(
+            "beside 200 slow bodies", int(caller.recv(4096).split()[1]), "", {200}
+        )
     return count
 
 
 def keys_part(service: Service) -> Count:
-    count, headers = Count("routes and keys"), {"none": {}, "wrong": {"x-api-key": "hvac_wrong"}}
+    count, headers = (
+        Count("routes and keys"),
+        {"none": {}, "wrong": {"x-api-key": "hvac_wrong"}},
+    )
     for name in who.CALLERS[2:]:
         role, _, place = name.partition(" ")
         facility = "" if place == "fleet" else place
         headers[name] = {
-            "x-api-key": who.make_key(service.store, name, facility_id=facility, role=role)
+            "x-api-key": who.make_key(
+                service.store, name, facility_id=facility, role=role
+            )
         }
     with client_of(service, keys=True) as client:
         for caller in who.CALLERS:
@@ -197,7 +232,10 @@ def keys_part(service: Service) -> Count:
                     wanted = who.expected(caller, role, facility)
                     wanted = {404} if name == "promote" and 200 in wanted else wanted
                     count.add(
-                        f"{caller}: {name} of {facility}", told.status_code, told.text, wanted
+                        f"{caller}: {name} of {facility}",
+                        told.status_code,
+                        told.text,
+                        wanted,
                     )
             for path in who.OF_ALL:
                 told = client.get(path, headers=headers[caller])

@@ -34,7 +34,9 @@ class Taken:
 
 @contextmanager
 def running(server: socketserver.TCPServer) -> Iterator[None]:
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
+    thread = threading.Thread(
+        target=server.serve_forever, kwargs={"poll_interval": 0.02}
+    )
     thread.start()
     try:
         yield
@@ -94,7 +96,9 @@ def mail_server(
             self.wfile = cast(Any, self.connection.makefile("wb", buffering=0))
 
         def handle(self) -> None:
-            with contextlib.suppress(OSError):  # the client turns away from our certificate
+            with contextlib.suppress(
+                OSError
+            ):  # the client turns away from our certificate
                 if tls:
                     self.encrypt(tls)
                 self.say("220 here")
@@ -132,7 +136,9 @@ def mail_server(
             for line in self.rfile:
                 if line == b".\r\n":
                     break
-                lines.append(line.removeprefix(b".") if line.startswith(b"..") else line)
+                lines.append(
+                    line.removeprefix(b".") if line.startswith(b"..") else line
+                )
             taken.asked += 1
             time.sleep(taken.hang_s)
             if taken.status != 200:

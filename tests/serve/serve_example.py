@@ -34,7 +34,9 @@ def values(unit: Unit, days: int = DAYS) -> np.ndarray:
     """A noisy level with, for F1 E2, a rise at the end."""
     rng = np.random.default_rng(abs(hash_of(unit)))
     rise = (
-        np.r_[np.zeros(days - 60), np.linspace(0, 8, 60)] if unit == UNITS[1] and days > 60 else 0
+        np.r_[np.zeros(days - 60), np.linspace(0, 8, 60)]
+        if unit == UNITS[1] and days > 60
+        else 0
     )
     return rng.normal(20, 1, days) + rise
 
@@ -43,11 +45,14 @@ def hash_of(unit: Unit) -> int:
     return sum(map(ord, "".join(unit)))
 
 
-def reading_rows(unit: Unit, days: int = DAYS, *, last: int = LAST) -> list[tuple[Any, ...]]:
+def reading_rows(
+    unit: Unit, days: int = DAYS, *, last: int = LAST
+) -> list[tuple[Any, ...]]:
     """Rows of `store.READING`."""
     found = values(unit, days)
     return [
-        (*unit, "p", last - days + 1 + i, float(v), 10.0, 30.0, None) for i, v in enumerate(found)
+        (*unit, "p", last - days + 1 + i, float(v), 10.0, 30.0, None)
+        for i, v in enumerate(found)
     ]
 
 
@@ -63,7 +68,9 @@ def filled(
     folder: Path, made: Bundle | None = None, **settings: Any
 ) -> tuple[ServeConfig, Store, str]:
     """Settings, a filled store, and the id of the bundle that serves the fleet's class ahu."""
-    config = ServeConfig(workspace=folder, store=str(folder / "store.sqlite"), **settings)
+    config = ServeConfig(
+        workspace=folder, store=str(folder / "store.sqlite"), **settings
+    )
     name = (made or bundle()).save(folder / "bundles").name
     store = Store.open(config.store_url)
     store.add(
@@ -90,5 +97,7 @@ def scored(service: Service) -> Service:
 @contextmanager
 def client_of(service: Service, *, keys: bool = False) -> Iterator[TestClient]:
     api = make_api(service, Door(service.store, keys=keys))
-    with TestClient(api, base_url="http://127.0.0.1", raise_server_exceptions=False) as client:
+    with TestClient(
+        api, base_url="http://127.0.0.1", raise_server_exceptions=False
+    ) as client:
         yield client

@@ -14,7 +14,14 @@ from fastapi.testclient import TestClient
 from hvac.readings.accepted import NO_IDS
 from serve.ids import segment
 from serve.service import Service
-from tests.serve.serve_example import TODAY, UNITS, body_readings, client_of, scored, service_of
+from tests.serve.serve_example import (
+    TODAY,
+    UNITS,
+    body_readings,
+    client_of,
+    scored,
+    service_of,
+)
 
 ODD = [
     "本社/北館",
@@ -58,7 +65,9 @@ def client(service: Service) -> Iterator[TestClient]:
 
 
 @pytest.mark.parametrize("number", range(len(ODD)))
-def test_every_route_and_page_reaches_an_odd_id(client: TestClient, number: int) -> None:
+def test_every_route_and_page_reaches_an_odd_id(
+    client: TestClient, number: int
+) -> None:
     facility, equipment = ODD[number], ODD[(number + 1) % len(ODD)]
     own, both = segment(facility), f"{segment(facility)}/{segment(equipment)}"
     ranking = client.get(f"/v1/facilities/{own}/ranking").json()
@@ -91,31 +100,47 @@ def test_every_link_of_a_page_leads_somewhere(client: TestClient) -> None:
         if path.startswith(("/v1/", "/ranking.csv", "/static")):
             continue
         links = map(html.unescape, re.findall(r'(?:href|action)="([^"]+)"', told.text))
-        found = [link for link in links if link.startswith("/") and "lang=ja" not in link]
-        assert not [link for link in found if {"..", "."} & set(link.partition("?")[0].split("/"))]
+        found = [
+            link for link in links if link.startswith("/") and "lang=ja" not in link
+        ]
+        assert not [
+            link
+            for link in found
+            if {"..", "."} & set(link.partition("?")[0].split("/"))
+        ]
         waiting += found
-    assert len([path for path in seen if path.startswith("/equipment/")]) >= len(ODD) + len(UNITS)
+    assert len([path for path in seen if path.startswith("/equipment/")]) >= len(
+        ODD
+    ) + len(UNITS)
 
 
-def test_slash_that_is_not_encoded_ends_the_facility_as_before(client: TestClient) -> None:
+def test_slash_that_is_not_encoded_ends_the_facility_as_before(
+    client: TestClient,
+) -> None:
     assert client.get("/v1/equipment/E1%2F../x").status_code == 404
     assert client.get("/v1/equipment/F1/E1").json()["equipment_id"] == "E1"
 
 
 @pytest.mark.parametrize(
-    "path", ["/facility/%ff", "/v1/equipment/F1/%ed%a0%80", "/facility/a%00b", "/facility/nan"]
+    "path",
+    ["/facility/%ff", "/v1/equipment/F1/%ed%a0%80", "/facility/a%00b", "/facility/nan"],
 )
 def test_address_that_holds_no_id_is_refused(client: TestClient, path: str) -> None:
     assert client.get(path).status_code == 422
 
 
-def test_ids_are_trimmed_in_bodies_and_addresses(client: TestClient, service: Service) -> None:
+def test_ids_are_trimmed_in_bodies_and_addresses(
+    client: TestClient, service: Service
+) -> None:
     unit = {
         "facility_id": " F1\u3000",
         "equipment_id": "\tE1 ",
         "readings": [reading(point_id=" p ")],
     }
-    assert client.post("/v1/readings", json={"units": [unit]}).json()["unknown_points"] == []
+    assert (
+        client.post("/v1/readings", json={"units": [unit]}).json()["unknown_points"]
+        == []
+    )
     assert client.get("/v1/equipment/%20F1/E1%20").json()["equipment_id"] == "E1"
     assert "E1 " not in {row.equipment_id for row in service.store.units()}
 
@@ -125,7 +150,12 @@ def reading(**changes: Any) -> dict[str, Any]:
 
 
 def unit(*readings: dict[str, Any], **more: Any) -> dict[str, Any]:
-    return {"facility_id": "F1", "equipment_id": "E1", "readings": list(readings), **more}
+    return {
+        "facility_id": "F1",
+        "equipment_id": "E1",
+        "readings": list(readings),
+        **more,
+    }
 
 
 WRONG = {
@@ -157,7 +187,9 @@ WRONG = {
 
 
 @pytest.mark.parametrize("name", WRONG)
-def test_what_is_no_id_number_or_date_is_refused_everywhere(client: TestClient, name: str) -> None:
+def test_what_is_no_id_number_or_date_is_refused_everywhere(
+    client: TestClient, name: str
+) -> None:
     for path in ("/v1/readings", "/v1/predict"):
         told = client.post(path, json={"units": [WRONG[name]]})
         assert told.status_code == 422, (path, told.text)
@@ -165,19 +197,29 @@ def test_what_is_no_id_number_or_date_is_refused_everywhere(client: TestClient, 
 
 
 @pytest.mark.parametrize("horizon", ["30", True, 30.5, 0, 366, None])
-def test_horizon_that_is_no_whole_number_is_refused(client: TestClient, horizon: Any) -> None:
+def test_horizon_that_is_no_whole_number_is_refused(
+    client: TestClient, horizon: Any
+) -> None:
     assert client.post("/v1/forecast", json=unit(horizons=[horizon])).status_code == 422
 
 
 @pytest.mark.parametrize("value", [1, 1e15, -1e15, 0.0])
 def test_numbers_that_are_allowed_are_taken(client: TestClient, value: float) -> None:
     assert (
-        client.post("/v1/predict", json={"units": [unit(reading(value=value))]}).status_code == 200
+        client.post(
+            "/v1/predict", json={"units": [unit(reading(value=value))]}
+        ).status_code
+        == 200
     )
 
 
-def test_push_that_names_a_unit_twice_must_not_contradict_itself(client: TestClient) -> None:
-    for other in (unit(reading(value=2.0)), {**unit(reading(value=2.0)), "equipment_id": "E1 "}):
+def test_push_that_names_a_unit_twice_must_not_contradict_itself(
+    client: TestClient,
+) -> None:
+    for other in (
+        unit(reading(value=2.0)),
+        {**unit(reading(value=2.0)), "equipment_id": "E1 "},
+    ):
         told = client.post("/v1/readings", json={"units": [unit(reading()), other]})
         assert told.status_code == 422
         assert "E1 is named 2 times" in told.json()["error"]
@@ -194,16 +236,18 @@ def test_point_that_no_bundle_of_the_class_looks_at_is_told(client: TestClient) 
     told = client.post(
         "/v1/readings", json={"units": [unit(reading(), reading(point_id="vibratoin"))]}
     ).json()
-    assert [(each["point_id"], each["readings"]) for each in told["unknown_points"]] == [
-        ("vibratoin", 1)
-    ]
+    assert [
+        (each["point_id"], each["readings"]) for each in told["unknown_points"]
+    ] == [("vibratoin", 1)]
 
 
 def test_answer_says_which_point_a_misspelt_one_may_be(client: TestClient) -> None:
     known = client.get("/v1/models").json()["models"][0]["points"][0]
     near, far = known * 2, "quite_another_thing"
     pushed = unit(reading(point_id=near), reading(point_id=far))
-    told = client.post("/v1/readings", json={"units": [pushed]}).json()["unknown_points"]
+    told = client.post("/v1/readings", json={"units": [pushed]}).json()[
+        "unknown_points"
+    ]
     assert {one["point_id"]: one["nearest"] for one in told} == {near: known, far: None}
     assert "hvac_unknown_readings_total" in client.get("/metrics").text
 
@@ -212,13 +256,21 @@ def test_caller_who_wants_only_known_points_is_refused_and_nothing_is_kept(
     client: TestClient,
 ) -> None:
     known = client.get("/v1/models").json()["models"][0]["points"][0]
-    wrong = {**unit(reading(point_id=known * 2)), "equipment_id": "strict", "class": "ahu"}
-    told = client.post("/v1/readings", json={"units": [wrong], "only_known_points": True})
+    wrong = {
+        **unit(reading(point_id=known * 2)),
+        "equipment_id": "strict",
+        "class": "ahu",
+    }
+    told = client.post(
+        "/v1/readings", json={"units": [wrong], "only_known_points": True}
+    )
     assert told.status_code == 422
     assert f"did you mean {known}?" in told.json()["error"]
     assert client.get("/v1/equipment/F1/strict").status_code == 404
     right = {**wrong, "readings": [reading(point_id=known)]}
-    told = client.post("/v1/readings", json={"units": [right], "only_known_points": True})
+    told = client.post(
+        "/v1/readings", json={"units": [right], "only_known_points": True}
+    )
     assert told.status_code == 202
     assert told.json()["unknown_points"] == []
 
@@ -234,4 +286,7 @@ def test_day_after_tomorrow_is_refused_and_tomorrow_is_not(client: TestClient) -
 
 
 def test_quoted_id_is_what_other_clients_send(client: TestClient) -> None:
-    assert client.get(f"/v1/facilities/{quote('本社/北館', safe='')}/ranking").status_code == 200
+    assert (
+        client.get(f"/v1/facilities/{quote('本社/北館', safe='')}/ranking").status_code
+        == 200
+    )

@@ -75,7 +75,9 @@ def batch_rows(service: Service, name: Any) -> list[dict[str, Any]]:
     stored, table, events = service.record(name)
     (panel,) = panels(table, {name: bundle.recipe.points})
     ask = Ask(bundle_id="", unit=name, class_name="ahu", readings=table, events=events)
-    record = UnitRecord(events=events_of(ask), install_day=stored.install_day, class_name="ahu")
+    record = UnitRecord(
+        events=events_of(ask), install_day=stored.install_day, class_name="ahu"
+    )
     rows: list[dict[str, Any]] = latest_rows(
         scenes(panel, bundle.recipe, record), bundle
     ).to_pylist()
@@ -86,7 +88,9 @@ def batch_rows(service: Service, name: Any) -> list[dict[str, Any]]:
 
 
 @pytest.mark.parametrize("name", UNITS)
-def test_risk_is_that_of_the_batch_job(service: Service, client: TestClient, name: Any) -> None:
+def test_risk_is_that_of_the_batch_job(
+    service: Service, client: TestClient, name: Any
+) -> None:
     rows = batch_rows(service, name)
     np.testing.assert_allclose(
         risks(predict(client, unit(name))), [row["risk"] for row in rows], atol=1e-6
@@ -98,7 +102,9 @@ def test_risk_is_that_of_the_batch_job(service: Service, client: TestClient, nam
     np.testing.assert_allclose(stored[0]["forecast"], rows[0]["forecast"], rtol=1e-6)
 
 
-def test_readings_in_the_body_give_the_same_as_the_stored_record(client: TestClient) -> None:
+def test_readings_in_the_body_give_the_same_as_the_stored_record(
+    client: TestClient,
+) -> None:
     told = predict(
         client,
         unit(E1),
@@ -138,7 +144,8 @@ def bulk_windows(service: Service) -> pa.Table:
         parts.append(
             to_arrow(
                 newest(
-                    scenes(panel, bundle.recipe, UnitRecord(class_name="ahu")), bundle.recipe
+                    scenes(panel, bundle.recipe, UnitRecord(class_name="ahu")),
+                    bundle.recipe,
                 ).windows
             )
         )
@@ -151,9 +158,13 @@ def test_bulk_gives_the_batch_risks_in_the_order_of_the_rows(
     service: Service, client: TestClient
 ) -> None:
     windows = bulk_windows(service)
-    expected = [row["risk"] for name in (F2, E1, E2) for row in batch_rows(service, name)]
+    expected = [
+        row["risk"] for name in (F2, E1, E2) for row in batch_rows(service, name)
+    ]
     for kind, content in ((ARROW, stream(windows)), (PARQUET, parquet(windows))):
-        told = client.post("/v1/predict/bulk", content=content, headers={"content-type": kind})
+        told = client.post(
+            "/v1/predict/bulk", content=content, headers={"content-type": kind}
+        )
         found = pa.ipc.open_stream(told.content).read_all()
         assert found["equipment_id"].to_pylist() == [
             n.equipment_id for n in (F2, E1, E2) for _ in range(3)
@@ -169,9 +180,13 @@ def test_facility_of_a_unit_decides_its_risk_and_threshold_in_every_answer(
     rows = {name: batch_rows(own, name) for name in (F2, E1, E2)}
     for name, found in rows.items():
         plain = batch_rows(service, name)
-        raised = [row["risk"] > before["risk"] for row, before in zip(found, plain, strict=True)]
+        raised = [
+            row["risk"] > before["risk"]
+            for row, before in zip(found, plain, strict=True)
+        ]
         lowered = [
-            row["threshold"] < before["threshold"] for row, before in zip(found, plain, strict=True)
+            row["threshold"] < before["threshold"]
+            for row, before in zip(found, plain, strict=True)
         ]
         assert raised == lowered == [name == F2] * 3
     with client_of(own) as client:
@@ -190,13 +205,17 @@ def test_facility_of_a_unit_decides_its_risk_and_threshold_in_every_answer(
         ).read_all()
     for key in ("risk", "threshold"):
         np.testing.assert_allclose(
-            bulk[key].to_pylist(), [r[key] for found in rows.values() for r in found], atol=1e-5
+            bulk[key].to_pylist(),
+            [r[key] for found in rows.values() for r in found],
+            atol=1e-5,
         )
 
 
 def stream(table: pa.Table, **options: Any) -> bytes:
     sink = io.BytesIO()
-    with pa.ipc.new_stream(sink, table.schema, options=pa.ipc.IpcWriteOptions(**options)) as writer:
+    with pa.ipc.new_stream(
+        sink, table.schema, options=pa.ipc.IpcWriteOptions(**options)
+    ) as writer:
         writer.write_table(table)
     return sink.getvalue()
 
@@ -230,18 +249,24 @@ def test_risks_never_fall_and_alarms_follow_the_threshold(client: TestClient) ->
         told = found["horizons"]
         assert sorted(each["risk"] for each in told) == [each["risk"] for each in told]
         reached = [each["risk"] >= each["threshold"] for each in told]
-        assert [each["alarm"] for each in told] == list(itertools.accumulate(reached, max))
+        assert [each["alarm"] for each in told] == list(
+            itertools.accumulate(reached, max)
+        )
 
 
 def test_forecast_has_every_day_of_the_horizon(client: TestClient) -> None:
-    found = client.post("/v1/forecast", json=unit(E2, horizons=[7, 30])).json()["forecasts"]
+    found = client.post("/v1/forecast", json=unit(E2, horizons=[7, 30])).json()[
+        "forecasts"
+    ]
     assert [(one["horizon"], len(one["values"]), len(one["low"])) for one in found] == [
         (7, 7, 7),
         (30, 30, 30),
     ]
     assert all(
         low <= v <= high
-        for v, low, high in zip(found[1]["values"], found[1]["low"], found[1]["high"], strict=True)
+        for v, low, high in zip(
+            found[1]["values"], found[1]["low"], found[1]["high"], strict=True
+        )
     )
 
 
@@ -251,7 +276,9 @@ def test_ranking_puts_the_drifting_equipment_first(client: TestClient) -> None:
 
 
 def test_ranking_as_csv_opens_in_excel(client: TestClient) -> None:
-    told = client.get("/v1/facilities/F1/ranking", params={"format": "csv", "language": "ja"})
+    told = client.get(
+        "/v1/facilities/F1/ranking", params={"format": "csv", "language": "ja"}
+    )
     assert told.content.startswith(b"\xef\xbb\xbf")
     assert "順位,施設,設備" in told.content.decode("utf-8-sig").splitlines()[0]
 
@@ -307,7 +334,9 @@ def test_newer_reading_replaces_only_its_own_day_for_one_answer(
     before = len(service.store.readings(E1))
     last = str(EPOCH + dt.timedelta(days=LAST))
     told = predict(
-        client, unit(E1, readings=[{"point_id": "p", "date": last, "value": 500.0}]), unit(E1)
+        client,
+        unit(E1, readings=[{"point_id": "p", "date": last, "value": 500.0}]),
+        unit(E1),
     )
     assert risks(told, 0) != risks(told, 1)
     assert len(service.store.readings(E1)) == before
@@ -316,7 +345,9 @@ def test_newer_reading_replaces_only_its_own_day_for_one_answer(
 # Bundles
 
 
-def test_promoted_bundle_serves_without_a_restart_and_only_its_facility(tmp_path: Path) -> None:
+def test_promoted_bundle_serves_without_a_restart_and_only_its_facility(
+    tmp_path: Path,
+) -> None:
     from tests.models.models_example import bundle
 
     own = scored(service_of(tmp_path))
@@ -324,9 +355,15 @@ def test_promoted_bundle_serves_without_a_restart_and_only_its_facility(tmp_path
     with client_of(own) as client:
         told = client.post(f"/v1/models/{other}/promote", json={"facility_id": "F2"})
         assert told.json()["promoted"]["bundle_id"] == other
-        served = [p["bundle_id"] for p in predict(client, unit(E1), unit(F2)).json()["predictions"]]
+        served = [
+            p["bundle_id"]
+            for p in predict(client, unit(E1), unit(F2)).json()["predictions"]
+        ]
         assert served[1] == other != served[0]
-        serves = {m["bundle_id"]: m["serves"] for m in client.get("/v1/models").json()["models"]}
+        serves = {
+            m["bundle_id"]: m["serves"]
+            for m in client.get("/v1/models").json()["models"]
+        }
         assert serves == {served[0]: ["fleet"], other: ["F2"]}
 
 
@@ -348,7 +385,9 @@ def test_corrupt_bundle_is_refused_and_the_old_one_goes_on(tmp_path: Path) -> No
         assert "damaged" in str(client.get("/v1/models").json())
 
 
-def test_damaged_bundle_in_the_folder_keeps_no_service_from_starting(tmp_path: Path) -> None:
+def test_damaged_bundle_in_the_folder_keeps_no_service_from_starting(
+    tmp_path: Path,
+) -> None:
     damaged = tmp_path / "bundles" / "aaa-first-by-name"
     damaged.mkdir(parents=True)
     (damaged / "manifest.json").write_text("{")
@@ -376,11 +415,16 @@ def test_bundle_that_is_not_there_is_404(client: TestClient, name: str) -> None:
     assert client.post(f"/v1/models/{name}/promote").status_code in (404, 422)
 
 
-def test_user_config_changes_bundles_once_and_leaves_later_promotions(tmp_path: Path) -> None:
+def test_user_config_changes_bundles_once_and_leaves_later_promotions(
+    tmp_path: Path,
+) -> None:
     from tests.models.models_example import bundle
 
     own = service_of(tmp_path)
-    first, other = own.bundle_for("F1", "ahu"), bundle(seed=7).save(own.config.bundle_folder).name
+    first, other = (
+        own.bundle_for("F1", "ahu"),
+        bundle(seed=7).save(own.config.bundle_folder).name,
+    )
     declared = {"bundles": [{"class": "ahu", "bundle_id": other}]}
     own.declare(declared)
     assert own.bundle_for("F1", "ahu") == other
@@ -394,7 +438,10 @@ def test_user_config_changes_bundles_once_and_leaves_later_promotions(tmp_path: 
 
 @pytest.fixture(scope="module")
 def keys(service: Service) -> dict[str, str]:
-    made = {role: make_key(service.store, role, role=role) for role in ("read", "push", "admin")}
+    made = {
+        role: make_key(service.store, role, role=role)
+        for role in ("read", "push", "admin")
+    }
     return made | {
         f"{role}@F1": make_key(service.store, f"{role} F1", facility_id="F1", role=role)
         for role in made
@@ -413,7 +460,14 @@ def header(keys: dict[str, str], name: str) -> dict[str, str]:
 
 @pytest.mark.parametrize(
     "path",
-    ["/", "/v1/facilities", "/v1/models", "/metrics", "/equipment/F1/E1", "/v1/equipment/F1/E1"],
+    [
+        "/",
+        "/v1/facilities",
+        "/v1/models",
+        "/metrics",
+        "/equipment/F1/E1",
+        "/v1/equipment/F1/E1",
+    ],
 )
 def test_without_a_key_nothing_is_shown(locked: TestClient, path: str) -> None:
     assert locked.get(path).status_code == 401
@@ -421,7 +475,9 @@ def test_without_a_key_nothing_is_shown(locked: TestClient, path: str) -> None:
 
 
 def test_liveness_needs_no_key(locked: TestClient) -> None:
-    assert locked.get("/healthz").status_code == locked.get("/readyz").status_code == 200
+    assert (
+        locked.get("/healthz").status_code == locked.get("/readyz").status_code == 200
+    )
 
 
 def test_key_of_one_facility_sees_nothing_of_another(
@@ -429,7 +485,8 @@ def test_key_of_one_facility_sees_nothing_of_another(
 ) -> None:
     own = header(keys, "admin@F1")
     assert [
-        f["facility_id"] for f in locked.get("/v1/facilities", headers=own).json()["facilities"]
+        f["facility_id"]
+        for f in locked.get("/v1/facilities", headers=own).json()["facilities"]
     ] == ["F1"]
     for path in (
         "/v1/facilities/F2/ranking",
@@ -450,26 +507,47 @@ def test_key_of_one_facility_sees_nothing_of_another(
     ):
         assert locked.post(path, headers=own, json=body).status_code == 404
     windows = pa.table(
-        {"facility_id": ["F2"], "equipment_id": ["E1"], "end_date": [TODAY], "values": [[0.0] * 90]}
+        {
+            "facility_id": ["F2"],
+            "equipment_id": ["E1"],
+            "end_date": [TODAY],
+            "values": [[0.0] * 90],
+        }
     )
     told = locked.post(
-        "/v1/predict/bulk", content=stream(windows), headers={**own, "content-type": ARROW}
+        "/v1/predict/bulk",
+        content=stream(windows),
+        headers={**own, "content-type": ARROW},
     )
     assert told.status_code == 404
     assert locked.get("/metrics", headers=own).status_code == 403
     assert locked.post("/v1/models/any/promote", headers=own).status_code == 403
     assert (
-        locked.post("/v1/models/any/promote", headers=own, json={"facility_id": "F2"}).status_code
+        locked.post(
+            "/v1/models/any/promote", headers=own, json={"facility_id": "F2"}
+        ).status_code
         == 404
     )
 
 
 def test_roles_open_what_they_say(locked: TestClient, keys: dict[str, str]) -> None:
     push = {"units": [unit(E1, readings=[])]}
-    assert locked.post("/v1/readings", headers=header(keys, "read"), json=push).status_code == 403
-    assert locked.post("/v1/readings", headers=header(keys, "push"), json=push).status_code == 202
-    assert locked.post("/v1/models/x/promote", headers=header(keys, "push")).status_code == 403
-    assert locked.post("/v1/models/x/promote", headers=header(keys, "admin")).status_code == 404
+    assert (
+        locked.post("/v1/readings", headers=header(keys, "read"), json=push).status_code
+        == 403
+    )
+    assert (
+        locked.post("/v1/readings", headers=header(keys, "push"), json=push).status_code
+        == 202
+    )
+    assert (
+        locked.post("/v1/models/x/promote", headers=header(keys, "push")).status_code
+        == 403
+    )
+    assert (
+        locked.post("/v1/models/x/promote", headers=header(keys, "admin")).status_code
+        == 404
+    )
 
 
 def test_browser_signs_in_by_basic_but_cannot_write_with_it(
@@ -494,7 +572,12 @@ def test_browser_signs_in_by_basic_but_cannot_write_with_it(
 def broken(**changes: Any) -> dict[str, Any]:
     return {
         "units": [
-            unit(E1, readings=[{"point_id": "p", "date": "2024-03-01", "value": 1.0, **changes}])
+            unit(
+                E1,
+                readings=[
+                    {"point_id": "p", "date": "2024-03-01", "value": 1.0, **changes}
+                ],
+            )
         ]
     }
 
@@ -538,15 +621,27 @@ WRONG: dict[str, tuple[Any, int, str]] = {
     "huge number": (b'{"units": ' + b"9" * 6000 + b"}", 400, "body"),
     "empty id": (asked(equipment_id=""), 422, "at least 1"),
     "control character": (asked(equipment_id="E\x001"), 422, "pattern"),
-    "lone surrogate": (b'{"units":[{"facility_id":"\\ud800","equipment_id":"E1"}]}', 422, ""),
+    "lone surrogate": (
+        b'{"units":[{"facility_id":"\\ud800","equipment_id":"E1"}]}',
+        422,
+        "",
+    ),
     "unknown unit": (asked(), 404, "not known"),
     "unknown class": (asked(**{"class": "boiler"}, readings=THREE), 422, "boiler"),
     "no class": (asked(readings=THREE), 422, "class"),
-    "strange points": (asked(**{"class": "ahu"}, readings=STRANGE), 422, "expected readings of p"),
+    "strange points": (
+        asked(**{"class": "ahu"}, readings=STRANGE),
+        422,
+        "expected readings of p",
+    ),
     "two values on a day": ({"units": [unit(E1, readings=TWICE)]}, 422, "two values"),
     "both": ({"units": [unit(E1, readings=THREE, window=A_DAY)]}, 422, "either"),
     "too many units": ({"units": [unit(E1)] * 300}, 413, "at most"),
-    "event ends before it starts": ({"units": [unit(E1, events=BACKWARDS)]}, 422, "before"),
+    "event ends before it starts": (
+        {"units": [unit(E1, events=BACKWARDS)]},
+        422,
+        "before",
+    ),
     "end date before all readings": (
         {"units": [unit(E1, end_date="1999-01-01")]},
         422,
@@ -557,7 +652,9 @@ ALSO_PUSHED = ("nan", "1e308", "future date", "not json", "deep")
 
 
 @pytest.mark.parametrize("name", WRONG)
-def test_wrong_request_is_refused_with_a_sentence(client: TestClient, name: str) -> None:
+def test_wrong_request_is_refused_with_a_sentence(
+    client: TestClient, name: str
+) -> None:
     body, status, words = WRONG[name]
     content = body if isinstance(body, bytes) else json.dumps(body).encode()
     for path in (
@@ -565,7 +662,9 @@ def test_wrong_request_is_refused_with_a_sentence(client: TestClient, name: str)
         if name in ("nan", "1e308", "future date", "not json", "deep")
         else ("/v1/predict",)
     ):
-        told = client.post(path, content=content, headers={"content-type": "application/json"})
+        told = client.post(
+            path, content=content, headers={"content-type": "application/json"}
+        )
         assert told.status_code == status, told.text
         assert words in told.json()["error"]
 
@@ -590,7 +689,9 @@ def test_body_longer_than_it_says_is_cut_off(client: TestClient) -> None:
 
 def test_compressed_body_is_refused_unread(client: TestClient) -> None:
     told = client.post(
-        "/v1/predict", content=b"\x1f\x8b" + bytes(100), headers={"content-encoding": "gzip"}
+        "/v1/predict",
+        content=b"\x1f\x8b" + bytes(100),
+        headers={"content-encoding": "gzip"},
     )
     assert told.status_code == 415
 
@@ -604,14 +705,22 @@ def bulk_table(**changes: Any) -> pa.Table:
         "values": [[0.5] * 90],
     }
     return pa.table(
-        {name: value for name, value in (columns | changes).items() if value is not None}
+        {
+            name: value
+            for name, value in (columns | changes).items()
+            if value is not None
+        }
     )
 
 
 def wide(rows: int, values: int) -> pa.Table:
     """Zeros, which any compression folds to nothing."""
     zeros = pa.FixedSizeListArray.from_arrays(pa.array(np.zeros(rows * values)), values)
-    same = {"facility_id": ["F1"] * rows, "equipment_id": ["E"] * rows, "end_date": [TODAY] * rows}
+    same = {
+        "facility_id": ["F1"] * rows,
+        "equipment_id": ["E"] * rows,
+        "end_date": [TODAY] * rows,
+    }
     return pa.table({**same, "values": zeros})
 
 
@@ -637,9 +746,13 @@ BULK: dict[str, tuple[bytes, str, int, str]] = {
 
 
 @pytest.mark.parametrize("name", BULK)
-def test_wrong_bulk_body_is_refused_with_a_sentence(client: TestClient, name: str) -> None:
+def test_wrong_bulk_body_is_refused_with_a_sentence(
+    client: TestClient, name: str
+) -> None:
     content, kind, status, words = BULK[name]
-    told = client.post("/v1/predict/bulk", content=content, headers={"content-type": kind})
+    told = client.post(
+        "/v1/predict/bulk", content=content, headers={"content-type": kind}
+    )
     assert told.status_code == status, told.text
     assert words in told.json()["error"]
 

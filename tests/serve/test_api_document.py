@@ -46,7 +46,11 @@ def test_every_field_of_every_object_is_described(document: Any) -> None:
 
 
 def test_every_route_and_parameter_is_described(document: Any) -> None:
-    silent = [name for name, operation in operations(document) if not operation.get("description")]
+    silent = [
+        name
+        for name, operation in operations(document)
+        if not operation.get("description")
+    ]
     silent += [
         f"{name} {parameter['name']}"
         for name, operation in operations(document)
@@ -98,12 +102,23 @@ MISSPELT = {
     ),
     "a reading": (
         "/v1/predict",
-        {"units": [{**UNIT, "readings": [{"point_id": "p", "date": "2024-03-01", "valeu": 1}]}]},
+        {
+            "units": [
+                {
+                    **UNIT,
+                    "readings": [{"point_id": "p", "date": "2024-03-01", "valeu": 1}],
+                }
+            ]
+        },
         "unknown field 'valeu' in units.0.readings.0: did you mean 'value'?",
     ),
     "a window": (
         "/v1/predict",
-        {"units": [{**UNIT, "window": {"end_day": "2024-03-01", "values": {"p": [1.0]}}}]},
+        {
+            "units": [
+                {**UNIT, "window": {"end_day": "2024-03-01", "values": {"p": [1.0]}}}
+            ]
+        },
         "unknown field 'end_day' in units.0.window: did you mean 'end_date'?",
     ),
     "an event": (
@@ -135,7 +150,9 @@ MISSPELT = {
 
 
 @pytest.mark.parametrize("name", MISSPELT)
-def test_misspelt_field_is_named_with_the_nearest(client: TestClient, name: str) -> None:
+def test_misspelt_field_is_named_with_the_nearest(
+    client: TestClient, name: str
+) -> None:
     path, body, sentence = MISSPELT[name]
     answer = client.post(path, json=body)
     assert (answer.status_code, answer.json()["error"]) == (422, sentence)
@@ -159,7 +176,9 @@ class Page(HTMLParser):
         if tag == "a" and (found["href"] or "").startswith("#"):
             self.links.append((found["href"] or "")[1:])
         elif tag != "a":
-            self.loads += [found[name] or "" for name in ("src", "href") if name in found]
+            self.loads += [
+                found[name] or "" for name in ("src", "href") if name in found
+            ]
 
 
 def test_docs_page_shows_every_route_and_field_and_loads_nothing_from_outside(
@@ -176,4 +195,6 @@ def test_docs_page_shows_every_route_and_field_and_loads_nothing_from_outside(
         assert name in answer.text
     for name, schema in document["components"]["schemas"].items():
         assert name in page.ids
-        assert all(f"<code>{field}</code>" in answer.text for field in schema["properties"])
+        assert all(
+            f"<code>{field}</code>" in answer.text for field in schema["properties"]
+        )

@@ -80,18 +80,28 @@ def test_unknown_host_counts_as_everywhere() -> None:
     assert listening.keys_needed(ServeConfig())  # no Serve runs here
 
 
-def test_service_beyond_this_machine_does_not_start_without_a_key(tmp_path: Path) -> None:
+def test_service_beyond_this_machine_does_not_start_without_a_key(
+    tmp_path: Path,
+) -> None:
     filled(tmp_path)
-    args = {"workspace": str(tmp_path), "store": str(tmp_path / "store.sqlite"), "keys": "required"}
+    args = {
+        "workspace": str(tmp_path),
+        "store": str(tmp_path / "store.sqlite"),
+        "keys": "required",
+    }
     with pytest.raises(ConfigError, match=r"python -m serve\.keys add"):
         app.build(args)
     keys.make_key(Store.open(str(tmp_path / "store.sqlite")), "me", role="admin")
     assert app.build(args)
 
 
-def test_key_commands_add_list_and_drop(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_key_commands_add_list_and_drop(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     where = ["--store", str(tmp_path / "s.sqlite")]
-    assert keys.main(["add", "plant", "--facility", "F1", "--role", "push", *where]) == 0
+    assert (
+        keys.main(["add", "plant", "--facility", "F1", "--role", "push", *where]) == 0
+    )
     made = capsys.readouterr().out.strip()
     assert keys.main(["list", *where]) == 0
     assert capsys.readouterr().out == "plant\tF1\tpush\n"
@@ -101,7 +111,9 @@ def test_key_commands_add_list_and_drop(tmp_path: Path, capsys: pytest.CaptureFi
     assert Store.open(str(tmp_path / "s.sqlite")).api_keys() == []
 
 
-def test_command_tells_a_wrong_setting_in_one_sentence(capsys: pytest.CaptureFixture[str]) -> None:
+def test_command_tells_a_wrong_setting_in_one_sentence(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
     assert serve_main(["--port", "0", "layuot=fused"]) == 2
     assert "layout" in capsys.readouterr().err
 
@@ -118,9 +130,14 @@ def test_serve_config_file_is_valid_and_names_our_deployments() -> None:
     read_serve_config(application["args"])
     assert application["import_path"] == "serve.app:build"
     named = {each["name"]: each for each in application["deployments"]}
-    assert set(named) == {"Ingress", "Features", "RiskModel", "Forecast"} <= set(vars(deployments))
+    assert (
+        set(named)
+        == {"Ingress", "Features", "RiskModel", "Forecast"}
+        <= set(vars(deployments))
+    )
     assert all(
-        each.get("num_replicas", 0) >= 2 or each["autoscaling_config"]["min_replicas"] >= 2
+        each.get("num_replicas", 0) >= 2
+        or each["autoscaling_config"]["min_replicas"] >= 2
         for each in named.values()
     )
 
@@ -141,7 +158,9 @@ def test_empty_store_is_filled_once_from_what_the_jobs_wrote(tmp_path: Path) -> 
     assert store.stale_count() == 0
 
 
-def test_store_takes_over_what_a_daily_job_added_and_keeps_what_was_pushed(tmp_path: Path) -> None:
+def test_store_takes_over_what_a_daily_job_added_and_keeps_what_was_pushed(
+    tmp_path: Path,
+) -> None:
     service = scored(service_of(tmp_path / "first"))
     workspace = tmp_path / "run"
     write_workspace(workspace, service.rows(), service.store)
@@ -151,7 +170,8 @@ def test_store_takes_over_what_a_daily_job_added_and_keeps_what_was_pushed(tmp_p
     pushed, other = UNITS[0], UNITS[1]
     store.add(readings=[(*pushed, "p", LAST + 1, 99.0, 10.0, 30.0, None)])
     read = pa.concat_tables(
-        canonical(u, [["p"], [LAST + 2], [21.0], [None], [None], [None]]) for u in (pushed, other)
+        canonical(u, [["p"], [LAST + 2], [21.0], [None], [None], [None]])
+        for u in (pushed, other)
     )
     pq.write_table(read, workspace / "panel" / "readings" / "part-2.parquet")
     latest = pq.read_table(workspace / "latest.parquet").to_pylist()
@@ -171,7 +191,8 @@ def test_store_takes_over_what_a_daily_job_added_and_keeps_what_was_pushed(tmp_p
 
 
 @pytest.mark.parametrize(
-    ("aggregate", "value"), [("mean", 14.0), ("sum", 42.0), ("last", 20.0), (None, 14.0)]
+    ("aggregate", "value"),
+    [("mean", 14.0), ("sum", 42.0), ("last", 20.0), (None, 14.0)],
 )
 def test_several_readings_of_a_day_become_the_one_that_the_jobs_make(
     tmp_path: Path, aggregate: str | None, value: float
@@ -191,15 +212,19 @@ def test_several_readings_of_a_day_become_the_one_that_the_jobs_make(
         table = pa.Table.from_pylist(
             [{**row, "date": EPOCH + dt.timedelta(days=day)} for row in rows], CANONICAL
         )
-        pq.write_table(table, workspace / "panel" / "readings" / f"part-{number}.parquet")
+        pq.write_table(
+            table, workspace / "panel" / "readings" / f"part-{number}.parquet"
+        )
         load(store, ServeConfig(workspace=workspace))
     found = store.readings(UNITS[0]).to_pylist()
-    assert [row["value"] for row in found if row["date"] == EPOCH + dt.timedelta(days=day)] == [
-        value
-    ]
+    assert [
+        row["value"] for row in found if row["date"] == EPOCH + dt.timedelta(days=day)
+    ] == [value]
 
 
-def test_predictions_of_a_bundle_that_serves_no_longer_are_not_taken_over(tmp_path: Path) -> None:
+def test_predictions_of_a_bundle_that_serves_no_longer_are_not_taken_over(
+    tmp_path: Path,
+) -> None:
     service = scored(service_of(tmp_path / "first"))
     write_workspace(tmp_path / "run", service.rows(), service.store)
     config = ServeConfig(workspace=tmp_path / "run")
@@ -217,7 +242,9 @@ def test_predictions_of_a_bundle_that_serves_no_longer_are_not_taken_over(tmp_pa
     assert [unit for unit, _ in store.claim_stale(9)] == [UNITS[2]]
 
 
-def test_equipment_that_no_job_has_scored_is_scored_by_the_service(tmp_path: Path) -> None:
+def test_equipment_that_no_job_has_scored_is_scored_by_the_service(
+    tmp_path: Path,
+) -> None:
     service = scored(service_of(tmp_path / "first"))
     write_workspace(tmp_path / "run", service.rows(), service.store)
     (tmp_path / "run" / "latest.parquet").unlink()
@@ -250,17 +277,23 @@ def test_service_reads_workspace_and_bundles_from_s3(
     for folder in (tmp_path / "run", tmp_path / "first"):
         for file in folder.rglob("*"):
             if file.is_file() and "sqlite" not in file.name:
-                (workspace / file.relative_to(folder).as_posix()).write_bytes(file.read_bytes())
+                (workspace / file.relative_to(folder).as_posix()).write_bytes(
+                    file.read_bytes()
+                )
     config = read_serve_config(
         {"workspace": str(workspace), "store": str(tmp_path / "other.sqlite")}
     )
     store = Store.open(config.store_url)
     assert load(store, config)
     assert store.readings(UNITS[0]).equals(service.store.readings(UNITS[0]))
-    (name,) = (path.parent.name for path in matching(config.bundle_folder, "*/manifest.json"))
+    (name,) = (
+        path.parent.name for path in matching(config.bundle_folder, "*/manifest.json")
+    )
     store.assign({(FLEET, "ahu"): name})
     remote = Service(config, store, LocalStages(config.bundle_folder, 4))
-    assert [row["risk"] for row in scored(remote).rows()] == [row["risk"] for row in service.rows()]
+    assert [row["risk"] for row in scored(remote).rows()] == [
+        row["risk"] for row in service.rows()
+    ]
     assert [model["bundle_id"] for model in asyncio.run(remote.models())] == [name]
 
 
@@ -296,7 +329,9 @@ def write_workspace(folder: Path, latest: list[dict[str, Any]], store: Store) ->
     dates = [pa.field(name, pa.date32()) for name in ("start", "end")]
     events = pa.schema([*(pa.field(name, pa.string()) for name in texts), *dates])
     Registry(
-        units=pa.Table.from_pylist(units), events=events.empty_table(), points={"ahu": ("p",)}
+        units=pa.Table.from_pylist(units),
+        events=events.empty_table(),
+        points={"ahu": ("p",)},
     ).save(folder / "panel")
 
 
@@ -313,7 +348,9 @@ def test_full_disk_is_told_and_predictions_go_on(tmp_path: Path) -> None:
     with client_of(service) as client:
         told = client.post(
             "/v1/readings",
-            json={"units": [{**unit, "readings": body_readings(Unit("F1", "E9"), 5000)}]},
+            json={
+                "units": [{**unit, "readings": body_readings(Unit("F1", "E9"), 5000)}]
+            },
         )
         assert (told.status_code, told.headers["retry-after"]) == (503, "5")
         assert "nothing was changed" in told.json()["error"]
@@ -334,7 +371,9 @@ def test_port_that_somebody_listens_on_is_told_before_ray_starts(
             )  # held, but free for whoever asks likewise
             each.bind(("127.0.0.1", 0))
         ours.listen()
-        taken, port, metrics = (each.getsockname()[1] for each in (ours, free, also_free))
+        taken, port, metrics = (
+            each.getsockname()[1] for each in (ours, free, also_free)
+        )
         monkeypatch.setenv("RAY_SERVE_ENABLE_HA_PROXY", str(int(fast)))
         monkeypatch.delenv("RAY_SERVE_HAPROXY_METRICS_PORT", raising=False)
         monkeypatch.setitem(HAPROXY, "RAY_SERVE_HAPROXY_METRICS_PORT", str(metrics))
@@ -352,7 +391,11 @@ def test_port_that_somebody_listens_on_is_told_before_ray_starts(
 
 @pytest.mark.parametrize(
     ("replicas", "environment"),
-    [(2, {}), (1, {"RAY_ADDRESS": "127.0.0.1:6379"}), (1, {"RAY_SERVE_ENABLE_HA_PROXY": "1"})],
+    [
+        (2, {}),
+        (1, {"RAY_ADDRESS": "127.0.0.1:6379"}),
+        (1, {"RAY_SERVE_ENABLE_HA_PROXY": "1"}),
+    ],
     ids=["several", "cluster", "haproxy"],
 )
 def test_ingress_listens_itself_only_where_nobody_has_to_choose_among_several(
@@ -360,7 +403,9 @@ def test_ingress_listens_itself_only_where_nobody_has_to_choose_among_several(
 ) -> None:
     for name in ("RAY_ADDRESS", "RAY_SERVE_ENABLE_HA_PROXY"):
         monkeypatch.delenv(name, raising=False)
-    assert _direct(ServeConfig(), 8000)["RAY_SERVE_DIRECT_INGRESS_MIN_HTTP_PORT"] == "8000"
+    assert (
+        _direct(ServeConfig(), 8000)["RAY_SERVE_DIRECT_INGRESS_MIN_HTTP_PORT"] == "8000"
+    )
     for name, value in environment.items():
         monkeypatch.setenv(name, value)
     assert _direct(ServeConfig(replicas=replicas), 8000) == {}

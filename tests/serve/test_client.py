@@ -66,7 +66,9 @@ TYPES = {
 
 
 @pytest.mark.parametrize("name", TYPES)
-def test_types_have_the_fields_that_the_service_describes(service: Service, name: str) -> None:
+def test_types_have_the_fields_that_the_service_describes(
+    service: Service, name: str
+) -> None:
     hints = get_type_hints(getattr(client_answers, name))
     assert set(hints) == set(schema_of(service, TYPES[name])["properties"])
 
@@ -104,7 +106,9 @@ def test_ids_with_slashes_and_dots_reach_the_service(url: str) -> None:
 
 
 def test_refusal_is_one_error_with_status_and_sentence(url: str) -> None:
-    with pytest.raises(ServiceError, match=r"^422: unknown field 'klass'.*'class'") as error:
+    with pytest.raises(
+        ServiceError, match=r"^422: unknown field 'klass'.*'class'"
+    ) as error:
         Client(url).predict([{**E1, "klass": "ahu"}])
     assert error.value.status == 422
     assert error.value.sentence.startswith("unknown field")
@@ -123,7 +127,9 @@ def test_key_opens_a_service_that_asks_for_one(service: Service) -> None:
 def test_example_runs_against_a_service(url: str) -> None:
     command = [sys.executable, "examples/ask_the_service.py", url, "F1"]
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-    done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, env=environment)
+    done = subprocess.run(
+        command, capture_output=True, text=True, cwd=ROOT, env=environment
+    )
     assert done.returncode == 0, done.stderr
     assert re.match(r"visit E2 first \(ok\)\n  within 30 days: \d+%", done.stdout)
     assert "kept 1 reading" in done.stdout
@@ -133,7 +139,9 @@ def test_example_runs_against_a_service(url: str) -> None:
 
 
 @contextmanager
-def answering(*answers: tuple[int, dict[str, str], bytes]) -> Iterator[tuple[str, list[float]]]:
+def answering(
+    *answers: tuple[int, dict[str, str], bytes],
+) -> Iterator[tuple[str, list[float]]]:
     """A server that gives these answers, the last again and again; gives its URL and the times of requests."""
     times: list[float] = []
 
@@ -156,7 +164,9 @@ def answering(*answers: tuple[int, dict[str, str], bytes]) -> Iterator[tuple[str
             pass
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
+    thread = threading.Thread(
+        target=server.serve_forever, kwargs={"poll_interval": 0.02}
+    )
     thread.start()
     try:
         yield f"http://127.0.0.1:{server.server_address[1]}", times
@@ -182,7 +192,10 @@ def test_service_that_stays_busy_is_given_up(monkeypatch: pytest.MonkeyPatch) ->
     pauses: list[float] = []
     monkeypatch.setattr(time, "sleep", pauses.append)
     busy = (503, {"Retry-After": "9999"}, b'{"error": "away"}')
-    with answering(busy) as (url, times), pytest.raises(ServiceError, match="503: away"):
+    with (
+        answering(busy) as (url, times),
+        pytest.raises(ServiceError, match="503: away"),
+    ):
         Client(url, retries=2).models()
     assert (len(times), pauses[-2:]) == (3, [60.0, 60.0])
 
@@ -190,7 +203,10 @@ def test_service_that_stays_busy_is_given_up(monkeypatch: pytest.MonkeyPatch) ->
 @pytest.mark.parametrize("status", [400, 404, 413, 422, 500, 504])
 def test_other_refusals_are_not_sent_again(status: int) -> None:
     refusal = (status, {}, b"not json")
-    with answering(refusal) as (url, times), pytest.raises(ServiceError, match=f"^{status}: "):
+    with (
+        answering(refusal) as (url, times),
+        pytest.raises(ServiceError, match=f"^{status}: "),
+    ):
         Client(url).models()
     assert len(times) == 1
 
@@ -221,7 +237,10 @@ def test_key_does_not_follow_a_redirect() -> None:
 @pytest.mark.parametrize("content", [b"<html>", b"[]", b"\xff"])
 def test_something_that_is_not_the_service_is_told(content: bytes) -> None:
     answer = (200, dict[str, str](), content)
-    with answering(answer) as (url, _), pytest.raises(ServiceError, match="is it the service"):
+    with (
+        answering(answer) as (url, _),
+        pytest.raises(ServiceError, match="is it the service"),
+    ):
         Client(url).models()
 
 

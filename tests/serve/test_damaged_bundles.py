@@ -45,10 +45,18 @@ def sound(service: Service) -> Path:
     )
 
 
-def test_damaged_bundles_are_refused_with_a_sentence(client: TestClient, sound: Path) -> None:
+def test_damaged_bundles_are_refused_with_a_sentence(
+    client: TestClient, sound: Path
+) -> None:
     wrong = {}
-    every = damages(sound, {"another seed": bundle(seed=5), "two points": bundle(("a", "b"))})
-    chosen = [name for n, name in enumerate(every) if n % SHARE == 0 or not name.startswith("(")]
+    every = damages(
+        sound, {"another seed": bundle(seed=5), "two points": bundle(("a", "b"))}
+    )
+    chosen = [
+        name
+        for n, name in enumerate(every)
+        if n % SHARE == 0 or not name.startswith("(")
+    ]
     for name in chosen:
         folder = damaged(sound, every[name])
         told = client.post(f"/v1/models/{folder.name}/promote")
@@ -70,7 +78,9 @@ def test_sound_bundle_is_promoted_also_with_its_keys_in_another_order_or_from_an
 
     for change in (text_of(reordered), older(lambda _: None), signed):
         folder = damaged(sound, change)
-        told = client.post(f"/v1/models/{folder.name}/promote", json={"facility_id": "F9"})
+        told = client.post(
+            f"/v1/models/{folder.name}/promote", json={"facility_id": "F9"}
+        )
         assert told.status_code == 200, told.text
     shutil.rmtree(sound.with_name("ahu-damaged"))
 
@@ -105,9 +115,14 @@ def test_damaged_bundles_in_the_folder_keep_no_service_from_starting_and_are_lis
     again = Service(made.config, made.store, LocalStages(made.config.bundle_folder, 4))
     with client_of(again) as client:
         listed = client.get("/v1/models").json()["models"]
-        assert sum("damaged" in each for each in listed) == 5  # nan weights are found on promotion
+        assert (
+            sum("damaged" in each for each in listed) == 5
+        )  # nan weights are found on promotion
         assert str(tmp_path) not in str(listed)
-        asked = {"facility_id": UNITS[0].facility_id, "equipment_id": UNITS[0].equipment_id}
+        asked = {
+            "facility_id": UNITS[0].facility_id,
+            "equipment_id": UNITS[0].equipment_id,
+        }
         assert client.post("/v1/predict", json={"units": [asked]}).status_code == 200
         assert client.get("/readyz").status_code == 200
 
@@ -125,14 +140,18 @@ def test_damaged_bundles_in_the_folder_keep_no_service_from_starting_and_are_lis
         "\xff",
     ],
 )
-def test_damaged_record_of_training_is_told_in_a_sentence(tmp_path: Path, text: str) -> None:
+def test_damaged_record_of_training_is_told_in_a_sentence(
+    tmp_path: Path, text: str
+) -> None:
     (tmp_path / "train.json").write_bytes(text.encode("latin-1"))
     with pytest.raises(InputError, match="damaged"):
         trained_bundles(tmp_path / "train.json")
 
 
 @pytest.mark.parametrize("text", ["{", "[]", '{"parts": 1}', "null"])
-def test_damaged_note_of_what_was_loaded_counts_as_none(tmp_path: Path, text: str) -> None:
+def test_damaged_note_of_what_was_loaded_counts_as_none(
+    tmp_path: Path, text: str
+) -> None:
     from tests.serve.test_app import write_workspace
 
     made = scored(service_of(tmp_path / "first"))
@@ -146,8 +165,16 @@ def test_damaged_note_of_what_was_loaded_counts_as_none(tmp_path: Path, text: st
 
 
 @pytest.mark.parametrize(
-    "given", [{"bundles": [{}]}, {"bundles": 1}, {"bundles": [{"class": 1, "bundle_id": "a"}]}, 3]
+    "given",
+    [
+        {"bundles": [{}]},
+        {"bundles": 1},
+        {"bundles": [{"class": 1, "bundle_id": "a"}]},
+        3,
+    ],
 )
-def test_wrong_user_config_is_told_in_a_sentence(service: Service, given: object) -> None:
+def test_wrong_user_config_is_told_in_a_sentence(
+    service: Service, given: object
+) -> None:
     with pytest.raises(ConfigError, match="user_config"):
         service.declare(given)  # type: ignore[arg-type]

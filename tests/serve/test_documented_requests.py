@@ -23,7 +23,9 @@ ADDRESS = "http://127.0.0.1:8000"
 
 @pytest.fixture(scope="module")
 def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    with listening(scored(service_of(tmp_path_factory.mktemp("documented")))) as address:
+    with listening(
+        scored(service_of(tmp_path_factory.mktemp("documented")))
+    ) as address:
         yield address
 
 
@@ -47,7 +49,9 @@ def test_curl_commands_of_a_page_are_answered(page: str, url: str) -> None:
             listened = listen(words)
             assert "event: present" in listened
             continue
-        done = subprocess.run([*words, "--silent", "--fail-with-body"], capture_output=True)
+        done = subprocess.run(
+            [*words, "--silent", "--fail-with-body"], capture_output=True
+        )
         assert done.returncode == 0, (command, done.stdout)
         if "format=csv" not in command:
             assert "error" not in json.loads(done.stdout)

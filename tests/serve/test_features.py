@@ -28,7 +28,10 @@ class Next:
 
     def options(self, *, method_name: str, multiplexed_model_id: str, **_: str) -> Any:
         self.handles += 1
-        called = {"risks": partial(self._risks, multiplexed_model_id), "outlooks": self._outlooks}
+        called = {
+            "risks": partial(self._risks, multiplexed_model_id),
+            "outlooks": self._outlooks,
+        }
         return SimpleNamespace(remote=called[method_name])
 
     async def _risks(self, bundle_id: str, windows: Any) -> Any:
@@ -50,7 +53,8 @@ def case(tmp_path: Path) -> tuple[Any, Next, list[Any], Service]:
     stages = LocalStages(config.bundle_folder, 4)
     service, following = Service(config, store, stages), Next(stages, other)
     units = [
-        AskedUnit(facility_id=unit.facility_id, equipment_id=unit.equipment_id) for unit in UNITS
+        AskedUnit(facility_id=unit.facility_id, equipment_id=unit.equipment_id)
+        for unit in UNITS
     ]
     return (
         Features.func_or_class(config, following, following),
@@ -73,7 +77,9 @@ def test_requests_of_a_round_are_one_call_of_the_next_stages(
     assert following.calls == 1
     for found, ask in zip(together, asks[:2], strict=True):
         alone = asyncio.run(service.stages.predict(ask))
-        assert [row["equipment_id"] for row in found] == [row["equipment_id"] for row in alone]
+        assert [row["equipment_id"] for row in found] == [
+            row["equipment_id"] for row in alone
+        ]
         np.testing.assert_allclose(
             [row["risk"] for row in found], [row["risk"] for row in alone], atol=1e-6
         )
@@ -104,7 +110,9 @@ def test_failure_of_one_bundle_is_told_by_request(
     assert [isinstance(each, BundleError) for each in found] == [False, False, True]
 
 
-def test_handle_of_a_method_is_made_once(case: tuple[Any, Next, list[Any], Service]) -> None:
+def test_handle_of_a_method_is_made_once(
+    case: tuple[Any, Next, list[Any], Service],
+) -> None:
     features, following, asks, _ = case
     for _ in range(3):
         asyncio.run(features.predict(asks[0]))

@@ -110,7 +110,9 @@ class AsServed:
 @pytest.fixture(scope="module")
 def described(client: TestClient) -> Any:
     """The OpenAPI description, read from the running service."""
-    schemathesis.openapi.media_type(ARROW, st.one_of(tables().map(stream), st.binary(max_size=200)))
+    schemathesis.openapi.media_type(
+        ARROW, st.one_of(tables().map(stream), st.binary(max_size=200))
+    )
     schemathesis.openapi.media_type(
         PARQUET, st.one_of(tables().map(parquet), st.binary(max_size=200))
     )
@@ -199,7 +201,9 @@ def seasoned(draw: Callable[[Any], Any], value: Any, key: str = "") -> Any:
         if found.get("readings") is not None:
             found.pop("window", None)
             found["readings"] = list(
-                {(row["point_id"], row["date"]): row for row in found["readings"]}.values()
+                {
+                    (row["point_id"], row["date"]): row for row in found["readings"]
+                }.values()
             )
         return found
     if isinstance(value, list):
@@ -217,7 +221,9 @@ def cases(draw: Any, operation: Any, mode: GenerationMode, bundle: str) -> Case:
             case.body = seasoned(draw, case.body)
         if case.path_parameters:
             named = seasoned(draw, dict(case.path_parameters))
-            case.path_parameters = named | ({"bundle_id": bundle} if "bundle_id" in named else {})
+            case.path_parameters = named | (
+                {"bundle_id": bundle} if "bundle_id" in named else {}
+            )
     return case
 
 
@@ -226,7 +232,12 @@ def cases(draw: Any, operation: Any, mode: GenerationMode, bundle: str) -> Case:
 )
 @pytest.mark.parametrize(("method", "path"), OPERATIONS)
 def test_generated_request_gets_a_documented_answer(
-    service: Service, described: Any, unharmed: None, method: str, path: str, mode: GenerationMode
+    service: Service,
+    described: Any,
+    unharmed: None,
+    method: str,
+    path: str,
+    mode: GenerationMode,
 ) -> None:
     if path in (*WITHOUT_INPUT, "/v1/predict/bulk") and mode == GenerationMode.NEGATIVE:
         pytest.skip("nothing described that could be invalid")
@@ -246,7 +257,11 @@ def test_generated_request_gets_a_documented_answer(
                 told.content,
             )
         )
-        checks = [not_a_server_error, response_schema_conformance, negative_data_rejection]
+        checks = [
+            not_a_server_error,
+            response_schema_conformance,
+            negative_data_rejection,
+        ]
         if told.status_code != 400:  # has a test of its own, below
             checks.append(status_code_conformance)
         if (case.query or {}).get("format") != "csv":
@@ -258,11 +273,16 @@ def test_generated_request_gets_a_documented_answer(
 
 
 @pytest.mark.parametrize(
-    "path", ["/v1/predict", "/v1/forecast", "/v1/readings", "/v1/models/{bundle_id}/promote"]
+    "path",
+    ["/v1/predict", "/v1/forecast", "/v1/readings", "/v1/models/{bundle_id}/promote"],
 )
-def test_answer_to_an_unreadable_body_is_described(client: TestClient, path: str) -> None:
+def test_answer_to_an_unreadable_body_is_described(
+    client: TestClient, path: str
+) -> None:
     told = client.post(
-        path.format(bundle_id="x"), content=b"\xff", headers={"content-type": "application/json"}
+        path.format(bundle_id="x"),
+        content=b"\xff",
+        headers={"content-type": "application/json"},
     )
     operation = client.get("/openapi.json").json()["paths"][path]["post"]
     assert str(told.status_code) in operation["responses"]
@@ -270,20 +290,23 @@ def test_answer_to_an_unreadable_body_is_described(client: TestClient, path: str
 
 def test_ranking_as_csv_is_described(client: TestClient) -> None:
     told = client.get("/v1/facilities/F1/ranking", params={"format": "csv"})
-    operation = client.get("/openapi.json").json()["paths"]["/v1/facilities/{facility_id}/ranking"][
-        "get"
-    ]
+    operation = client.get("/openapi.json").json()["paths"][
+        "/v1/facilities/{facility_id}/ranking"
+    ]["get"]
     assert (
-        told.headers["content-type"].partition(";")[0] in operation["responses"]["200"]["content"]
+        told.headers["content-type"].partition(";")[0]
+        in operation["responses"]["200"]["content"]
     )
 
 
 # Readings at the edge of what is allowed
 
-EXTREME = st.sampled_from([0.0, -0.0, 1.0, 1e15, -1e15, 5e-324, 1e-300, 0.1, None]) | st.floats(
-    -1e15, 1e15
+EXTREME = st.sampled_from(
+    [0.0, -0.0, 1.0, 1e15, -1e15, 5e-324, 1e-300, 0.1, None]
+) | st.floats(-1e15, 1e15)
+LIMITS = st.sampled_from(
+    [(None, None), (1.0, 1.0), (-1e15, 1e15), (None, 0.0), (5e-324, None)]
 )
-LIMITS = st.sampled_from([(None, None), (1.0, 1.0), (-1e15, 1e15), (None, 0.0), (5e-324, None)])
 
 
 @st.composite
@@ -295,7 +318,10 @@ def records(draw: Any) -> list[dict[str, Any]]:
         draw(st.sampled_from([1, 1, 1, 2, 40])),
     )
     last = draw(st.sampled_from([LAST, LAST + 1, LAST - 200, 16_000]))
-    (low, high), known = draw(LIMITS), draw(st.sampled_from([None, None, "1970-01-01", str(TODAY)]))
+    (low, high), known = (
+        draw(LIMITS),
+        draw(st.sampled_from([None, None, "1970-01-01", str(TODAY)])),
+    )
     rows = [
         {"point_id": "p", "date": day_text(last - step * back), "value": pattern[back % len(pattern)],
          "lower_limit": low, "upper_limit": high, "known_at": known}
@@ -314,8 +340,14 @@ def day_text(day: int) -> str:
 
 EVENTS = st.lists(
     st.fixed_dictionaries(
-        {"kind": st.sampled_from(["failure", "maintenance", "{0.__class__} <b>"]), "start": DAYS},
-        optional={"end": st.none() | DAYS, "point_id": st.sampled_from(["p", "q", None])},
+        {
+            "kind": st.sampled_from(["failure", "maintenance", "{0.__class__} <b>"]),
+            "start": DAYS,
+        },
+        optional={
+            "end": st.none() | DAYS,
+            "point_id": st.sampled_from(["p", "q", None]),
+        },
     ),
     max_size=3,
 )
@@ -323,7 +355,12 @@ EVENTS = st.lists(
 
 @st.composite
 def extreme_units(draw: Any) -> dict[str, Any]:
-    told = {"facility_id": "edge", "equipment_id": "E", "class": "ahu", "events": draw(EVENTS)}
+    told = {
+        "facility_id": "edge",
+        "equipment_id": "E",
+        "class": "ahu",
+        "events": draw(EVENTS),
+    }
     rows = draw(records())
     if draw(st.integers(0, 3)) == 0:
         values = [row["value"] for row in rows]
@@ -348,7 +385,9 @@ def test_extreme_readings_are_judged_between_0_and_1_or_refused(
     check(told)
     if told.status_code == 200:
         for found in strict(told.content)["predictions"]:
-            risks = [each["risk"] for each in found["horizons"] if each["risk"] is not None]
+            risks = [
+                each["risk"] for each in found["horizons"] if each["risk"] is not None
+            ]
             assert (len(risks) == 3) == (found["status"] == "ok")
             assert all(0 <= risk <= 1 for risk in risks)
             assert risks == sorted(risks)
@@ -357,7 +396,8 @@ def test_extreme_readings_are_judged_between_0_and_1_or_refused(
 @many(60)
 @given(
     asked=extreme_units(),
-    horizons=st.none() | st.lists(st.sampled_from([1, 30, 365]), min_size=1, max_size=3),
+    horizons=st.none()
+    | st.lists(st.sampled_from([1, 30, 365]), min_size=1, max_size=3),
 )
 def test_extreme_readings_are_forecast_in_numbers_or_refused(
     client: TestClient, asked: Any, horizons: Any
@@ -366,9 +406,17 @@ def test_extreme_readings_are_forecast_in_numbers_or_refused(
     check(told)
     if told.status_code == 200:
         for one in strict(told.content)["forecasts"]:
-            assert len(one["values"]) == len(one["low"]) == len(one["high"]) == one["horizon"]
+            assert (
+                len(one["values"])
+                == len(one["low"])
+                == len(one["high"])
+                == one["horizon"]
+            )
             assert all(isinstance(value, int | float) for value in one["values"])
-            assert one["crossing_probability"] is None or 0 <= one["crossing_probability"] <= 1
+            assert (
+                one["crossing_probability"] is None
+                or 0 <= one["crossing_probability"] <= 1
+            )
 
 
 @pytest.fixture(scope="module")
@@ -390,7 +438,9 @@ def test_whatever_was_pushed_every_page_still_opens(
 
 
 def test_pages_open_while_new_equipment_is_learning(pushed: Service) -> None:
-    push_and_look(pushed, [{"point_id": "p", "date": day_text(LAST), "value": 1.0}], [], "new")
+    push_and_look(
+        pushed, [{"point_id": "p", "date": day_text(LAST), "value": 1.0}], [], "new"
+    )
 
 
 def push_and_look(own: Service, rows: Any, events: Any, name: str) -> None:
@@ -450,7 +500,11 @@ def rows_of(count: int, **changes: Any) -> pa.Table:
         "values": [[0.5 + i] * 90 for i in range(count)],
     }
     return pa.table(
-        {name: value for name, value in (columns | changes).items() if value is not None}
+        {
+            name: value
+            for name, value in (columns | changes).items()
+            if value is not None
+        }
     )
 
 
@@ -518,18 +572,26 @@ def tables(draw: Any) -> pa.Table:
     """Good windows with one or two columns of another kind, or one too many; perhaps none at all."""
     count = draw(st.integers(1, 3))
     names = draw(st.lists(st.sampled_from(sorted(COLUMNS)), max_size=2, unique=True))
-    table = rows_of(count, **{name: draw(st.sampled_from(COLUMNS[name](count))) for name in names})
+    table = rows_of(
+        count, **{name: draw(st.sampled_from(COLUMNS[name](count))) for name in names}
+    )
     if draw(st.booleans()):
         name = draw(st.sampled_from(sorted(MORE)))
         column = draw(st.sampled_from(MORE[name](count)))
         table = table if column is None else table.append_column(name, column)
     if draw(st.integers(0, 9)) == 0:
         return table.slice(0, 0)
-    return table.replace_schema_metadata({"pandas": "{"}) if draw(st.integers(0, 9)) == 0 else table
+    return (
+        table.replace_schema_metadata({"pandas": "{"})
+        if draw(st.integers(0, 9)) == 0
+        else table
+    )
 
 
 def bulk(client: TestClient, content: bytes, kind: str = ARROW) -> Any:
-    return client.post("/v1/predict/bulk", content=content, headers={"content-type": kind})
+    return client.post(
+        "/v1/predict/bulk", content=content, headers={"content-type": kind}
+    )
 
 
 def check_bulk(told: Any, ids: Sequence[str] | None = None) -> None:
@@ -542,8 +604,12 @@ def check_bulk(told: Any, ids: Sequence[str] | None = None) -> None:
     found.validate(full=True)
     assert found.num_rows % 3 == 0
     if ids is not None:
-        assert found["equipment_id"].to_pylist() == [name for name in ids for _ in range(3)]
-    assert all(risk is not None and 0 <= risk <= 1 for risk in found["risk"].to_pylist())
+        assert found["equipment_id"].to_pylist() == [
+            name for name in ids for _ in range(3)
+        ]
+    assert all(
+        risk is not None and 0 <= risk <= 1 for risk in found["risk"].to_pylist()
+    )
 
 
 @pytest.mark.parametrize("kind", [ARROW, PARQUET], ids=["arrow", "parquet"])
@@ -557,7 +623,9 @@ def test_table_of_another_kind_is_judged_or_refused(
             table["equipment_id"].type
         )
         ids = table["equipment_id"].to_pylist() if known else None
-        check_bulk(bulk(client, (parquet if kind == PARQUET else stream)(table), kind), ids)
+        check_bulk(
+            bulk(client, (parquet if kind == PARQUET else stream)(table), kind), ids
+        )
 
     storm()
 
@@ -576,7 +644,9 @@ SUPERFLUOUS: dict[str, pa.Table] = {
 
 
 @pytest.mark.parametrize("name", SUPERFLUOUS)
-def test_superfluous_column_is_left_out_or_refused(client: TestClient, name: str) -> None:
+def test_superfluous_column_is_left_out_or_refused(
+    client: TestClient, name: str
+) -> None:
     check_bulk(bulk(client, stream(SUPERFLUOUS[name])))
 
 
@@ -585,17 +655,29 @@ def test_window_of_another_length_is_refused_even_where_the_total_fits(
     client: TestClient, lengths: tuple[int, int]
 ) -> None:
     """Else a window would be judged by the values of its neighbour."""
-    told = bulk(client, stream(rows_of(2, values=[[0.5] * length for length in lengths])))
-    assert told.status_code == 422, f"{told.status_code} for windows of {lengths} values"
+    told = bulk(
+        client, stream(rows_of(2, values=[[0.5] * length for length in lengths]))
+    )
+    assert told.status_code == 422, (
+        f"{told.status_code} for windows of {lengths} values"
+    )
     assert "90" in told.json()["error"]
 
 
 @pytest.mark.parametrize("length", [40, 3000])
-def test_text_that_ends_outside_the_body_is_refused(client: TestClient, length: int) -> None:
+def test_text_that_ends_outside_the_body_is_refused(
+    client: TestClient, length: int
+) -> None:
     """Else the answer carries the memory of the service, and with it the keys and readings of others."""
-    body = stream(rows_of(1).select(["facility_id", "class", "end_date", "values", "equipment_id"]))
+    body = stream(
+        rows_of(1).select(
+            ["facility_id", "class", "end_date", "values", "equipment_id"]
+        )
+    )
     place = body.rindex(struct.pack("<ii", 0, 2), 0, body.rindex(b"E0"))
-    told = bulk(client, body[:place] + struct.pack("<ii", 0, length) + body[place + 8 :])
+    told = bulk(
+        client, body[:place] + struct.pack("<ii", 0, length) + body[place + 8 :]
+    )
     assert told.status_code == 422, f"{told.status_code} with {len(told.content)} bytes"
 
 
@@ -610,7 +692,8 @@ def test_day_that_is_no_calendar_day_is_refused(client: TestClient, day: int) ->
 # Bulk bodies: damaged bytes. Arrow reads memory by what the bytes say, so this happens in a process of its own.
 
 WORDS = [
-    struct.pack("<i", word) for word in (0, -1, 1, 2**31 - 1, -(2**31), 2**20, 90, 1000, 100_000)
+    struct.pack("<i", word)
+    for word in (0, -1, 1, 2**31 - 1, -(2**31), 2**20, 90, 1000, 100_000)
 ]
 
 
@@ -625,7 +708,9 @@ def damaged(draw: Any, content: bytes) -> bytes:
         return bytes(body) + draw(st.binary(max_size=50))
     for _ in range(draw(st.integers(1, 3))):
         if how < 6:
-            body[draw(st.integers(0, len(body) - 1))] = draw(st.sampled_from([0, 1, 127, 128, 255]))
+            body[draw(st.integers(0, len(body) - 1))] = draw(
+                st.sampled_from([0, 1, 127, 128, 255])
+            )
         else:
             place = 4 * draw(st.integers(0, len(body) // 4 - 2))
             body[place : place + 4] = draw(st.sampled_from(WORDS))
@@ -646,7 +731,8 @@ def offsets_replaced() -> list[bytes]:
         )
     ]
     told += [
-        (names, to) for to in ((0, 2, 4, 1000), (0, 2, 4, 9**8), (6, 4, 2, 0), (-(2**31), 2, 4, 6))
+        (names, to)
+        for to in ((0, 2, 4, 1000), (0, 2, 4, 9**8), (6, 4, 2, 0), (-(2**31), 2, 4, 6))
     ]
     found = [
         stream(sound).replace(struct.pack("<4i", *old), struct.pack("<4i", *new))
@@ -683,7 +769,9 @@ with tempfile.TemporaryDirectory() as folder, client_of(service_of(Path(folder))
 """
 
 
-def answers_of_another_process(asked: Sequence[tuple[str, bytes]]) -> tuple[list[Told], int]:
+def answers_of_another_process(
+    asked: Sequence[tuple[str, bytes]],
+) -> tuple[list[Told], int]:
     """Answers to bulk bodies until the process ends, and its exit code."""
     told = subprocess.run(
         [sys.executable, "-c", CHILD], cwd=ROOT, capture_output=True, timeout=300, check=False,
@@ -699,7 +787,8 @@ def answers_of_another_process(asked: Sequence[tuple[str, bytes]]) -> tuple[list
         if line.startswith("ANSWER ")
     ]
     return [
-        Told(status, headers, bytes.fromhex(content)) for status, headers, content in rows
+        Told(status, headers, bytes.fromhex(content))
+        for status, headers, content in rows
     ], told.returncode
 
 
@@ -740,14 +829,18 @@ def test_damaged_bulk_body_is_judged_or_refused(damage: Any, kind: str) -> None:
         try:
             check_bulk(answer)
         except (AssertionError, pa.ArrowException) as error:
-            wrong[number] = f"{str(error).splitlines()[0][:200]} for {bodies[number].hex()}"
+            wrong[number] = (
+                f"{str(error).splitlines()[0][:200]} for {bodies[number].hex()}"
+            )
     assert not wrong, f"{len(wrong)} of {len(answers)}: {next(iter(wrong.values()))}"
 
 
 class Told:
     """An answer that was given in another process."""
 
-    def __init__(self, status_code: int, headers: dict[str, str], content: bytes) -> None:
+    def __init__(
+        self, status_code: int, headers: dict[str, str], content: bytes
+    ) -> None:
         self.status_code, self.headers, self.content = status_code, headers, content
 
     def json(self) -> Any:
@@ -756,9 +849,22 @@ class Told:
 
 # Addresses and headers
 
-LETTERS = st.text(st.sampled_from("aE1F/%.\\ \x00\x7f<>'\"{}&;=#?+é日😀\u202e"), max_size=12)
+LETTERS = st.text(
+    st.sampled_from("aE1F/%.\\ \x00\x7f<>'\"{}&;=#?+é日😀\u202e"), max_size=12
+)
 PIECES = st.sampled_from(
-    ["F1", "E1", "..", ".", "", "%", "F9", "x" * 200, "日" * 60, "<script>alert(1)</script>"]
+    [
+        "F1",
+        "E1",
+        "..",
+        ".",
+        "",
+        "%",
+        "F9",
+        "x" * 200,
+        "日" * 60,
+        "<script>alert(1)</script>",
+    ]
 )
 SEGMENTS = (LETTERS | PIECES).map(lambda text: quote(text, safe="")) | st.sampled_from(
     ["%ff", "%ed%a0%80", "%2f", "%"]
@@ -783,19 +889,26 @@ PATHS = st.one_of(
     st.builds("/static/{}".format, SEGMENTS),
     st.builds("/{}".format, SEGMENTS),
 )
-NAMES = st.sampled_from(["lang", "q", "kind", "alarms", "format", "language", "%ff", ""])
+NAMES = st.sampled_from(
+    ["lang", "q", "kind", "alarms", "format", "language", "%ff", ""]
+)
 VALUES = (
-    st.sampled_from(["en", "ja", "1", "csv", "ahu", "", "xx", "%00", "%ff", "%ed%a0%80", "x" * 129])
+    st.sampled_from(
+        ["en", "ja", "1", "csv", "ahu", "", "xx", "%00", "%ff", "%ed%a0%80", "x" * 129]
+    )
     | SEGMENTS
 )
 QUERIES = st.lists(st.tuples(NAMES, VALUES).map("=".join), max_size=4).map("&".join)
 LATIN = st.text(
-    st.characters(min_codepoint=32, max_codepoint=255, exclude_characters="\x7f"), max_size=20
+    st.characters(min_codepoint=32, max_codepoint=255, exclude_characters="\x7f"),
+    max_size=20,
 )
 HEADERS = st.fixed_dictionaries(
     {},
     optional={
-        "accept-language": st.sampled_from(["ja", "en;q=0.1,ja", "ja;q=x", ",;,", "*", "ja" * 3000])
+        "accept-language": st.sampled_from(
+            ["ja", "en;q=0.1,ja", "ja;q=x", ",;,", "*", "ja" * 3000]
+        )
         | LATIN,
         "cookie": st.sampled_from(
             ["lang=ja", "lang=", "lang=zz", 'lang="ja', ";;=;", "lang=ja; lang=en"]
@@ -811,7 +924,9 @@ HEADERS = st.fixed_dictionaries(
         "range": st.just("bytes=5-1"),
         "content-encoding": st.sampled_from(["identity", "gzip", ""]),
     },
-).map(lambda headers: {name: value.encode("latin-1") for name, value in headers.items()})
+).map(
+    lambda headers: {name: value.encode("latin-1") for name, value in headers.items()}
+)
 
 
 def is_page(path: str) -> bool:
@@ -824,7 +939,8 @@ def test_strange_address_or_header_gets_a_page_or_a_sentence(
     client: TestClient, path: str, query: str, headers: dict[str, bytes], browser: bool
 ) -> None:
     told = client.get(
-        f"{path}?{query}", headers={**headers, **(BROWSER if browser else {"accept": "*/*"})}
+        f"{path}?{query}",
+        headers={**headers, **(BROWSER if browser else {"accept": "*/*"})},
     )
     check(told, page=browser and is_page(path))
     assert "<script>alert" not in told.text
@@ -837,9 +953,13 @@ def test_strange_address_or_header_gets_a_page_or_a_sentence(
         [b"", b"null", b"{}", b"[]", b'{"facility_id": ""}', b'{"facility_id": 1}']
     ),
 )
-def test_promoting_a_strange_name_is_refused(client: TestClient, bundle: str, body: bytes) -> None:
+def test_promoting_a_strange_name_is_refused(
+    client: TestClient, bundle: str, body: bytes
+) -> None:
     told = client.post(
-        f"/v1/models/{bundle}/promote", content=body, headers={"content-type": "application/json"}
+        f"/v1/models/{bundle}/promote",
+        content=body,
+        headers={"content-type": "application/json"},
     )
     check(told)
     assert told.status_code in (404, 405, 422)
@@ -852,7 +972,9 @@ def test_promoting_a_name_too_long_for_a_folder_is_refused(client: TestClient) -
 
 
 def test_length_of_thousands_of_digits_is_refused(client: TestClient) -> None:
-    told = client.post("/v1/predict", content=b"{}", headers={"content-length": "9" * 5000})
+    told = client.post(
+        "/v1/predict", content=b"{}", headers={"content-length": "9" * 5000}
+    )
     check(told)
     assert told.status_code in (400, 413)
 
@@ -885,8 +1007,12 @@ def test_strange_body_or_its_headers_are_refused_with_a_sentence(
     assert told.status_code in (400, 413, 415, 422)
 
 
-@pytest.mark.parametrize("method", ["PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "BREW"])
-@pytest.mark.parametrize("path", ["/", "/v1/predict", "/v1/models/x/promote", "/equipment/F1/E1"])
+@pytest.mark.parametrize(
+    "method", ["PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "BREW"]
+)
+@pytest.mark.parametrize(
+    "path", ["/", "/v1/predict", "/v1/models/x/promote", "/equipment/F1/E1"]
+)
 def test_method_that_is_not_there_is_refused_with_a_sentence(
     client: TestClient, method: str, path: str
 ) -> None:

@@ -29,12 +29,23 @@ from serve.notifying import Notifier
 from serve.service import Service
 from tests.models.models_example import bundle
 from tests.serve.notice_servers import Taken, web_server
-from tests.serve.serve_example import LAST, UNITS, body_readings, reading_rows, scored, service_of
+from tests.serve.serve_example import (
+    LAST,
+    UNITS,
+    body_readings,
+    reading_rows,
+    scored,
+    service_of,
+)
 from tests.serve.test_notifying import predict_as, told, work
 
 pytestmark = pytest.mark.slow
 E1, E2, F2 = UNITS
-ALL = {"units": [{"facility_id": u.facility_id, "equipment_id": u.equipment_id} for u in UNITS]}
+ALL = {
+    "units": [
+        {"facility_id": u.facility_id, "equipment_id": u.equipment_id} for u in UNITS
+    ]
+}
 
 
 class Served(NamedTuple):
@@ -47,7 +58,11 @@ class Served(NamedTuple):
 
     def workers(self, name: str) -> list[psutil.Process]:
         """Ray's processes that run a deployment."""
-        return [p for p in self.process.children(recursive=True) if name in " ".join(p.cmdline())]
+        return [
+            p
+            for p in self.process.children(recursive=True)
+            if name in " ".join(p.cmdline())
+        ]
 
 
 def free_port() -> int:
@@ -77,10 +92,14 @@ def serving(plain: Service, *settings: str) -> Iterator[Served]:
     ]
     environment = {**os.environ, **QUICK}
     with (folder / "log").open("wb") as log:
-        process = subprocess.Popen([*command, *settings], stdout=log, stderr=log, env=environment)
+        process = subprocess.Popen(
+            [*command, *settings], stdout=log, stderr=log, env=environment
+        )
     try:
         with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=30) as client:
-            _until(lambda: client.get("/readyz").status_code == 200, 300, folder / "log")
+            _until(
+                lambda: client.get("/readyz").status_code == 200, 300, folder / "log"
+            )
             yield Served(psutil.Process(process.pid), client, folder, plain)
     finally:
         process.send_signal(signal.SIGTERM)
@@ -125,11 +144,17 @@ def _until(true: Any, seconds: float, log: Path | None = None) -> None:
         except httpx.HTTPError:
             pass
         time.sleep(0.3)
-    raise AssertionError(f"not within {seconds} s; {log.read_text()[-3000:] if log else ''}")
+    raise AssertionError(
+        f"not within {seconds} s; {log.read_text()[-3000:] if log else ''}"
+    )
 
 
 def risks(answer: httpx.Response) -> list[float]:
-    return [each["risk"] for unit in answer.json()["predictions"] for each in unit["horizons"]]
+    return [
+        each["risk"]
+        for unit in answer.json()["predictions"]
+        for each in unit["horizons"]
+    ]
 
 
 def test_graph_gives_the_numbers_of_the_plain_call(served: Served) -> None:
@@ -140,7 +165,9 @@ def test_graph_gives_the_numbers_of_the_plain_call(served: Served) -> None:
         [stages._finish(group) for group in stages.core.prepare(stages.shelf, asks)]
     )
     np.testing.assert_allclose(
-        risks(served.client.post("/v1/predict", json=ALL)), [row["risk"] for row in rows], atol=1e-6
+        risks(served.client.post("/v1/predict", json=ALL)),
+        [row["risk"] for row in rows],
+        atol=1e-6,
     )
     found = served.client.post("/v1/forecast", json=ALL["units"][1]).json()["forecasts"]
     np.testing.assert_allclose(found[0]["values"], rows[3]["forecast"], rtol=1e-6)
@@ -163,7 +190,9 @@ def test_largest_bulk_request_goes_through_the_stages(served: Served) -> None:
     with pa.ipc.new_stream(sink, table.schema) as writer:
         writer.write_table(table)
     answer = served.client.post(
-        "/v1/predict/bulk", content=sink.getvalue().to_pybytes(), headers={"content-type": ARROW}
+        "/v1/predict/bulk",
+        content=sink.getvalue().to_pybytes(),
+        headers={"content-type": ARROW},
     )
     assert answer.status_code == 200, answer.text
     found = pa.ipc.open_stream(answer.content).read_all()
@@ -171,7 +200,12 @@ def test_largest_bulk_request_goes_through_the_stages(served: Served) -> None:
 
 
 def test_page_shows_what_was_scored_after_the_start(served: Served) -> None:
-    _until(lambda: len(served.client.get("/v1/facilities/F1/ranking").json()["ranking"]) == 2, 120)
+    _until(
+        lambda: (
+            len(served.client.get("/v1/facilities/F1/ranking").json()["ranking"]) == 2
+        ),
+        120,
+    )
     assert "E2" in served.client.get("/", headers={"accept": "text/html"}).text
 
 
@@ -180,7 +214,9 @@ def test_pushed_reading_is_scored_within_seconds(served: Served) -> None:
 
     def risk() -> float:
         return float(
-            served.client.get("/v1/equipment/F2/E1").json()["predictions"][0]["horizons"][2]["risk"]
+            served.client.get("/v1/equipment/F2/E1").json()["predictions"][0][
+                "horizons"
+            ][2]["risk"]
         )
 
     _until(lambda: served.client.get("/v1/equipment/F2/E1").json()["predictions"], 120)
@@ -231,14 +267,18 @@ def test_unit_whose_bundle_is_damaged_is_set_aside_and_the_reason_tells_nothing_
 
 def test_promotion_is_live_and_a_corrupt_bundle_is_refused(served: Served) -> None:
     folder = served.folder / "bundles"
-    first = served.client.post("/v1/predict", json=ALL).json()["predictions"][0]["bundle_id"]
+    first = served.client.post("/v1/predict", json=ALL).json()["predictions"][0][
+        "bundle_id"
+    ]
     good, bad = bundle(seed=5).save(folder), bundle(seed=6).save(folder)
     (bad / "model.safetensors").write_bytes(b"nonsense")
     pids = {p.pid for p in served.workers("ServeReplica")}
     told = served.client.post(f"/v1/models/{bad.name}/promote")
     assert (told.status_code, "damaged" in told.json()["error"]) == (422, True)
     assert served.client.post(f"/v1/models/{good.name}/promote").status_code == 200
-    now = served.client.post("/v1/predict", json=ALL).json()["predictions"][0]["bundle_id"]
+    now = served.client.post("/v1/predict", json=ALL).json()["predictions"][0][
+        "bundle_id"
+    ]
     assert now == good.name != first
     assert {p.pid for p in served.workers("ServeReplica")} == pids
     assert served.client.post(f"/v1/models/{first}/promote").status_code == 200
@@ -261,14 +301,20 @@ def test_killed_replica_comes_back_and_no_answer_is_wrong(served: Served) -> Non
     assert set(statuses) <= {200, 503, 504}
 
 
-def test_readings_pushed_while_a_replica_is_killed_are_all_there(served: Served) -> None:
+def test_readings_pushed_while_a_replica_is_killed_are_all_there(
+    served: Served,
+) -> None:
     (victim,) = served.workers("ServeReplica:hvac:Features")
     stored = 0
     for i in range(30):
         if i == 5:
             victim.kill()
         reading = {"point_id": "p", "date": _day(LAST - 300 - i), "value": float(i)}
-        body = {"units": [{"facility_id": "F1", "equipment_id": "E1", "readings": [reading]}]}
+        body = {
+            "units": [
+                {"facility_id": "F1", "equipment_id": "E1", "readings": [reading]}
+            ]
+        }
         stored += served.client.post("/v1/readings", json=body).status_code == 202
     days = served.plain.store.readings(E1)["date"].to_pylist()
     assert stored == 30
@@ -280,7 +326,9 @@ def _day(number: int) -> str:
     return str(np.datetime64(number, "D"))
 
 
-def test_only_ingress_listens_itself_and_takes_its_place_again_when_killed(served: Served) -> None:
+def test_only_ingress_listens_itself_and_takes_its_place_again_when_killed(
+    served: Served,
+) -> None:
     (victim,) = served.workers("ServeReplica:hvac:Ingress")
     port = served.client.base_url.port
     assert any(
@@ -289,7 +337,11 @@ def test_only_ingress_listens_itself_and_takes_its_place_again_when_killed(serve
         if line.status == psutil.CONN_LISTEN
     )
     victim.kill()
-    _until(lambda: served.client.get("/readyz").status_code == 200, 150, served.folder / "log")
+    _until(
+        lambda: served.client.get("/readyz").status_code == 200,
+        150,
+        served.folder / "log",
+    )
 
 
 def test_started_service_tells_every_alarm_that_was_not_told_once(
@@ -303,12 +355,20 @@ def test_started_service_tells_every_alarm_that_was_not_told_once(
     assert told(web) == [E1, F2, E2]
 
 
-def test_replicas_in_one_piece_stand_behind_a_proxy_that_comes_back(fused: Served) -> None:
+def test_replicas_in_one_piece_stand_behind_a_proxy_that_comes_back(
+    fused: Served,
+) -> None:
     right = risks(fused.client.post("/v1/predict", json=ALL))
     proxies = fused.workers("ProxyActor")
     assert proxies
     for proxy in proxies:
         proxy.kill()
-    _until(lambda: fused.client.get("/readyz").status_code == 200, 150, fused.folder / "log")
-    np.testing.assert_allclose(risks(fused.client.post("/v1/predict", json=ALL)), right, atol=1e-6)
+    _until(
+        lambda: fused.client.get("/readyz").status_code == 200,
+        150,
+        fused.folder / "log",
+    )
+    np.testing.assert_allclose(
+        risks(fused.client.post("/v1/predict", json=ALL)), right, atol=1e-6
+    )
     _odd_ids_are_reached(fused.client)

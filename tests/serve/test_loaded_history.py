@@ -23,9 +23,17 @@ LAST = dt.date(2026, 3, 31)
 def part(folder: Path, day: dt.date, name: str, risk: float, *, alarm: bool) -> None:
     row: dict[str, Any] = dict.fromkeys(PAST.names)
     row |= {"facility_id": "F1", "equipment_id": name, "end_date": day, "horizon": 30}
-    row |= {"risk": risk, "alarm": alarm, "bundle_id": "b-1", "status": "ok", "class": "ahu"}
+    row |= {
+        "risk": risk,
+        "alarm": alarm,
+        "bundle_id": "b-1",
+        "status": "ok",
+        "class": "ahu",
+    }
     table = pa.Table.from_pylist([row], schema=PAST)
-    write_parquet(table, folder / "facility_id=F1" / f"end_date={day}" / f"part-{name}.parquet")
+    write_parquet(
+        table, folder / "facility_id=F1" / f"end_date={day}" / f"part-{name}.parquet"
+    )
 
 
 def test_scores_of_the_last_days_of_known_machines_are_taken(tmp_path: Path) -> None:

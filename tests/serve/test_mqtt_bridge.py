@@ -31,7 +31,9 @@ DEBIANS_PYTHON = "/usr/bin/python3"  # python3-paho-mqtt is installed for it
 
 @pytest.fixture(scope="module")
 def bridge() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("mqtt_bridge", ROOT / "examples/mqtt_bridge.py")
+    spec = importlib.util.spec_from_file_location(
+        "mqtt_bridge", ROOT / "examples/mqtt_bridge.py"
+    )
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
@@ -49,7 +51,11 @@ def bridge() -> ModuleType:
         ("F1/E1/p", b"12.5", ("F1", "E1", "p", "2024-03-31", 12.5)),
         ("plant/north/F1/E1/p", b"3", ("F1", "E1", "p", "2024-03-31", 3)),
         ("F1/E1/p", b'{"value": 1e3}', ("F1", "E1", "p", "2024-03-31", 1000.0)),
-        ("F1/E1/p", b'{"value": 7, "date": "2024-03-01"}', ("F1", "E1", "p", "2024-03-01", 7)),
+        (
+            "F1/E1/p",
+            b'{"value": 7, "date": "2024-03-01"}',
+            ("F1", "E1", "p", "2024-03-01", 7),
+        ),
     ],
 )
 def test_number_or_json_becomes_a_reading(
@@ -79,8 +85,15 @@ def test_message_without_a_reading_is_refused_with_its_fault(
 
 
 def test_bridge_says_what_to_install_or_that_the_broker_is_not_there() -> None:
-    command = [sys.executable, "examples/mqtt_bridge.py", f"127.0.0.1:{free_port()}", "http://x"]
-    done = subprocess.run(command, cwd=ROOT, env=environment(), capture_output=True, text=True)
+    command = [
+        sys.executable,
+        "examples/mqtt_bridge.py",
+        f"127.0.0.1:{free_port()}",
+        "http://x",
+    ]
+    done = subprocess.run(
+        command, cwd=ROOT, env=environment(), capture_output=True, text=True
+    )
     assert done.returncode == 1
     assert done.stderr.startswith("error: ")
     assert "pip install paho-mqtt" in done.stderr or "cannot be reached" in done.stderr
@@ -117,7 +130,9 @@ def takes_connections(port: int) -> bool:
 def python() -> str:
     """An interpreter that has paho-mqtt."""
     for command in (sys.executable, DEBIANS_PYTHON):
-        tried = subprocess.run([command, "-c", "import paho.mqtt.client"], capture_output=True)
+        tried = subprocess.run(
+            [command, "-c", "import paho.mqtt.client"], capture_output=True
+        )
         if tried.returncode == 0:
             return command
     pytest.skip("paho-mqtt is not installed (Debian: python3-paho-mqtt)")
@@ -131,8 +146,12 @@ def broker(tmp_path: Path) -> Iterator[int]:
         pytest.skip("mosquitto is not installed")
     port = free_port()
     settings = tmp_path / "mosquitto.conf"
-    settings.write_text(f"listener {port} 127.0.0.1\nallow_anonymous true\n", encoding="utf-8")
-    process = subprocess.Popen([program, "-c", str(settings)], stderr=subprocess.DEVNULL)
+    settings.write_text(
+        f"listener {port} 127.0.0.1\nallow_anonymous true\n", encoding="utf-8"
+    )
+    process = subprocess.Popen(
+        [program, "-c", str(settings)], stderr=subprocess.DEVNULL
+    )
     try:
         wait_until(lambda: takes_connections(port))
         yield port
@@ -142,7 +161,9 @@ def broker(tmp_path: Path) -> Iterator[int]:
 
 
 @contextmanager
-def bridging(python: str, broker: int, url: str, log: Path) -> Iterator[subprocess.Popen[str]]:
+def bridging(
+    python: str, broker: int, url: str, log: Path
+) -> Iterator[subprocess.Popen[str]]:
     command = [python, "examples/mqtt_bridge.py", f"127.0.0.1:{broker}", url]
     with log.open("w", encoding="utf-8") as errors:
         process = subprocess.Popen(

@@ -75,7 +75,9 @@ def make(tmp_path: Path) -> Iterator[Callable[..., Service]]:
     stores = []
 
     def made(**notify: Any) -> Service:
-        service = scored(service_of(tmp_path, notify={"first_pause_s": 1000.0, **notify}))
+        service = scored(
+            service_of(tmp_path, notify={"first_pause_s": 1000.0, **notify})
+        )
         for unit in UNITS:
             predict_as(service, unit)
         Notifier(service, targets=[]).look()
@@ -90,7 +92,9 @@ def make(tmp_path: Path) -> Iterator[Callable[..., Service]]:
 def again(service: Service) -> Service:
     """The same service after a restart."""
     config = service.config
-    return Service(config, Store.open(config.store_url), LocalStages(config.bundle_folder, 4))
+    return Service(
+        config, Store.open(config.store_url), LocalStages(config.bundle_folder, 4)
+    )
 
 
 def work(notifier: Notifier) -> None:
@@ -112,7 +116,9 @@ def told(taken: Taken) -> list[tuple[str, str]]:
 # What is told
 
 
-def test_new_alarm_is_told_once_with_everything_one_needs(make: Any, web: Taken) -> None:
+def test_new_alarm_is_told_once_with_everything_one_needs(
+    make: Any, web: Taken
+) -> None:
     service = make(webhooks=[web.address], url="https://hvac.plant.example/")
     notifier = Notifier(service)
     work(notifier)
@@ -150,7 +156,9 @@ def test_alarm_is_told_again_after_it_was_calm(make: Any, web: Taken) -> None:
     assert web.bodies[0]["id"] != web.bodies[1]["id"]
 
 
-def test_equipment_that_cannot_be_scored_for_a_while_is_not_calm(make: Any, web: Taken) -> None:
+def test_equipment_that_cannot_be_scored_for_a_while_is_not_calm(
+    make: Any, web: Taken
+) -> None:
     service = make(webhooks=[web.address])
     notifier = Notifier(service)
     predict_as(service, E2, 30, 60, 90)
@@ -201,14 +209,21 @@ def test_japanese_is_told_in_japanese(make: Any, web: Taken) -> None:
     service = make(webhooks=[web.address], language="ja")
     predict_as(service, E2, 30, 60, 90)
     work(Notifier(service))
-    assert web.bodies[0]["text"].startswith("E2（F1）：30 日以内に異常が始まる確率 90 %")
+    assert web.bodies[0]["text"].startswith(
+        "E2（F1）：30 日以内に異常が始まる確率 90 %"
+    )
 
 
 # Mail
 
 
 def mail_settings(mail: Taken, **more: Any) -> dict[str, Any]:
-    same = {"host": "127.0.0.1", "port": mail.port, "tls": "plain", "sender": "hvac@plant.example"}
+    same = {
+        "host": "127.0.0.1",
+        "port": mail.port,
+        "tls": "plain",
+        "sender": "hvac@plant.example",
+    }
     return {**same, "to": ["a@plant.example", "b@plant.example"], **more}
 
 
@@ -238,7 +253,9 @@ def test_mail_in_japanese_can_be_read(make: Any, mail: Taken) -> None:
     assert "理由：" in mail.mails[0].get_content()
 
 
-def test_mail_that_is_refused_is_sent_again_with_the_same_number(make: Any, mail: Taken) -> None:
+def test_mail_that_is_refused_is_sent_again_with_the_same_number(
+    make: Any, mail: Taken
+) -> None:
     service = make(mail=mail_settings(mail))
     notifier = Notifier(service)
     mail.status = 451
@@ -259,7 +276,9 @@ def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
     now = dt.datetime.now(dt.UTC)
     here = x509.SubjectAlternativeName([x509.IPAddress(ip_address("127.0.0.1"))])
     made = (
-        x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
+        x509.CertificateBuilder(
+            name, name, key.public_key(), x509.random_serial_number()
+        )
         .not_valid_before(now - dt.timedelta(days=1))
         .not_valid_after(now + dt.timedelta(days=1))
         .add_extension(here, critical=False)
@@ -309,7 +328,9 @@ def test_mail_server_that_does_not_encrypt_gets_nothing(make: Any, mail: Taken) 
 
 
 @pytest.mark.parametrize("status", [302, 400, 404, 429, 500, 503])
-def test_failed_notification_is_sent_until_it_is_taken(make: Any, web: Taken, status: int) -> None:
+def test_failed_notification_is_sent_until_it_is_taken(
+    make: Any, web: Taken, status: int
+) -> None:
     service = make(webhooks=[web.address])
     notifier = Notifier(service)
     web.status = status
@@ -353,7 +374,9 @@ def test_notification_that_is_never_taken_is_given_up(make: Any, web: Taken) -> 
     assert web.asked == 1
 
 
-def test_one_target_that_fails_holds_no_other_up(make: Any, web: Taken, mail: Taken) -> None:
+def test_one_target_that_fails_holds_no_other_up(
+    make: Any, web: Taken, mail: Taken
+) -> None:
     service = make(webhooks=[web.address], mail=mail_settings(mail))
     web.status = 500
     predict_as(service, E2, 30, 60, 90)
@@ -362,7 +385,9 @@ def test_one_target_that_fails_holds_no_other_up(make: Any, web: Taken, mail: Ta
     assert web.bodies == []
 
 
-def test_target_that_settings_name_no_longer_is_told_nothing(make: Any, web: Taken) -> None:
+def test_target_that_settings_name_no_longer_is_told_nothing(
+    make: Any, web: Taken
+) -> None:
     service = make(webhooks=[web.address])
     predict_as(service, E2, 30, 60, 90)
     Notifier(service).look()
@@ -460,7 +485,9 @@ def start(config: ServeConfig) -> subprocess.Popen[str]:
 
 
 @pytest.mark.slow
-def test_killed_while_it_tells_it_tells_again_under_the_same_number(make: Any, web: Taken) -> None:
+def test_killed_while_it_tells_it_tells_again_under_the_same_number(
+    make: Any, web: Taken
+) -> None:
     """What the target had not answered for is sent again at once by the next process; nothing else is."""
     service = make(webhooks=[web.address])
     predict_as(service, E1, 90)
@@ -513,22 +540,38 @@ def test_store_that_is_away_for_a_while_loses_nothing(
 def test_command_sends_a_test_to_every_target(
     web: Taken, mail: Taken, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    of_mail = [f"notify.mail.{key}={value}" for key, value in mail_settings(mail, to=[]).items()]
+    of_mail = [
+        f"notify.mail.{key}={value}"
+        for key, value in mail_settings(mail, to=[]).items()
+    ]
     of_mail = [each for each in of_mail if not each.startswith("notify.mail.to")]
-    settings = [f"notify.webhooks=[{web.address}]", "notify.mail.to=[a@b.example]", "language=ja"]
+    settings = [
+        f"notify.webhooks=[{web.address}]",
+        "notify.mail.to=[a@b.example]",
+        "language=ja",
+    ]
     assert notify_main(["--test", *settings, *of_mail]) == 0
-    assert capsys.readouterr().out == "webhook 127.0.0.1: sent\nmail by 127.0.0.1: sent\n"
+    assert (
+        capsys.readouterr().out == "webhook 127.0.0.1: sent\nmail by 127.0.0.1: sent\n"
+    )
     assert (web.bodies[0]["test"], web.bodies[0]["text"][:5]) == (True, "【テスト】")
     assert mail.mails[0]["Subject"].startswith("【テスト】新しい警報")
 
 
-def test_command_says_which_target_failed(web: Taken, capsys: pytest.CaptureFixture[str]) -> None:
+def test_command_says_which_target_failed(
+    web: Taken, capsys: pytest.CaptureFixture[str]
+) -> None:
     web.status = 403
     assert notify_main(["--test", f"notify.webhooks=[{web.address}]"]) == 2
-    assert capsys.readouterr().out == "webhook 127.0.0.1: failed: webhook 127.0.0.1 answered 403\n"
+    assert (
+        capsys.readouterr().out
+        == "webhook 127.0.0.1: failed: webhook 127.0.0.1 answered 403\n"
+    )
 
 
-def test_command_without_targets_says_what_to_set(capsys: pytest.CaptureFixture[str]) -> None:
+def test_command_without_targets_says_what_to_set(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
     assert notify_main(["--test"]) == 2
     assert "set notify.webhooks or notify.mail" in capsys.readouterr().err
 
@@ -550,4 +593,6 @@ def test_webhooks_of_a_file_join_those_of_the_settings(tmp_path: Path) -> None:
 
 def test_misspelt_setting_of_notifications_is_named() -> None:
     with pytest.raises(ConfigError, match="did you mean 'sender'"):
-        read_serve_config({"notify": {"mail": {"host": "h", "to": ["a@b.c"], "sendr": "x@y.z"}}})
+        read_serve_config(
+            {"notify": {"mail": {"host": "h", "to": ["a@b.c"], "sendr": "x@y.z"}}}
+        )

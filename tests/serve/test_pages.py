@@ -26,7 +26,14 @@ from serve.http.list_view import Asked, list_view
 from serve.keys import make_key
 from serve.service import Service
 from tests.serve.browser_example import Browser, browser
-from tests.serve.serve_example import LAST, UNITS, client_of, reading_rows, scored, service_of
+from tests.serve.serve_example import (
+    LAST,
+    UNITS,
+    client_of,
+    reading_rows,
+    scored,
+    service_of,
+)
 from tests.serve.test_graph import free_port
 
 PAGES = ("/", "/equipment", "/facility/F1", "/equipment/F1/E1", "/equipment/F1/E2")
@@ -37,11 +44,18 @@ NASTY = Unit("F1", "<script>alert(1)</script>&\"'/?#")
 def service(tmp_path_factory: pytest.TempPathFactory) -> Service:
     own = service_of(tmp_path_factory.mktemp("pages"))
     own.store.add(
-        units=[(*NASTY, "ahu", None), ("F4", "young", "ahu", None), ("F4", "gone", "ahu", None)],
+        units=[
+            (*NASTY, "ahu", None),
+            ("F4", "young", "ahu", None),
+            ("F4", "gone", "ahu", None),
+        ],
         readings=[
             *[(*NASTY, *row[2:]) for row in reading_rows(UNITS[0])],
             *[("F4", "young", *row[2:]) for row in reading_rows(UNITS[0], 30)],
-            *[("F4", "gone", *row[2:]) for row in reading_rows(UNITS[0], 100, last=LAST - 80)],
+            *[
+                ("F4", "gone", *row[2:])
+                for row in reading_rows(UNITS[0], 100, last=LAST - 80)
+            ],
             ("F4", "gone", "p", LAST, 20.0, None, None, None),
         ],
     )
@@ -66,15 +80,21 @@ def page(client: TestClient, path: str, language: str = "ja") -> str:
 def test_risks_are_plain_sentences(client: TestClient, service: Service) -> None:
     row = service.rows("F1", "E2")[0]
     percent = f"{100 * row['risk']:.0f}"
-    assert f"30 日以内に異常が始まる確率 {percent} %" in page(client, "/equipment/F1/E2")
+    assert f"30 日以内に異常が始まる確率 {percent} %" in page(
+        client, "/equipment/F1/E2"
+    )
     assert f"Probability that an anomaly begins within 30 days: {percent} %" in page(
         client, "/equipment/F1/E2", "en"
     )
 
 
 def test_equipment_that_is_not_judged_says_why(client: TestClient) -> None:
-    assert "学習中：判定まであと 60 日分の記録が必要です" in page(client, "/equipment/F4/young")
-    assert "too few readings in the last 90 days" in page(client, "/equipment/F4/gone", "en")
+    assert "学習中：判定まであと 60 日分の記録が必要です" in page(
+        client, "/equipment/F4/young"
+    )
+    assert "too few readings in the last 90 days" in page(
+        client, "/equipment/F4/gone", "en"
+    )
 
 
 def test_past_events_and_data_quality_are_shown(client: TestClient) -> None:
@@ -86,7 +106,9 @@ def test_past_events_and_data_quality_are_shown(client: TestClient) -> None:
 def test_filter_and_search_leave_only_what_fits(client: TestClient) -> None:
     def found(**query: str) -> list[str]:
         text = client.get(
-            "/facility/F1", params={"lang": "en", **query}, headers={"accept": "text/html"}
+            "/facility/F1",
+            params={"lang": "en", **query},
+            headers={"accept": "text/html"},
         ).text
         return re.findall(r'href="/equipment/F1/([^"]+)"', text)
 
@@ -105,18 +127,31 @@ def test_ids_are_shown_as_text_and_lead_to_their_page(client: TestClient) -> Non
     assert "&lt;script&gt;" in page(client, link)
 
 
-def test_language_is_taken_from_the_address_the_cookie_or_the_browser(service: Service) -> None:
+def test_language_is_taken_from_the_address_the_cookie_or_the_browser(
+    service: Service,
+) -> None:
     with client_of(service) as fresh:
-        assert 'lang="ja"' in fresh.get("/", headers={"accept-language": "ja,en;q=0.5"}).text
-        assert 'lang="en"' in fresh.get("/", headers={"accept-language": "de,en;q=0.5"}).text
+        assert (
+            'lang="ja"'
+            in fresh.get("/", headers={"accept-language": "ja,en;q=0.5"}).text
+        )
+        assert (
+            'lang="en"'
+            in fresh.get("/", headers={"accept-language": "de,en;q=0.5"}).text
+        )
         fresh.get("/?lang=ja")
         assert 'lang="ja"' in fresh.get("/", headers={"accept-language": "en"}).text
 
 
-def test_errors_are_pages_for_browsers_and_json_for_programs(client: TestClient) -> None:
+def test_errors_are_pages_for_browsers_and_json_for_programs(
+    client: TestClient,
+) -> None:
     shown = client.get("/facility/F9", headers={"accept": "text/html"})
     assert (shown.status_code, "<h1>" in shown.text) == (404, True)
-    assert "error" in client.get("/facility/F9", headers={"accept": "application/json"}).json()
+    assert (
+        "error"
+        in client.get("/facility/F9", headers={"accept": "application/json"}).json()
+    )
 
 
 def test_empty_service_says_how_to_begin(tmp_path: Path) -> None:
@@ -163,7 +198,9 @@ class Sound(HTMLParser):
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         told = dict(attrs)
         self.tags.append(tag)
-        self.links += [str(told[name]) for name in ("href", "src", "action") if told.get(name)]
+        self.links += [
+            str(told[name]) for name in ("href", "src", "action") if told.get(name)
+        ]
         self._labels += tag == "label"
         if tag == "html":
             self.language = str(told["lang"])
@@ -189,19 +226,25 @@ def test_every_text_is_there_in_both_languages() -> None:
     for path, leaf in leaves(
         yaml.safe_load(Path("serve/http/texts.yaml").read_text(encoding="utf-8"))
     ):
-        marks = [sorted(re.findall(r"{(\w+)}", leaf[language])) for language in ("en", "ja")]
+        marks = [
+            sorted(re.findall(r"{(\w+)}", leaf[language])) for language in ("en", "ja")
+        ]
         assert marks[0] == marks[1], path
 
 
 def test_chart_does_not_draw_over_a_gap_of_more_than_a_week() -> None:
     days = [*range(10), *range(30, 40)]
-    made = draw_chart(Drawing(title="t", measured=[(19000 + day, float(day)) for day in days]))
+    made = draw_chart(
+        Drawing(title="t", measured=[(19000 + day, float(day)) for day in days])
+    )
     assert made.count('class="measured"') == 2
 
 
 @pytest.mark.parametrize("values", [[5.0] * 10, [1e12, -1e12], [1e-9, 2e-9], [0.0]])
 def test_chart_stands_any_values(values: list[float]) -> None:
-    made = draw_chart(Drawing(title="<t>", measured=[(19000 + i, v) for i, v in enumerate(values)]))
+    made = draw_chart(
+        Drawing(title="<t>", measured=[(19000 + i, v) for i, v in enumerate(values)])
+    )
     assert made.startswith("<svg")
     assert "nan" not in made
     assert "<t>" not in made
@@ -248,8 +291,13 @@ def test_click_through_from_fleet_to_equipment_and_language(
     tab.click("tbody th a", "location.pathname === '/equipment/F1/E2'")
     assert "30 日以内に異常が始まる確率" in tab.ask("document.body.innerText")
     tab.click("a.switch", "document.documentElement.lang === 'en'")
-    assert "Probability that an anomaly begins within 30 days" in tab.ask("document.body.innerText")
-    assert tab.ask("document.querySelector('svg.chart').getBoundingClientRect().height") > 100
+    assert "Probability that an anomaly begins within 30 days" in tab.ask(
+        "document.body.innerText"
+    )
+    assert (
+        tab.ask("document.querySelector('svg.chart').getBoundingClientRect().height")
+        > 100
+    )
     tab.picture(tmp_path / "equipment.png")
     assert (tmp_path / "equipment.png").stat().st_size > 10_000
     assert tab.complaints == []
@@ -259,12 +307,20 @@ def test_click_through_from_fleet_to_equipment_and_language(
 def test_first_tab_stop_skips_to_the_content(tab: Browser, address: str) -> None:
     tab.open(f"{address}/?lang=en")
     for kind in ("keyDown", "keyUp"):
-        tab.do("Input.dispatchKeyEvent", type=kind, key="Tab", code="Tab", windowsVirtualKeyCode=9)
+        tab.do(
+            "Input.dispatchKeyEvent",
+            type=kind,
+            key="Tab",
+            code="Tab",
+            windowsVirtualKeyCode=9,
+        )
     assert tab.ask("document.activeElement.getAttribute('href')") == "#main"
 
 
 @pytest.mark.parametrize("path", PAGES)
-def test_phone_needs_no_sideways_scrolling(tab: Browser, address: str, path: str) -> None:
+def test_phone_needs_no_sideways_scrolling(
+    tab: Browser, address: str, path: str
+) -> None:
     tab.do(
         "Emulation.setDeviceMetricsOverride",
         width=360,
@@ -287,9 +343,13 @@ def test_key_of_one_facility_shows_only_that_facility(service: Service) -> None:
         assert "F1" not in shown.text
 
 
-def test_a_machine_whose_alarm_is_new_is_marked_and_its_trend_drawn(tmp_path: Path) -> None:
+def test_a_machine_whose_alarm_is_new_is_marked_and_its_trend_drawn(
+    tmp_path: Path,
+) -> None:
     service = scored(service_of(tmp_path))
-    alarmed = next(entry for entry in service.ranking() if any(entry["alarms"].values()))
+    alarmed = next(
+        entry for entry in service.ranking() if any(entry["alarms"].values())
+    )
     unit = Unit(alarmed["facility_id"], alarmed["equipment_id"])
     last = service.store.last_day()
     assert last is not None
@@ -321,10 +381,14 @@ def test_lists_are_ordered_by_a_horizon_and_shown_a_page_at_a_time() -> None:
 
 def listed(name: str, risks: dict[int, float]) -> RankedUnit:
     entry = {"facility_id": "F", "equipment_id": name, "class": "ahu", "risks": risks}
-    return cast(RankedUnit, {**entry, "alarms": dict.fromkeys(risks, False), "unsure": []})
+    return cast(
+        RankedUnit, {**entry, "alarms": dict.fromkeys(risks, False), "unsure": []}
+    )
 
 
-def test_pages_and_api_tell_names_and_hide_those_of_other_facilities(tmp_path: Path) -> None:
+def test_pages_and_api_tell_names_and_hide_those_of_other_facilities(
+    tmp_path: Path,
+) -> None:
     rows = [
         ("facility", "F1", "", "head office", "本社"),
         ("equipment", "E1", "F1", "south air handler", "南棟の空調機"),
@@ -332,7 +396,9 @@ def test_pages_and_api_tell_names_and_hide_those_of_other_facilities(tmp_path: P
         ("class", "ahu", "", "air handling unit", "空調機"),
     ]
     columns = zip(*rows, strict=True)
-    table = dict(zip(("of", "id", "facility_id", "en", "ja"), map(list, columns), strict=True))
+    table = dict(
+        zip(("of", "id", "facility_id", "en", "ja"), map(list, columns), strict=True)
+    )
     more = {name: [""] * len(rows) for name in ("unit", "location", "criticality")}
     save_names(pa.table({**table, **more}), tmp_path / "panel")
     service = scored(service_of(tmp_path))

@@ -44,12 +44,17 @@ BUNDLE: Any = SimpleNamespace(
 def windows() -> Windows:
     """Two windows of a unit without gaps, as featurize describes them."""
     rng = np.random.default_rng(0)
-    rows = [row for point in POINTS for row in series(rng.normal(20, 1, 200), point=point)]
+    rows = [
+        row for point in POINTS for row in series(rng.normal(20, 1, 200), point=point)
+    ]
     (panel,) = panels(
-        readings([row | {"equipment_id": "E"} for row in rows]), {Unit("F1", "E"): POINTS}
+        readings([row | {"equipment_id": "E"} for row in rows]),
+        {Unit("F1", "E"): POINTS},
     )
     (scene,) = scenes(panel, RECIPE, UnitRecord(class_name="ahu"))
-    return describe(scene, np.array([panel.last_day - 7, panel.last_day], np.int32), RECIPE)
+    return describe(
+        scene, np.array([panel.last_day - 7, panel.last_day], np.int32), RECIPE
+    )
 
 
 def sent(table: pa.Table) -> pa.Table:
@@ -60,7 +65,9 @@ def sent(table: pa.Table) -> pa.Table:
     return read_bulk_windows(sink.getvalue().to_pybytes(), ARROW, Limits())
 
 
-def test_every_column_of_the_featurized_table_arrives_as_it_was(windows: Windows) -> None:
+def test_every_column_of_the_featurized_table_arrives_as_it_was(
+    windows: Windows,
+) -> None:
     found = ready_windows(BUNDLE, sent(to_arrow(windows)))
     for name in ("x_BCL", "k_BK", "n_BCS", "r_BCS", "d_BCS", "e_BCS"):
         np.testing.assert_array_equal(getattr(found, name), getattr(windows, name))
@@ -81,7 +88,9 @@ def test_recent_is_made_from_the_values_and_the_others_are_unknown_where_absent(
 
 def test_recent_of_a_window_depends_on_no_other(windows: Windows) -> None:
     x_BCL = np.asarray(windows.x_BCL)
-    np.testing.assert_array_equal(recent_of_windows(x_BCL)[1:], recent_of_windows(x_BCL[1:]))
+    np.testing.assert_array_equal(
+        recent_of_windows(x_BCL)[1:], recent_of_windows(x_BCL[1:])
+    )
     assert recent_of_windows(x_BCL[:0]).shape == (0, len(POINTS), len(RECENT_NAMES))
 
 
@@ -101,14 +110,19 @@ def table_with(name: str, column: Any) -> pa.Table:
     ("column", "words"),
     [
         ([[0.0] * (WIDTH - 1)], f"{WIDTH} values per row, found {WIDTH - 1} in row 0"),
-        (pa.array([None], pa.list_(pa.float64())), f"{WIDTH} values per row, found 0 in row 0"),
+        (
+            pa.array([None], pa.list_(pa.float64())),
+            f"{WIDTH} values per row, found 0 in row 0",
+        ),
         ([[float("inf")] * WIDTH], "infinite ones in row 0"),
         ([[1e300] * WIDTH], "infinite ones in row 0"),
         (["text"], "a list of numbers per row"),
         ([0.5], "a list of numbers per row"),
     ],
 )
-def test_wrong_summaries_are_refused_with_a_sentence(name: str, column: Any, words: str) -> None:
+def test_wrong_summaries_are_refused_with_a_sentence(
+    name: str, column: Any, words: str
+) -> None:
     with pytest.raises(InputError, match=f"^{name}: ") as told:
         ready_windows(BUNDLE, sent(table_with(name, column)))
     assert words in str(told.value)
@@ -116,9 +130,15 @@ def test_wrong_summaries_are_refused_with_a_sentence(name: str, column: Any, wor
 
 @pytest.mark.parametrize("name", SUMMARIES)
 def test_nulls_and_whole_numbers_among_summaries_are_read(name: str) -> None:
-    attribute = {"recent": "n_BCS", "raw": "r_BCS", "peers": "d_BCS", "residuals": "e_BCS"}[name]
+    attribute = {
+        "recent": "n_BCS",
+        "raw": "r_BCS",
+        "peers": "d_BCS",
+        "residuals": "e_BCS",
+    }[name]
     found = getattr(
-        ready_windows(BUNDLE, sent(table_with(name, [[None] + [1] * (WIDTH - 1)]))), attribute
+        ready_windows(BUNDLE, sent(table_with(name, [[None] + [1] * (WIDTH - 1)]))),
+        attribute,
     )
     assert np.isnan(found[0, 0, 0])
     assert (found.ravel()[1:] == 1).all()

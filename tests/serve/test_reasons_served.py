@@ -33,19 +33,27 @@ def client(service: Service) -> Iterator[TestClient]:
 
 
 def predicted(client: TestClient, explain: bool) -> dict[str, Any]:
-    body = {"units": [{"facility_id": RISING.facility_id, "equipment_id": RISING.equipment_id}]}
+    body = {
+        "units": [
+            {"facility_id": RISING.facility_id, "equipment_id": RISING.equipment_id}
+        ]
+    }
     answer = client.post("/v1/predict", json=body, params={"explain": explain})
     assert answer.status_code == 200, answer.text
     (prediction,) = answer.json()["predictions"]
     return dict(prediction)
 
 
-def test_answer_with_explain_holds_reasons_and_cases(client: TestClient, service: Service) -> None:
+def test_answer_with_explain_holds_reasons_and_cases(
+    client: TestClient, service: Service
+) -> None:
     prediction = predicted(client, True)
     (window,) = asyncio.run(service.explain(AskedUnit(**RISING._asdict())))
     for horizon in prediction["horizons"]:
         expected = window["reasons"][horizon["days"]]
-        assert [reason["player"] for reason in horizon["reasons"]] == [r.player for r in expected]
+        assert [reason["player"] for reason in horizon["reasons"]] == [
+            r.player for r in expected
+        ]
         for shown, reason in zip(horizon["reasons"], expected, strict=True):
             assert shown["log_odds"] == pytest.approx(reason.log_odds)
             assert shown["text"]["ja"] == reason_sentence(reason, "ja")
@@ -67,13 +75,20 @@ def test_answer_without_explain_is_the_same_but_for_reasons(client: TestClient) 
 
 def test_too_many_units_to_explain_are_refused(client: TestClient) -> None:
     unit = {"facility_id": RISING.facility_id, "equipment_id": RISING.equipment_id}
-    answer = client.post("/v1/predict", json={"units": [unit] * 33}, params={"explain": True})
+    answer = client.post(
+        "/v1/predict", json={"units": [unit] * 33}, params={"explain": True}
+    )
     assert answer.status_code == 413
-    assert "33 units with explain=true in one request; at most 32" in answer.json()["error"]
+    assert (
+        "33 units with explain=true in one request; at most 32"
+        in answer.json()["error"]
+    )
 
 
 @pytest.mark.parametrize("language", ["en", "ja"])
-def test_page_shows_the_reasons(client: TestClient, service: Service, language: str) -> None:
+def test_page_shows_the_reasons(
+    client: TestClient, service: Service, language: str
+) -> None:
     path = f"/equipment/{RISING.facility_id}/{RISING.equipment_id}"
     text = client.get(path, params={"lang": language}).text
     rows = service.rows(*RISING)
@@ -98,13 +113,18 @@ def test_list_and_csv_show_the_first_reason_of_an_alarm(
 
 
 @pytest.mark.parametrize("language", ["en", "ja"])
-def test_page_of_a_bundle_made_before_reasons_says_so(tmp_path: Path, language: str) -> None:
+def test_page_of_a_bundle_made_before_reasons_says_so(
+    tmp_path: Path, language: str
+) -> None:
     old = replace(bundle(), background=None, cases=None)
     own = scored(service_of(tmp_path, old))
     with client_of(own) as client:
         path = f"/equipment/{RISING.facility_id}/{RISING.equipment_id}"
         text = client.get(path, params={"lang": language}).text
-        told = {"en": "made before reasons: train anew", "ja": "理由に対応する前のものです"}
+        told = {
+            "en": "made before reasons: train anew",
+            "ja": "理由に対応する前のものです",
+        }
         assert told[language] in text
         body = {"units": [RISING._asdict()]}
         answer = client.post("/v1/predict", json=body, params={"explain": True})
@@ -112,11 +132,15 @@ def test_page_of_a_bundle_made_before_reasons_says_so(tmp_path: Path, language: 
     assert "made before reasons: train anew" in answer.json()["error"]
 
 
-def test_withheld_alarms_are_told_apart_and_not_counted(service: Service, tmp_path: Path) -> None:
+def test_withheld_alarms_are_told_apart_and_not_counted(
+    service: Service, tmp_path: Path
+) -> None:
     """A bundle that asks for more draws than there are withholds every alarm."""
     made = bundle()
     assert made.certainty is not None
-    strict = made.certainty._replace(rule=made.certainty.rule._replace(share_H=np.full(3, 1.1)))
+    strict = made.certainty._replace(
+        rule=made.certainty.rule._replace(share_H=np.full(3, 1.1))
+    )
     own = scored(service_of(tmp_path, replace(made, certainty=strict)))
     alarmed = [entry for entry in own.ranking() if any(entry["alarms"].values())]
     assert alarmed
@@ -128,7 +152,9 @@ def test_withheld_alarms_are_told_apart_and_not_counted(service: Service, tmp_pa
         assert "0 with an alarm" in text
         path = f"/equipment/{RISING.facility_id}/{RISING.equipment_id}"
         assert "判定保留" in client.get(path, params={"lang": "ja"}).text
-        ranked = client.get(f"/v1/facilities/{RISING.facility_id}/ranking").json()["ranking"]
+        ranked = client.get(f"/v1/facilities/{RISING.facility_id}/ranking").json()[
+            "ranking"
+        ]
         assert ranked[0]["needs_look"]
         assert "needs a look" in client.get("/ranking.csv", params={"lang": "en"}).text
 
@@ -142,7 +168,10 @@ def test_page_shows_the_band_and_similar_machines(
     (row, *_) = service.rows(*RISING)
     assert row["risk_low"] is not None
     assert row["risk_low"] <= row["risk"] <= row["risk_high"]
-    expected = {"en": f"{row['similar_units']} other machines", "ja": f"{row['similar_units']} 台"}
+    expected = {
+        "en": f"{row['similar_units']} other machines",
+        "ja": f"{row['similar_units']} 台",
+    }
     assert row["similar_units"] == 0 or expected[language] in text
     assert {"en": "likely between", "ja": "おそらく"}[language] in text
 
@@ -153,15 +182,24 @@ def test_each_of_several_units_gets_its_own_reasons(client: TestClient) -> None:
     both = answer.json()["predictions"]
     alone = predicted(client, True)
     for one, other in zip(both[1]["horizons"], alone["horizons"], strict=True):
-        texts = [[reason["text"] for reason in horizon["reasons"]] for horizon in (one, other)]
+        texts = [
+            [reason["text"] for reason in horizon["reasons"]]
+            for horizon in (one, other)
+        ]
         assert texts[0] == texts[1]
     assert both[0]["past_cases"] != both[1]["past_cases"]
     for one, other in zip(both[0]["horizons"], both[1]["horizons"], strict=True):
         assert one["reasons"] != other["reasons"]
 
 
-def test_answer_with_detail_holds_aspects_that_add_up_and_weeks(client: TestClient) -> None:
-    body = {"units": [{"facility_id": RISING.facility_id, "equipment_id": RISING.equipment_id}]}
+def test_answer_with_detail_holds_aspects_that_add_up_and_weeks(
+    client: TestClient,
+) -> None:
+    body = {
+        "units": [
+            {"facility_id": RISING.facility_id, "equipment_id": RISING.equipment_id}
+        ]
+    }
     answer = client.post("/v1/predict", json=body, params={"detail": True})
     (prediction,) = answer.json()["predictions"]
     points, weeks = 0, 0
@@ -180,7 +218,9 @@ def test_answer_with_detail_holds_aspects_that_add_up_and_weeks(client: TestClie
 
 
 def test_page_tells_which_aspects_count_and_marks_weeks(client: TestClient) -> None:
-    text = client.get(f"/equipment/{RISING.facility_id}/{RISING.equipment_id}?lang=en").text
+    text = client.get(
+        f"/equipment/{RISING.facility_id}/{RISING.equipment_id}?lang=en"
+    ).text
     assert "mostly its" in text
     assert 'class="week' in text
     assert "weeks that raise the risk most" in text

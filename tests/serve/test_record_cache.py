@@ -15,13 +15,19 @@ from tests.serve.serve_example import LAST, UNITS, filled
 E1 = UNITS[0]
 
 
-def rows(*values: float, first: int = LAST + 1, point: str = "p", **more: Any) -> list[Any]:
+def rows(
+    *values: float, first: int = LAST + 1, point: str = "p", **more: Any
+) -> list[Any]:
     limits = more.get("limits", (None, None))
-    return [(*E1, point, first + n, value, *limits, None) for n, value in enumerate(values)]
+    return [
+        (*E1, point, first + n, value, *limits, None) for n, value in enumerate(values)
+    ]
 
 
 def in_order(table: pa.Table) -> pa.Table:
-    return table.sort_by([("point_id", "ascending"), ("date", "ascending")]).combine_chunks()
+    return table.sort_by(
+        [("point_id", "ascending"), ("date", "ascending")]
+    ).combine_chunks()
 
 
 @pytest.mark.parametrize(
@@ -47,7 +53,9 @@ def test_laid_record_is_that_of_the_store(
     now = store.unit(E1)
     assert now is not None
     expected = store.readings(E1)
-    monkeypatch.setattr(Store, "readings", lambda *_: pytest.fail("the record was read again"))
+    monkeypatch.setattr(
+        Store, "readings", lambda *_: pytest.fail("the record was read again")
+    )
     table, events = cache.of(now)
     assert in_order(table).equals(in_order(expected))
     assert [row[2] for row in events] == ["failure"]

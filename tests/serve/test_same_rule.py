@@ -54,7 +54,10 @@ REFUSED = {
     "text": {"value": "abc"},
     "truth": {"value": "true"},
 }
-EVERY = [pytest.param(change, name in TAKEN, id=name) for name, change in (TAKEN | REFUSED).items()]
+EVERY = [
+    pytest.param(change, name in TAKEN, id=name)
+    for name, change in (TAKEN | REFUSED).items()
+]
 
 
 @pytest.fixture(scope="module")
@@ -90,8 +93,14 @@ def test_reading_has_the_same_answer_by_file_and_api(
     row = SOUND | change
     assert len(by_file(row, tmp_path)) == taken
     reading = {name: row[name] for name in ("point_id", "date", "value")}
-    unit = {"facility_id": row["facility_id"], "equipment_id": row["equipment_id"], "class": "ahu"}
-    told = client.post("/v1/readings", json={"units": [{**unit, "readings": [reading]}]})
+    unit = {
+        "facility_id": row["facility_id"],
+        "equipment_id": row["equipment_id"],
+        "class": "ahu",
+    }
+    told = client.post(
+        "/v1/readings", json={"units": [{**unit, "readings": [reading]}]}
+    )
     assert told.status_code == (202 if taken else 422), told.text
 
 
@@ -109,7 +118,9 @@ def test_what_the_gate_let_through_is_loaded_and_can_be_asked_for(
     load(store, config)
     (row,) = table.to_pylist()
     unit = Unit(row["facility_id"], row["equipment_id"])
-    found = [each for each in store.readings(unit).to_pylist() if each["date"] == row["date"]]
+    found = [
+        each for each in store.readings(unit).to_pylist() if each["date"] == row["date"]
+    ]
     assert [each["value"] for each in found if each["point_id"] == row["point_id"]] == [
         row["value"]
     ]

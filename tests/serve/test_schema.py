@@ -12,7 +12,16 @@ from typing import Any
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
-from sqlalchemy import DOUBLE_PRECISION, REAL, Column, MetaData, Text, inspect, select, text
+from sqlalchemy import (
+    DOUBLE_PRECISION,
+    REAL,
+    Column,
+    MetaData,
+    Text,
+    inspect,
+    select,
+    text,
+)
 
 from hvac.errors import ConfigError
 from hvac.panel.grid import Unit
@@ -112,14 +121,23 @@ def rows_of(url: str) -> dict[str, list[Any]]:
     database = Database(url)
     with database.engine.connect() as connection:
         names = inspect(connection).get_table_names()
-        rows = {name: connection.execute(text(f"SELECT * FROM {name}")).all() for name in names}
+        rows = {
+            name: connection.execute(text(f"SELECT * FROM {name}")).all()
+            for name in names
+        }
     database.close()
     return {name: sorted(map(tuple, some)) for name, some in rows.items()}
 
 
-def is_other_type(_: object, __: object, ___: object, there: object, model: object) -> bool | None:
+def is_other_type(
+    _: object, __: object, ___: object, there: object, model: object
+) -> bool | None:
     """SQLAlchemy reads SQLite's DOUBLE PRECISION as REAL, which is the same there; None lets Alembic compare."""
-    return False if isinstance(there, REAL) and isinstance(model, DOUBLE_PRECISION) else None
+    return (
+        False
+        if isinstance(there, REAL) and isinstance(model, DOUBLE_PRECISION)
+        else None
+    )
 
 
 def differences(url: str, *, nullable: bool = True) -> list[Any]:
@@ -148,10 +166,14 @@ def test_tables_are_those_that_the_migrations_make(url: str) -> None:
 
 
 @pytest.mark.parametrize("only", [ONLY_1, ONLY_2])
-def test_tables_taken_over_are_those_that_the_migrations_make(url: str, only: str) -> None:
+def test_tables_taken_over_are_those_that_the_migrations_make(
+    url: str, only: str
+) -> None:
     run_script(url, BOTH + only)
     Store.open(url).close()
-    assert differences(url, nullable=url.startswith("postgresql")) == []  # SQLite let keys be NULL
+    assert (
+        differences(url, nullable=url.startswith("postgresql")) == []
+    )  # SQLite let keys be NULL
 
 
 def test_store_of_schema_2_is_taken_over_with_every_row(url: str) -> None:
@@ -213,7 +235,10 @@ def test_opening_again_changes_nothing(url: str) -> None:
         ),
         (BOTH, "unknown"),
         (BOTH + ONLY_2 + "UPDATE notes SET value = '99' WHERE name = 'schema'", "99"),
-        (BOTH + ONLY_2 + "UPDATE notes SET value = 'x' WHERE name = 'schema'", "unknown"),
+        (
+            BOTH + ONLY_2 + "UPDATE notes SET value = 'x' WHERE name = 'schema'",
+            "unknown",
+        ),
         (
             "CREATE TABLE store_schema (version_num TEXT); INSERT INTO store_schema VALUES ('99')",
             "99",
@@ -221,11 +246,14 @@ def test_opening_again_changes_nothing(url: str) -> None:
         ("CREATE TABLE store_schema (version_num TEXT)", "unknown"),
     ],
 )
-def test_other_schema_is_refused_and_left_as_it_is(url: str, script: str, number: str) -> None:
+def test_other_schema_is_refused_and_left_as_it_is(
+    url: str, script: str, number: str
+) -> None:
     run_script(url, script)
     before = rows_of(url)
     with pytest.raises(
-        ConfigError, match=f"^the store .* has schema {number}, and this version reads 3: use "
+        ConfigError,
+        match=f"^the store .* has schema {number}, and this version reads 3: use ",
     ):
         Store.open(url)
     assert rows_of(url) == before

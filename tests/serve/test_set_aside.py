@@ -112,23 +112,31 @@ WAYS = (
 def test_unit_that_cannot_be_scored_is_set_aside_and_the_others_are_scored(
     tmp_path: Path, way: Callable[[Service], Unit]
 ) -> None:
-    service = service_of(tmp_path, limits={"timeout_s": 2 if way is that_takes_too_long else 30})
+    service = service_of(
+        tmp_path, limits={"timeout_s": 2 if way is that_takes_too_long else 30}
+    )
     unit = way(service)
     started = time.monotonic()
     scored(service)
     assert time.monotonic() - started < 15
-    assert {(row["facility_id"], row["equipment_id"]) for row in service.rows()} == set(UNITS)
+    assert {(row["facility_id"], row["equipment_id"]) for row in service.rows()} == set(
+        UNITS
+    )
     assert service.store.stale_count() == 0
     with client_of(service) as client:
         told = client.get("/readyz").json()
-        assert [(each["facility_id"], each["equipment_id"]) for each in told["set_aside"]] == [unit]
+        assert [
+            (each["facility_id"], each["equipment_id"]) for each in told["set_aside"]
+        ] == [unit]
         assert told["set_aside"][0]["reason"]
         for inside in (str(tmp_path), "secret", "Traceback"):
             assert inside not in str(told)
         assert "hvac_set_aside 1.0" in client.get("/metrics").text
 
 
-def test_page_and_api_of_a_unit_set_aside_say_why_in_both_languages(tmp_path: Path) -> None:
+def test_page_and_api_of_a_unit_set_aside_say_why_in_both_languages(
+    tmp_path: Path,
+) -> None:
     service = service_of(tmp_path)
     without_a_bundle(service)
     scored(service)
@@ -177,7 +185,9 @@ def test_round_ends_though_every_unit_of_it_fails(tmp_path: Path) -> None:
     assert len(service.store.aside()) == 3
 
 
-def test_store_that_is_away_or_a_worker_that_died_sets_nobody_aside(tmp_path: Path) -> None:
+def test_store_that_is_away_or_a_worker_that_died_sets_nobody_aside(
+    tmp_path: Path,
+) -> None:
     service = service_of(tmp_path)
     died = type("ActorDiedError", (Exception,), {})
 
@@ -190,7 +200,9 @@ def test_store_that_is_away_or_a_worker_that_died_sets_nobody_aside(tmp_path: Pa
     assert service.store.aside() == {}
     service.stages.predict = predict  # type: ignore[method-assign]
     scored(service)
-    assert len({row["equipment_id"] + row["facility_id"] for row in service.rows()}) == 3
+    assert (
+        len({row["equipment_id"] + row["facility_id"] for row in service.rows()}) == 3
+    )
 
 
 def test_what_was_set_aside_is_tried_once_more_after_a_start(tmp_path: Path) -> None:
@@ -228,7 +240,9 @@ def test_key_of_a_facility_sees_only_its_own_units_set_aside(tmp_path: Path) -> 
     service = service_of(tmp_path)
     without_a_bundle(service)
     scored(service)
-    keys = {name: make_key(service.store, name, facility_id=name) for name in ("F1", "F2")}
+    keys = {
+        name: make_key(service.store, name, facility_id=name) for name in ("F1", "F2")
+    }
     with client_of(service, keys=True) as client:
         told = {
             name: client.get("/readyz", headers={"x-api-key": key}).json()
@@ -249,7 +263,9 @@ def test_promotion_by_another_replica_counts_at_once(tmp_path: Path) -> None:
     assert {row["bundle_id"] for row in service.rows()} == {other}
 
 
-def test_rows_of_an_older_version_that_hold_no_number_are_shown_as_unknown(tmp_path: Path) -> None:
+def test_rows_of_an_older_version_that_hold_no_number_are_shown_as_unknown(
+    tmp_path: Path,
+) -> None:
     service = scored(service_of(tmp_path))
     inf, nan = float("inf"), float("nan")
     service.store.save_predictions(
@@ -289,7 +305,9 @@ def test_lease_of_a_clock_that_was_an_hour_ahead_ends(
     assert len(store.claim_stale(10)) == 3
 
 
-def test_prediction_of_an_older_version_does_not_replace_a_newer_one(tmp_path: Path) -> None:
+def test_prediction_of_an_older_version_does_not_replace_a_newer_one(
+    tmp_path: Path,
+) -> None:
     service = service_of(tmp_path)
     store = service.store
     late = store.claim_stale(10)
@@ -317,14 +335,17 @@ def test_loaded_prediction_is_left_out_where_the_unit_has_changed_or_has_a_later
         if row["facility_id"] == "F2"
     ]
     store.take_predictions(
-        [{**row, "risk": 0.125} for row in rows if row["facility_id"] == "F1"] + early, versions
+        [{**row, "risk": 0.125} for row in rows if row["facility_id"] == "F1"] + early,
+        versions,
     )
     assert store.predictions(*UNITS[0]) == before
     assert {row["risk"] for row in store.predictions(*UNITS[1])} == {0.125}
     assert {row["end_date"][:4] for row in store.predictions("F2")} != {"2001"}
 
 
-def test_page_opened_while_readings_are_loaded_shows_them_afterwards(tmp_path: Path) -> None:
+def test_page_opened_while_readings_are_loaded_shows_them_afterwards(
+    tmp_path: Path,
+) -> None:
     service = scored(service_of(tmp_path))
     service.record(UNITS[0])  # kept in memory for this version
     service.store.load_readings([(*UNITS[0], "p", LAST, 77.0, None, None, None)])
@@ -383,7 +404,9 @@ def test_pushed_readings_of_a_unit_set_aside_are_still_shown(tmp_path: Path) -> 
     body = {"facility_id": "F1", "equipment_id": "odd", "class": "ahu"}
     readings = [{**row, "point_id": "q"} for row in body_readings(UNITS[0], 3)]
     with client_of(service) as client:
-        told = client.post("/v1/readings", json={"units": [{**body, "readings": readings}]})
+        told = client.post(
+            "/v1/readings", json={"units": [{**body, "readings": readings}]}
+        )
         assert told.json()["unknown_points"] == [
             {
                 "facility_id": "F1",

@@ -60,7 +60,11 @@ def test_what_nobody_waits_for_any_more_is_not_done() -> None:
         return await asyncio.gather(*tasks, return_exceptions=True)
 
     found = asyncio.run(run())
-    assert [each for each in found if not isinstance(each, BaseException)] == [100, 50, 20]
+    assert [each for each in found if not isinstance(each, BaseException)] == [
+        100,
+        50,
+        20,
+    ]
     assert work.rounds == [[1], [2, 5]]
 
 

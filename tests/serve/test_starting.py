@@ -39,7 +39,9 @@ def test_workspace_that_is_not_there_is_refused_and_not_made(
 ) -> None:
     assert serve_main(["--port", "0", f"workspace={tmp_path}/nothing"]) == 2
     error = capsys.readouterr().err
-    assert error.startswith(f"error: there is no workspace of the jobs at {tmp_path}/nothing: set ")
+    assert error.startswith(
+        f"error: there is no workspace of the jobs at {tmp_path}/nothing: set "
+    )
     assert error.count("\n") == 1
     assert not (tmp_path / "nothing").exists()
 
@@ -57,7 +59,9 @@ def test_store_that_was_made_there_makes_no_workspace(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("folder", ["bundles", "panel"])
-def test_workspace_with_bundles_or_tables_is_served(tmp_path: Path, folder: str) -> None:
+def test_workspace_with_bundles_or_tables_is_served(
+    tmp_path: Path, folder: str
+) -> None:
     (tmp_path / folder).mkdir()
     check_start(ServeConfig(workspace=tmp_path), "127.0.0.1")
 
@@ -102,7 +106,9 @@ def test_refusal_takes_seconds_as_a_command(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "serve", f"workspace={tmp_path}/nothing"]
     started = time.monotonic()
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-    done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, env=environment)
+    done = subprocess.run(
+        command, capture_output=True, text=True, cwd=tmp_path, env=environment
+    )
     assert done.returncode == 2
     assert done.stderr.startswith("error: there is no workspace")
     assert time.monotonic() - started < 60  # seconds on an idle machine

@@ -30,7 +30,9 @@ def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
         else request.getfixturevalue("postgres")
     )
     store = Store.open(url)
-    with store._database.write() as connection:  # PostgreSQL's is the same for all tests
+    with (
+        store._database.write() as connection
+    ):  # PostgreSQL's is the same for all tests
         for table in METADATA.sorted_tables:
             connection.execute(delete(table))
     yield store
@@ -72,7 +74,9 @@ def test_changed_equipment_is_claimed_by_one_only(store: Store) -> None:
     store.add(readings=[row for unit in UNITS for row in reading_rows(unit, 2)])
     found: list[Unit] = []
     threads = [
-        threading.Thread(target=lambda: found.extend(u for u, _ in store.claim_stale(2)))
+        threading.Thread(
+            target=lambda: found.extend(u for u, _ in store.claim_stale(2))
+        )
         for _ in range(4)
     ]
     for thread in threads:
@@ -83,7 +87,9 @@ def test_changed_equipment_is_claimed_by_one_only(store: Store) -> None:
     assert store.claim_stale(10) == []
 
 
-def test_equipment_that_changes_while_it_is_scored_stays_stale(store: Store, latest: Rows) -> None:
+def test_equipment_that_changes_while_it_is_scored_stays_stale(
+    store: Store, latest: Rows
+) -> None:
     store.add(readings=[row for unit in UNITS for row in reading_rows(unit, 2)])
     claims = store.claim_stale(10)
     store.add(readings=[(*E1, "p", LAST, 50.0, None, None, None)])
@@ -106,7 +112,9 @@ def test_predictions_come_back_and_history_keeps_one_row_per_window(
 def test_equipment_set_aside_has_no_predictions_until_it_is_scored(
     store: Store, latest: Rows
 ) -> None:
-    store.add(units=[(*unit, "ahu", None) for unit in UNITS], readings=reading_rows(E1, 2))
+    store.add(
+        units=[(*unit, "ahu", None) for unit in UNITS], readings=reading_rows(E1, 2)
+    )
     store.save_predictions(latest)
     store.set_aside(store.claim_stale(1)[0], "because")
     (unit,) = store.aside()
@@ -144,11 +152,15 @@ def test_late_answer_does_not_replace_a_newer_one(store: Store, latest: Rows) ->
     store.save_predictions(latest, store.claim_stale(10))
     store.save_predictions([{**row, "risk": 0.125} for row in latest], late)
     store.set_aside(late[0], "too late")
-    assert [row["risk"] for row in store.predictions()] == [row["risk"] for row in latest]
+    assert [row["risk"] for row in store.predictions()] == [
+        row["risk"] for row in latest
+    ]
     store.take_predictions(
         [{**row, "risk": 0.25} for row in latest], {tuple(u): v - 1 for u, v in late}
     )  # type: ignore[misc]
-    assert [row["risk"] for row in store.predictions()] == [row["risk"] for row in latest]
+    assert [row["risk"] for row in store.predictions()] == [
+        row["risk"] for row in latest
+    ]
     store.take_predictions([{**row, "risk": 0.25} for row in latest], store.versions())
     assert {row["risk"] for row in store.predictions()} == {0.25}
 
@@ -196,7 +208,10 @@ def test_full_disk_is_one_sentence_and_loses_nothing(tmp_path: Path) -> None:
 
 
 def test_two_processes_share_a_file(tmp_path: Path) -> None:
-    one, two = Store.open(str(tmp_path / "s.sqlite")), Store.open(str(tmp_path / "s.sqlite"))
+    one, two = (
+        Store.open(str(tmp_path / "s.sqlite")),
+        Store.open(str(tmp_path / "s.sqlite")),
+    )
     one.add(readings=reading_rows(E1, 5))
     two.add(readings=reading_rows(UNITS[1], 5))
     assert len(one.units()) == len(two.units()) == 2
@@ -232,7 +247,9 @@ def test_lost_connection_is_an_error_once_and_opened_again(store: Store) -> None
     assert len(store.readings(E1)) == 5
 
 
-def test_postgres_without_its_driver_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_postgres_without_its_driver_says_what_to_install(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setitem(sys.modules, "psycopg", None)
     with pytest.raises(StoreError, match=r"pip install 'hvac-foresight\[postgres\]'"):
         Store.open("postgresql://127.0.0.1:1/none")
@@ -271,7 +288,9 @@ def test_claims_of_a_process_that_was_killed_are_free_at_once(tmp_path: Path) ->
     url = str(tmp_path / "store.sqlite")
     store = Store.open(url)
     store.add(units=[("F", f"E{k}", "ahu", None) for k in range(3)])
-    holder = subprocess.Popen([sys.executable, "-c", CLAIM, url], stdout=subprocess.PIPE, text=True)
+    holder = subprocess.Popen(
+        [sys.executable, "-c", CLAIM, url], stdout=subprocess.PIPE, text=True
+    )
     assert holder.stdout is not None
     assert holder.stdout.readline() == "3\n"
     assert store.claim_stale(10) == []

@@ -26,7 +26,9 @@ E1, E2, F2 = UNITS
 
 
 def pushed(unit: Any, value: float, *, day: int = LAST + 1) -> dict[str, Any]:
-    readings = [{"point_id": "p", "date": str(EPOCH + dt.timedelta(days=day)), "value": value}]
+    readings = [
+        {"point_id": "p", "date": str(EPOCH + dt.timedelta(days=day)), "value": value}
+    ]
     return {**unit._asdict(), "readings": readings}
 
 
@@ -41,7 +43,10 @@ def test_waiting_answers_with_the_risk_of_the_new_day(tmp_path: Path) -> None:
         body = told.json()
         assert body["to_be_scored"] == 0
         assert body["set_aside"] == []
-        assert [(p["facility_id"], p["equipment_id"]) for p in body["predictions"]] == [E1, F2]
+        assert [(p["facility_id"], p["equipment_id"]) for p in body["predictions"]] == [
+            E1,
+            F2,
+        ]
         for prediction in body["predictions"]:
             assert prediction["end_date"] == str(EPOCH + dt.timedelta(days=LAST + 1))
         shown = client.get(f"/v1/equipment/{E1.facility_id}/{E1.equipment_id}").json()
@@ -55,7 +60,9 @@ def test_waiting_says_what_cannot_be_scored(tmp_path: Path) -> None:
     stages = LocalStages(service.config.bundle_folder, 4)
     fresh = Service(service.config, service.store, stages)
     with client_of(fresh) as client:
-        body = client.post("/v1/readings?wait=true", json={"units": [pushed(E1, 20.0)]}).json()
+        body = client.post(
+            "/v1/readings?wait=true", json={"units": [pushed(E1, 20.0)]}
+        ).json()
         assert body["predictions"] == []
         assert [unit["equipment_id"] for unit in body["set_aside"]] == [E1.equipment_id]
         assert "damaged" in body["set_aside"][0]["reason"]
@@ -103,7 +110,9 @@ def alarmed(store: Store, unit: Any, alarm: bool) -> None:
     rows: list[Any] = []
     for row in store.predictions(*unit):
         end = dt.date.fromisoformat(row["end_date"])
-        rows.append({**row, "end_date": end, "alarm": alarm, "point_id": row["point_id"]})
+        rows.append(
+            {**row, "end_date": end, "alarm": alarm, "point_id": row["point_id"]}
+        )
     store.save_predictions(rows)
 
 
@@ -116,7 +125,9 @@ def test_stream_tells_what_is_there_then_what_begins_and_ends(
         alarmed(service.store, unit, unit == E2)
 
     async def listen() -> list[AlarmChange]:
-        listening = asyncio.create_task(first(service.alarm_watch.changes(lambda _: True), 9))
+        listening = asyncio.create_task(
+            first(service.alarm_watch.changes(lambda _: True), 9)
+        )
         await asyncio.sleep(0.1)
         alarmed(service.store, E1, True)
         await asyncio.sleep(0.1)
@@ -124,7 +135,10 @@ def test_stream_tells_what_is_there_then_what_begins_and_ends(
         return await asyncio.wait_for(listening, 10)
 
     found = asyncio.run(listen())
-    told = [(change.change, change.alarm.equipment_id, change.alarm.horizon) for change in found]
+    told = [
+        (change.change, change.alarm.equipment_id, change.alarm.horizon)
+        for change in found
+    ]
     horizons = (30, 60, 90)
     assert told == [
         *(("present", "E2", h) for h in horizons),
@@ -138,7 +152,9 @@ def test_stream_shows_a_key_its_own_facilities_only(tmp_path: Path) -> None:
     service = scored(service_of(tmp_path))
     for unit in UNITS:
         alarmed(service.store, unit, True)
-    found = asyncio.run(first(service.alarm_watch.changes(lambda name: name == "F2"), 3))
+    found = asyncio.run(
+        first(service.alarm_watch.changes(lambda name: name == "F2"), 3)
+    )
     assert {change.alarm.facility_id for change in found} == {"F2"}
 
 
@@ -232,7 +248,9 @@ def test_listeners_that_come_together_hear_every_change_once(
         assert [c.number for c in changes] == [1, 2, 3]
 
 
-def test_stream_is_no_request_in_flight(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_stream_is_no_request_in_flight(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("serve.http.api.lasts_s", lambda _: 0.05)
     monkeypatch.setattr(alarm_watch, "QUIET_S", 0.01)
     service = scored(service_of(tmp_path, limits={"in_flight": 1}))

@@ -64,7 +64,8 @@ def test_small_bodies_that_unfold_to_gigabytes_are_refused_and_leave_memory_as_i
     bodies: dict[str, tuple[bytes, str]],
 ) -> None:
     given = b"".join(
-        b"%s %d\n%s" % (kind.encode(), len(body), body) for body, kind in bodies.values()
+        b"%s %d\n%s" % (kind.encode(), len(body), body)
+        for body, kind in bodies.values()
     )
     told = subprocess.run([sys.executable, "-c", MEASURED], cwd=ROOT, input=given, capture_output=True, timeout=240,
                           check=False, env={**os.environ, "PYTHONPATH": str(ROOT)})  # fmt: skip
@@ -95,17 +96,22 @@ def test_sound_bodies_come_back_as_they_were(tmp_path: Path) -> None:
 
 
 def test_ids_are_trimmed_and_those_that_are_none_refused() -> None:
-    assert run(stream(windows(facility_id=["  本社/北館 "])), ARROW)["facility_id"].to_pylist() == [
-        "本社/北館"
-    ]
+    assert run(stream(windows(facility_id=["  本社/北館 "])), ARROW)[
+        "facility_id"
+    ].to_pylist() == ["本社/北館"]
     for wrong in ("nan", "NULL", " ", "a\x85b", "x" * 129):
         with pytest.raises(InputError, match="facility_id"):
             run(stream(windows(facility_id=[wrong])), ARROW)
 
 
 def test_column_that_is_not_looked_at_is_not_unfolded() -> None:
-    zeros = pa.ListArray.from_arrays(pa.array([0, 1000], pa.int32()), pa.nulls(1000, pa.float64()))
-    assert "split" not in run(stream(windows(split=["train"], features=zeros)), ARROW).column_names
+    zeros = pa.ListArray.from_arrays(
+        pa.array([0, 1000], pa.int32()), pa.nulls(1000, pa.float64())
+    )
+    assert (
+        "split"
+        not in run(stream(windows(split=["train"], features=zeros)), ARROW).column_names
+    )
 
 
 def test_body_that_takes_too_long_is_given_up_and_the_next_is_read() -> None:
@@ -131,7 +137,9 @@ JSON_BODIES = {
     "empty units": {"units": [{}] * MANY},
     "empty readings": {"units": [{**READINGS, "readings": [{}] * MANY}]},
     "empty events": {"units": [{**READINGS, "events": [{}] * 10_000}]},
-    "fields that are not there": {"units": [{**READINGS, **{f"k{n}": 1 for n in range(MANY)}}]},
+    "fields that are not there": {
+        "units": [{**READINGS, **{f"k{n}": 1 for n in range(MANY)}}]
+    },
     "points that are not there": {
         "units": [{"window": {"values": {f"k{n}": 1 for n in range(MANY)}}}]
     },
@@ -142,7 +150,9 @@ JSON_BODIES = {
 
 @pytest.mark.parametrize("name", JSON_BODIES)
 @pytest.mark.parametrize("kind", [PredictBody, PushBody])
-def test_faults_of_a_json_body_are_not_all_told(name: str, kind: type[BaseModel]) -> None:
+def test_faults_of_a_json_body_are_not_all_told(
+    name: str, kind: type[BaseModel]
+) -> None:
     """Eight megabytes of them made eleven gigabytes of errors, and took a minute."""
     with pytest.raises(ValidationError) as told:
         kind.model_validate(JSON_BODIES[name])

@@ -60,11 +60,17 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Service:
 
 @pytest.fixture(scope="module")
 def headers(service: Service) -> dict[str, dict[str, str]]:
-    found: dict[str, dict[str, str]] = {"none": {}, "wrong": {"x-api-key": "hvac_wrong"}}
+    found: dict[str, dict[str, str]] = {
+        "none": {},
+        "wrong": {"x-api-key": "hvac_wrong"},
+    }
     for name in CALLERS[2:]:
         role, _, facility = name.partition(" ")
         key = make_key(
-            service.store, name, facility_id=FLEET if facility == "fleet" else facility, role=role
+            service.store,
+            name,
+            facility_id=FLEET if facility == "fleet" else facility,
+            role=role,
         )
         found[name] = {"x-api-key": key}
     return found
@@ -88,7 +94,11 @@ def requests_of(facility: str) -> dict[str, tuple[str, str, dict[str, Any]]]:
             {"content": table, "headers": {"content-type": ARROW}},
         ),
         "forecast": ("read", "POST /v1/forecast", {"json": asked}),
-        "readings": ("push", "POST /v1/readings", {"json": {"units": [{**asked, "readings": []}]}}),
+        "readings": (
+            "push",
+            "POST /v1/readings",
+            {"json": {"units": [{**asked, "readings": []}]}},
+        ),
         "ranking": ("read", f"GET /v1/facilities/{facility}/ranking", {}),
         "csv": ("read", f"GET /v1/facilities/{facility}/ranking?format=csv", {}),
         "equipment": ("read", f"GET /v1/equipment/{facility}/E1", {}),
@@ -102,7 +112,15 @@ def requests_of(facility: str) -> dict[str, tuple[str, str, dict[str, Any]]]:
     }
 
 
-OF_ALL = ("/", "/equipment", "/ranking.csv", "/v1/facilities", "/v1/models", "/readyz", "/metrics")
+OF_ALL = (
+    "/",
+    "/equipment",
+    "/ranking.csv",
+    "/v1/facilities",
+    "/v1/models",
+    "/readyz",
+    "/metrics",
+)
 OPEN = ("/readyz", "/healthz", "/openapi.json", "/docs", "/static/app.css")
 ROLES = ("read", "push", "admin")
 
@@ -116,7 +134,9 @@ def expected(caller: str, role: str, facility: str) -> set[int]:
     return {200, 202} if place in ("fleet", facility) else {404}
 
 
-def ask(client: TestClient, what: str, more: dict[str, Any], headers: dict[str, str]) -> Any:
+def ask(
+    client: TestClient, what: str, more: dict[str, Any], headers: dict[str, str]
+) -> Any:
     method, path = what.split(" ", 1)
     return client.request(
         method, path, **{**more, "headers": {**more.get("headers", {}), **headers}}
@@ -124,7 +144,9 @@ def ask(client: TestClient, what: str, more: dict[str, Any], headers: dict[str, 
 
 
 @pytest.mark.parametrize("caller", CALLERS)
-def test_key_opens_what_it_says_and_no_more(locked: TestClient, headers: Any, caller: str) -> None:
+def test_key_opens_what_it_says_and_no_more(
+    locked: TestClient, headers: Any, caller: str
+) -> None:
     wrong = {}
     for facility in ("F1", "F2"):
         for name, (role, what, more) in requests_of(facility).items():
@@ -142,8 +164,17 @@ def test_nothing_of_another_facility_reaches_a_key(
     locked: TestClient, headers: Any, caller: str
 ) -> None:
     """Neither its name nor its equipment, classes, bundles, counts."""
-    sees = {"F1": "F1" in caller or "fleet" in caller, "F2": "F2" in caller or "fleet" in caller}
-    paths = [*OF_ALL, *OPEN, "/nothing", "/v1/facilities/F9/ranking", "/v1/equipment/F1/nothing"]
+    sees = {
+        "F1": "F1" in caller or "fleet" in caller,
+        "F2": "F2" in caller or "fleet" in caller,
+    }
+    paths = [
+        *OF_ALL,
+        *OPEN,
+        "/nothing",
+        "/v1/facilities/F9/ranking",
+        "/v1/equipment/F1/nothing",
+    ]
     texts = [locked.get(path, headers=headers[caller]).text for path in paths]
     for body in ({"class": "no such class"}, {}):
         unit = {
@@ -200,17 +231,29 @@ def asgi(
         told.append(message)
 
     pairs = [
-        (name.encode(), value.encode()) for name, value in {"host": "127.0.0.1", **headers}.items()
+        (name.encode(), value.encode())
+        for name, value in {"host": "127.0.0.1", **headers}.items()
     ]
     scope = {"type": "http", "method": method, "path": path, "raw_path": path.encode(), "query_string": b"",
              "headers": pairs, "scheme": "http", "server": ("127.0.0.1", 80), "http_version": "1.1"}  # fmt: skip
     asyncio.run(api(scope, receive, send))
-    start = next(message for message in told if message["type"] == "http.response.start")
-    return start["status"], {name.decode(): value.decode() for name, value in start["headers"]}
+    start = next(
+        message for message in told if message["type"] == "http.response.start"
+    )
+    return start["status"], {
+        name.decode(): value.decode() for name, value in start["headers"]
+    }
 
 
 @pytest.mark.parametrize(
-    "path", ["/v1/predict", "/v1/predict/bulk", "/v1/readings", "/v1/models/x/promote", "/nothing"]
+    "path",
+    [
+        "/v1/predict",
+        "/v1/predict/bulk",
+        "/v1/readings",
+        "/v1/models/x/promote",
+        "/nothing",
+    ],
 )
 def test_strangers_and_low_roles_are_refused_before_a_byte_of_the_body_is_read(
     service: Service, headers: Any, path: str
@@ -229,7 +272,9 @@ def served(service: Service, *, keys: bool) -> Iterator[int]:
     """The port of a real server."""
     port = free_port()
     api = make_api(service, Door(service.store, keys=keys))
-    server = uvicorn.Server(uvicorn.Config(api, host="127.0.0.1", port=port, log_level="error"))
+    server = uvicorn.Server(
+        uvicorn.Config(api, host="127.0.0.1", port=port, log_level="error")
+    )
     thread = threading.Thread(target=server.run)
     thread.start()
     while not server.started:
@@ -242,22 +287,31 @@ def served(service: Service, *, keys: bool) -> Iterator[int]:
 
 def slow_body(stack: ExitStack, port: int, header: str = "") -> socket.socket:
     """A request whose body never comes."""
-    caller = stack.enter_context(socket.create_connection(("127.0.0.1", port), timeout=20))
+    caller = stack.enter_context(
+        socket.create_connection(("127.0.0.1", port), timeout=20)
+    )
     head = f"POST /v1/predict HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nContent-Length: 1000\r\n{header}\r\n"
     caller.sendall(head.encode() + b"{")
     return caller
 
 
 @pytest.mark.parametrize("keys", [True, False])
-def test_slow_bodies_shut_nobody_out(service: Service, headers: Any, keys: bool) -> None:
+def test_slow_bodies_shut_nobody_out(
+    service: Service, headers: Any, keys: bool
+) -> None:
     with served(service, keys=keys) as port, ExitStack() as stack:
         for _ in range(100):
             slow_body(stack, port)
         time.sleep(0.3)
         body = b'{"units": [{"facility_id": "F1", "equipment_id": "E1"}]}'
         url = f"http://127.0.0.1:{port}/v1/predict"
-        own = {"content-type": "application/json", **(headers["read F1"] if keys else {})}
-        with urllib.request.urlopen(urllib.request.Request(url, body, own), timeout=20) as told:
+        own = {
+            "content-type": "application/json",
+            **(headers["read F1"] if keys else {}),
+        }
+        with urllib.request.urlopen(
+            urllib.request.Request(url, body, own), timeout=20
+        ) as told:
             assert told.status == 200
 
 
@@ -302,7 +356,8 @@ def test_without_keys_other_sites_pages_write_nothing(
 ) -> None:
     body = {"units": [{"facility_id": "F1", "equipment_id": "E1", "readings": []}]}
     assert (
-        unlocked.post("/v1/readings", json=body, headers={"origin": origin}).status_code == status
+        unlocked.post("/v1/readings", json=body, headers={"origin": origin}).status_code
+        == status
     )
     assert unlocked.post("/v1/readings", json=body).status_code == 202
 
@@ -310,21 +365,44 @@ def test_without_keys_other_sites_pages_write_nothing(
 def test_proxy_serves_under_the_names_it_was_given(tmp_path: Path) -> None:
     own = service_of(tmp_path, hosts=["hvac.plant.test"])
     with client_of(own) as client:
-        assert client.get("/v1/facilities", headers={"host": "hvac.plant.test"}).status_code == 200
-        assert client.get("/v1/facilities", headers={"host": "other.plant.test"}).status_code == 421
+        assert (
+            client.get(
+                "/v1/facilities", headers={"host": "hvac.plant.test"}
+            ).status_code
+            == 200
+        )
+        assert (
+            client.get(
+                "/v1/facilities", headers={"host": "other.plant.test"}
+            ).status_code
+            == 421
+        )
 
 
 @pytest.mark.parametrize(
-    "path", ["/v1/facilities/", "/equipment/", "/facility/F1/", "//evil.example/", "/v1/models/"]
+    "path",
+    [
+        "/v1/facilities/",
+        "/equipment/",
+        "/facility/F1/",
+        "//evil.example/",
+        "/v1/models/",
+    ],
 )
 def test_no_answer_sends_a_browser_to_the_host_that_a_request_named(
     locked: TestClient, headers: Any, path: str
 ) -> None:
-    own = {**headers["read F1"], "host": "evil.example", "x-forwarded-host": "evil.example"}
+    own = {
+        **headers["read F1"],
+        "host": "evil.example",
+        "x-forwarded-host": "evil.example",
+    }
     told = locked.get(path, headers=own, follow_redirects=False)
     assert told.status_code in (200, 404)
     assert "evil.example" not in str(dict(told.headers))
-    page = locked.get(path, headers={**own, "accept": "text/html"}, follow_redirects=False)
+    page = locked.get(
+        path, headers={**own, "accept": "text/html"}, follow_redirects=False
+    )
     assert 'href="//' not in page.text
     assert "http://evil.example" not in page.text
 
@@ -334,7 +412,9 @@ def test_no_answer_sends_a_browser_to_the_host_that_a_request_named(
 
 @pytest.mark.parametrize("path", [*OF_ALL, *OPEN, "/facility/F1", "/equipment/F1/E1", "/v1/equipment/F1/E1",
                                   "/v1/facilities/F1/ranking"])  # fmt: skip
-def test_head_is_answered_like_get_without_a_body(unlocked: TestClient, path: str) -> None:
+def test_head_is_answered_like_get_without_a_body(
+    unlocked: TestClient, path: str
+) -> None:
     got, head = unlocked.get(path), unlocked.head(path)
     assert (head.status_code, head.content) == (got.status_code, b"")
     assert head.headers["content-type"] == got.headers["content-type"]
@@ -353,7 +433,9 @@ def test_method_that_is_not_there_is_told_those_that_are(
 
 
 @pytest.mark.parametrize("facility", ["", " ", "nan", "a\x01"])
-def test_key_for_no_facility_is_an_error_and_not_one_for_all(tmp_path: Path, facility: str) -> None:
+def test_key_for_no_facility_is_an_error_and_not_one_for_all(
+    tmp_path: Path, facility: str
+) -> None:
     with pytest.raises(SystemExit):
         key_commands.main(
             ["add", "me", "--facility", facility, "--store", str(tmp_path / "s.sqlite")]
@@ -393,7 +475,10 @@ URLS = (
 
 @pytest.mark.parametrize("url", URLS)
 def test_password_of_the_store_is_told_nowhere(
-    url: str, tmp_path: Path, caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
+    url: str,
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
+    capfd: pytest.CaptureFixture[str],
 ) -> None:
     caplog.set_level(logging.DEBUG)
     with pytest.raises((StoreError, ConfigError)) as told:

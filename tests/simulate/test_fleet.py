@@ -18,7 +18,9 @@ from hvac.simulate.fleet import Fleet, simulate, simulate_facilities
 from hvac.simulate.fleet_files import write_canonical
 from hvac.simulate.simulate_config import SimulateConfig
 
-SMALL = SimulateConfig(facilities=2, equipment_per_class=3, classes=("chiller", "pump"), days=200)
+SMALL = SimulateConfig(
+    facilities=2, equipment_per_class=3, classes=("chiller", "pump"), days=200
+)
 SERIES = ["facility_id", "equipment_id", "point_id"]
 
 
@@ -30,7 +32,9 @@ def fleet() -> Fleet:
 @pytest.fixture(scope="module")
 def pumps() -> Fleet:
     return simulate(
-        SimulateConfig(facilities=1, equipment_per_class=60, classes=("pump",), gap_share=0.0)
+        SimulateConfig(
+            facilities=1, equipment_per_class=60, classes=("pump",), gap_share=0.0
+        )
     )
 
 
@@ -41,7 +45,10 @@ def events_of(fleet: Fleet, kind: str = "failure") -> pd.DataFrame:
 
 def onsets(fleet: Fleet, config: SimulateConfig) -> np.ndarray:
     """Whether a failure begins, [units, days]."""
-    units = {name: place for place, name in enumerate(fleet.equipment["equipment_id"].to_pylist())}
+    units = {
+        name: place
+        for place, name in enumerate(fleet.equipment["equipment_id"].to_pylist())
+    }
     failures = events_of(fleet)
     begun = np.zeros((len(units), config.days), bool)
     begun[
@@ -54,7 +61,9 @@ def onsets(fleet: Fleet, config: SimulateConfig) -> np.ndarray:
 def base_rate(begun: np.ndarray, horizon: int) -> float:
     """Share of (unit, day t) with an onset in (t, t + horizon], the obvious way."""
     days = range(begun.shape[1] - horizon)
-    return float(np.mean([begun[:, day + 1 : day + horizon + 1].any(axis=1) for day in days]))
+    return float(
+        np.mean([begun[:, day + 1 : day + horizon + 1].any(axis=1) for day in days])
+    )
 
 
 def before_and_long_before(fleet: Fleet, point: str, mode: str) -> np.ndarray:
@@ -70,7 +79,9 @@ def before_and_long_before(fleet: Fleet, point: str, mode: str) -> np.ndarray:
         series = readings.loc[failure.equipment_id]
         day = [failure.start - pd.Timedelta(days=days) for days in (190, 170, 10, 1)]
         if day[0] >= series.index[0]:
-            moved.append(series.loc[day[2] : day[3]].mean() - series.loc[day[0] : day[1]].mean())
+            moved.append(
+                series.loc[day[2] : day[3]].mean() - series.loc[day[0] : day[1]].mean()
+            )
     return np.array(moved)
 
 
@@ -81,7 +92,9 @@ def test_the_same_seed_gives_the_same_fleet() -> None:
 
 def test_another_seed_gives_other_readings_and_events() -> None:
     first, second = simulate(SMALL), simulate(SMALL.replace(seed=8))
-    assert first.readings["value"].slice(0, 100) != second.readings["value"].slice(0, 100)
+    assert first.readings["value"].slice(0, 100) != second.readings["value"].slice(
+        0, 100
+    )
     assert not first.events.equals(second.events)
 
 
@@ -117,21 +130,27 @@ def test_base_rate_at_30_days_is_near_nine_percent(
 @pytest.mark.parametrize("wanted", [0.5, 1.0, 1.5])
 def test_failures_per_year_are_those_asked_for(wanted: float) -> None:
     config = SimulateConfig(
-        facilities=1, equipment_per_class=150, classes=("ahu", "pump"), failures_per_year=wanted
+        facilities=1,
+        equipment_per_class=150,
+        classes=("ahu", "pump"),
+        failures_per_year=wanted,
     )
     config = config.replace(gap_share=0.9)
     years = 300 * config.days / 365.25
     assert len(events_of(simulate(config))) / years == pytest.approx(wanted, rel=0.17)
 
 
-def test_about_a_quarter_of_failures_come_without_a_fault_before_them(fleet: Fleet) -> None:
+def test_about_a_quarter_of_failures_come_without_a_fault_before_them(
+    fleet: Fleet,
+) -> None:
     assert 0.22 <= (events_of(fleet)["mode"] == "sudden").mean() <= 0.33
 
 
 def test_planted_faults_move_their_points_before_the_failure(pumps: Fleet) -> None:
     noise = {point.name: point.noise for point in KINDS["pump"].points}
     assert (
-        before_and_long_before(pumps, "vibration", "bearing_wear").mean() > 3 * noise["vibration"]
+        before_and_long_before(pumps, "vibration", "bearing_wear").mean()
+        > 3 * noise["vibration"]
     )
     assert (
         before_and_long_before(pumps, "discharge_pressure", "seal_leak").mean()
@@ -159,14 +178,24 @@ def test_a_repair_brings_the_points_back(pumps: Fleet) -> None:
     for failure in events_of(pumps).query("mode == 'bearing_wear'").itertuples():
         one, day = series.loc[failure.equipment_id], pd.Timedelta(days=1)
         after = one.loc[failure.start + 6 * day : failure.start + 15 * day]
-        fallen.append(one.loc[failure.start - 10 * day : failure.start - day].mean() - after.mean())
+        fallen.append(
+            one.loc[failure.start - 10 * day : failure.start - day].mean()
+            - after.mean()
+        )
     assert np.nanmean(fallen) > 0.6
 
 
 def test_every_failure_is_repaired_within_five_days(fleet: Fleet) -> None:
-    failures, repairs = events_of(fleet), events_of(fleet, "maintenance").query("mode == 'repair'")
+    failures, repairs = (
+        events_of(fleet),
+        events_of(fleet, "maintenance").query("mode == 'repair'"),
+    )
     keys = ["equipment_id", "start", "end"]
-    assert failures[keys].reset_index(drop=True).equals(repairs[keys].reset_index(drop=True))
+    assert (
+        failures[keys]
+        .reset_index(drop=True)
+        .equals(repairs[keys].reset_index(drop=True))
+    )
     lengths = (failures["end"] - failures["start"]).dt.days + 1
     assert lengths.dropna().between(1, 5).all()
 
@@ -197,7 +226,9 @@ def test_without_signal_readings_do_not_depend_on_the_events() -> None:
 
 
 def test_without_signal_readings_before_failures_look_like_all_others() -> None:
-    config = SimulateConfig(facilities=1, equipment_per_class=60, classes=("pump",), no_signal=True)
+    config = SimulateConfig(
+        facilities=1, equipment_per_class=60, classes=("pump",), no_signal=True
+    )
     moved = before_and_long_before(simulate(config), "vibration", "sudden")
     assert len(moved) > 100
     assert abs(moved.mean()) < 4 * moved.std() / np.sqrt(len(moved))
@@ -205,19 +236,29 @@ def test_without_signal_readings_before_failures_look_like_all_others() -> None:
 
 def test_without_signal_failures_have_no_memory_and_no_lemons() -> None:
     config = SimulateConfig(
-        facilities=1, equipment_per_class=300, no_signal=True, gap_share=0.9, classes=("pump",)
+        facilities=1,
+        equipment_per_class=300,
+        no_signal=True,
+        gap_share=0.9,
+        classes=("pump",),
     )
     begun = onsets(simulate(config), config)
     per_unit = begun.sum(axis=1)
     assert per_unit.var() == pytest.approx(per_unit.mean(), rel=0.3)
-    recently = np.stack([begun[:, day - 29 : day + 1].any(axis=1) for day in range(30, 1060)])
-    soon = np.stack([begun[:, day + 1 : day + 31].any(axis=1) for day in range(30, 1060)])
+    recently = np.stack(
+        [begun[:, day - 29 : day + 1].any(axis=1) for day in range(30, 1060)]
+    )
+    soon = np.stack(
+        [begun[:, day + 1 : day + 31].any(axis=1) for day in range(30, 1060)]
+    )
     assert soon[recently].mean() == pytest.approx(base_rate(begun, 30), abs=0.03)
 
 
 def test_without_faults_the_readings_with_signal_are_those_without() -> None:
     config = SMALL.replace(fault_size=0.0, failures_per_year=0.0)
-    assert simulate(config).readings.equals(simulate(config.replace(no_signal=True)).readings)
+    assert simulate(config).readings.equals(
+        simulate(config.replace(no_signal=True)).readings
+    )
 
 
 def test_each_unit_point_and_date_has_one_reading_at_most(fleet: Fleet) -> None:
@@ -228,7 +269,9 @@ def test_each_unit_point_and_date_has_one_reading_at_most(fleet: Fleet) -> None:
 
 
 def test_readings_have_gaps_of_days_and_of_spells() -> None:
-    readings = simulate(SMALL.replace(days=1095)).readings.to_pandas(date_as_object=False)
+    readings = simulate(SMALL.replace(days=1095)).readings.to_pandas(
+        date_as_object=False
+    )
     expected = 2 * 3 * (len(KINDS["chiller"].points) + len(KINDS["pump"].points)) * 1095
     assert 0.01 < 1 - len(readings) / expected < 0.08
     apart = readings.groupby(SERIES)["date"].diff().dt.days
@@ -269,7 +312,13 @@ def test_healthy_units_rarely_cross_their_limits() -> None:
 
 
 def test_tables_have_the_columns_of_the_contract(fleet: Fleet) -> None:
-    assert fleet.readings.schema.names == [*SERIES, "date", "value", "lower_limit", "upper_limit"]
+    assert fleet.readings.schema.names == [
+        *SERIES,
+        "date",
+        "value",
+        "lower_limit",
+        "upper_limit",
+    ]
     assert fleet.events.schema.names == [
         "facility_id",
         "equipment_id",
@@ -290,7 +339,9 @@ def test_tables_have_the_columns_of_the_contract(fleet: Fleet) -> None:
 
 
 def test_an_unknown_class_is_an_error_that_names_the_known_ones() -> None:
-    with pytest.raises(ConfigError, match="unknown class 'boiler'; known: ahu, chiller"):
+    with pytest.raises(
+        ConfigError, match="unknown class 'boiler'; known: ahu, chiller"
+    ):
         SimulateConfig(classes=("boiler",))
 
 
@@ -305,7 +356,9 @@ def test_written_files_read_back_as_the_fleet(tmp_path: Path) -> None:
     whole = simulate(SMALL)
     parts = sorted((tmp_path / "readings").iterdir())
     assert [part.name for part in parts] == ["part-F001.parquet", "part-F002.parquet"]
-    assert pa.concat_tables([pq.read_table(part) for part in parts]).equals(whole.readings)
+    assert pa.concat_tables([pq.read_table(part) for part in parts]).equals(
+        whole.readings
+    )
     assert pq.read_table(tmp_path / "events.parquet").equals(whole.events)
     assert pq.read_table(tmp_path / "equipment.parquet").equals(whole.equipment)
 

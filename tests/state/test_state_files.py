@@ -8,7 +8,12 @@ from typing import Any
 
 import pytest
 
-from hvac.state.state_files import StateFile, all_units, read_unit_states, write_unit_states
+from hvac.state.state_files import (
+    StateFile,
+    all_units,
+    read_unit_states,
+    write_unit_states,
+)
 from hvac.state.unit_states import UnitStates
 from tests.features.test_describe import recipe
 from tests.state.test_updating import UNITS, assert_same, rows_of, states_of
@@ -19,7 +24,9 @@ from tests.state.test_updating import UNITS, assert_same, rows_of, states_of
 def test_what_was_written_is_read(tmp_path: Path, more: Any, by: Any) -> None:
     rule = recipe("ab", by=by)
     rows = rows_of(range(250)) if "known" not in more else rows_of(range(250), **more)
-    states = states_of([*rows, *rows_of(range(250, 255), seed=1, points="a", **more)], rule)
+    states = states_of(
+        [*rows, *rows_of(range(250, 255), seed=1, points="a", **more)], rule
+    )
     written = StateFile({"ahu": states}, frozenset(["x", "y"]), frozenset(UNITS[:1]))
     write_unit_states(tmp_path / "s.arrow", written, {"ahu": rule})
     found = read_unit_states(tmp_path / "s.arrow", {"ahu": rule})

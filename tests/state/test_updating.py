@@ -24,7 +24,9 @@ UNITS = (Unit("F1", "E1"), Unit("F1", "E2"), Unit("F2", "E1"))
 
 def scenes_of(rows: list[Row], rule: Recipe) -> list[Scene]:
     made = panels(
-        readings(rows), dict.fromkeys(UNITS, rule.points), aggregate=rule.windows.aggregate
+        readings(rows),
+        dict.fromkeys(UNITS, rule.points),
+        aggregate=rule.windows.aggregate,
     )
     return [scene for panel in made for scene in scenes(panel, rule, UnitRecord())]
 
@@ -38,8 +40,17 @@ def states_of(rows: list[Row], rule: Recipe) -> UnitStates:
 def assert_same(one: UnitStates, other: UnitStates) -> None:
     assert one.unit_U == other.unit_U
     assert one.point_U == other.point_U
-    for name in ("last_day_U", "count_UC", "value_UCR", "known_UCR", "lower_UCR", "upper_UCR"):
-        np.testing.assert_array_equal(getattr(one, name), getattr(other, name), err_msg=name)
+    for name in (
+        "last_day_U",
+        "count_UC",
+        "value_UCR",
+        "known_UCR",
+        "lower_UCR",
+        "upper_UCR",
+    ):
+        np.testing.assert_array_equal(
+            getattr(one, name), getattr(other, name), err_msg=name
+        )
     for name in ("fits", "residual_fit"):
         for part, same in zip(getattr(one, name), getattr(other, name), strict=True):
             np.testing.assert_array_equal(part, same, err_msg=name)
@@ -55,7 +66,11 @@ def day_by_day(parts: list[list[Row]], rule: Recipe) -> tuple[UnitStates, int]:
         states = updated.states
         if updated.again:
             again += len(updated.again)
-            rows = [r for r in known if Unit(r["facility_id"], r["equipment_id"]) in updated.again]
+            rows = [
+                r
+                for r in known
+                if Unit(r["facility_id"], r["equipment_id"]) in updated.again
+            ]
             states = joined([states, states_of(rows, rule)])
     return states, again
 
@@ -69,13 +84,18 @@ def rows_of(
         for day in days:
             for point in points:
                 if day % every == 0:
-                    made.append(reading(day, rng.normal(20, 3), point=point, unit=unit, **more))
+                    made.append(
+                        reading(day, rng.normal(20, 3), point=point, unit=unit, **more)
+                    )
     return made
 
 
 def test_a_new_day_is_laid_in_and_nothing_is_read_again() -> None:
     rule = recipe("ab")
-    parts = [rows_of(range(400)), *(rows_of(range(d, d + 1), seed=d) for d in range(400, 406))]
+    parts = [
+        rows_of(range(400)),
+        *(rows_of(range(d, d + 1), seed=d) for d in range(400, 406)),
+    ]
     states, again = day_by_day(parts, rule)
     assert again == 0
     assert_same(states, states_of([row for part in parts for row in part], rule))
@@ -117,10 +137,14 @@ def test_weekly_inspections_are_laid_in_once_their_rhythm_is_known() -> None:
         ((350, {"limits": (1.0, 2.0)}), 3),  # a limit that held earlier
     ],
 )
-def test_a_late_reading_is_laid_in_or_its_unit_is_read_again(late: Any, again: int) -> None:
+def test_a_late_reading_is_laid_in_or_its_unit_is_read_again(
+    late: Any, again: int
+) -> None:
     rule = recipe("ab")
     day, more = late
-    first = [row for row in rows_of(range(400)) if row["date"] != reading(350, 0)["date"]]
+    first = [
+        row for row in rows_of(range(400)) if row["date"] != reading(350, 0)["date"]
+    ]
     parts = [first, rows_of(range(day, day + 1), seed=9, points="a", **more)]
     states, found = day_by_day(parts, rule)
     assert found == again
@@ -130,7 +154,9 @@ def test_a_late_reading_is_laid_in_or_its_unit_is_read_again(late: Any, again: i
 def test_a_unit_without_a_state_is_read_again() -> None:
     rule = recipe("ab")
     known = states_of(rows_of(range(200)), rule)
-    updated = update(known.take(np.array([0, 1])), readings(rows_of(range(200, 201))), rule)
+    updated = update(
+        known.take(np.array([0, 1])), readings(rows_of(range(200, 201))), rule
+    )
     assert updated.again == {UNITS[2]}
 
 
@@ -152,15 +178,21 @@ def histories(draw: Any) -> tuple[list[list[Row]], Recipe]:
     limits = draw(st.sampled_from([None, (10.0, 30.0)]))
     rows = [
         row
-        for row in rows_of(range(length), seed=int(rng.integers(99)), every=every, limits=limits)
+        for row in rows_of(
+            range(length), seed=int(rng.integers(99)), every=every, limits=limits
+        )
         if rng.random() > 0.1
     ]
     first = [row for row in rows if row["date"] <= reading(length * 3 // 4, 0)["date"]]
     left = [row for row in rows if row not in first]
     for row in [*left, *first[:: max(len(first) // 5, 1)]]:
         if rng.random() < 0.2:
-            row["known_at"] = reading((row["date"] - reading(0, 0)["date"]).days + 3, 0)["date"]
-    late = [first.pop(int(rng.integers(len(first)))) for _ in range(min(4, len(first) - 1))]
+            row["known_at"] = reading(
+                (row["date"] - reading(0, 0)["date"]).days + 3, 0
+            )["date"]
+    late = [
+        first.pop(int(rng.integers(len(first)))) for _ in range(min(4, len(first) - 1))
+    ]
     left += late
     if draw(st.booleans()):
         rng.shuffle(left)  # type: ignore[arg-type]
@@ -171,7 +203,9 @@ def histories(draw: Any) -> tuple[list[list[Row]], Recipe]:
         normalise=draw(st.sampled_from(["baseline", "none", "limits"])),
         aggregate=draw(st.sampled_from(["mean", "max"])),
     )
-    return [first, *([left[n] for n in cut] for cut in cuts)], replace(rule, points=("a", "b"))
+    return [first, *([left[n] for n in cut] for cut in cuts)], replace(
+        rule, points=("a", "b")
+    )
 
 
 @settings(max_examples=120)

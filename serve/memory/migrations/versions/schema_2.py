@@ -7,16 +7,28 @@ from __future__ import annotations
 
 import sqlalchemy as sa
 from alembic import op
-from sqlalchemy import DOUBLE_PRECISION, BigInteger, Column, Integer, MetaData, Table, Text
+from sqlalchemy import (
+    DOUBLE_PRECISION,
+    BigInteger,
+    Column,
+    Integer,
+    MetaData,
+    Table,
+    Text,
+)
 
 revision = "2"
 down_revision = None
 
 SCHEMA = MetaData()
-STALE = sa.table("stale", sa.column("facility_id"), sa.column("equipment_id"), sa.column("since"))
+STALE = sa.table(
+    "stale", sa.column("facility_id"), sa.column("equipment_id"), sa.column("since")
+)
 
 
-def _key(*names: str, of_numbers: tuple[str, ...] = ()) -> list[Column[str] | Column[int]]:
+def _key(
+    *names: str, of_numbers: tuple[str, ...] = ()
+) -> list[Column[str] | Column[int]]:
     """Return the columns of a primary key: texts, then whole numbers."""
     texts = [Column(name, Text, primary_key=True) for name in names]
     numbers = [Column(name, Integer, primary_key=True) for name in of_numbers]
@@ -118,8 +130,15 @@ def _move_stale() -> None:
     """Let what waited in `stale` wait with the present version of its unit."""
     same_facility = UNITS.c.facility_id == STALE.c.facility_id
     same_unit = sa.and_(same_facility, UNITS.c.equipment_id == STALE.c.equipment_id)
-    columns = (STALE.c.facility_id, STALE.c.equipment_id, UNITS.c.version, STALE.c.since)
-    rows = sa.select(*columns, sa.literal(0.0), sa.literal("")).join_from(STALE, UNITS, same_unit)
+    columns = (
+        STALE.c.facility_id,
+        STALE.c.equipment_id,
+        UNITS.c.version,
+        STALE.c.since,
+    )
+    rows = sa.select(*columns, sa.literal(0.0), sa.literal("")).join_from(
+        STALE, UNITS, same_unit
+    )
     op.execute(sa.insert(WAITING).from_select(WAITING.columns.keys(), rows))
     op.drop_table(STALE.name)
     op.execute(sa.delete(NOTES).where(NOTES.c.name.startswith("unscored ")))
