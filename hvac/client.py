@@ -24,14 +24,14 @@ from urllib.parse import quote, urlencode, urlsplit
 from urllib.request import HTTPRedirectHandler, Request, build_opener
 
 from hvac.client_answers import (
-    Equipment,
-    FacilityCounts,
-    Forecasts,
-    GivenUnit,
-    Model,
-    Prediction,
-    RankedEquipment,
-    Stored,
+    EquipmentDict,
+    FacilityCountsDict,
+    ForecastsDict,
+    GivenUnitDict,
+    ModelDict,
+    PredictionDict,
+    RankedEquipmentDict,
+    StoredDict,
 )
 from hvac.errors import HvacError
 
@@ -82,8 +82,12 @@ class Client:
         self._opener = build_opener(_NoRedirects)
 
     def predict(
-        self, units: Sequence[GivenUnit], *, explain: bool = False, detail: bool = False
-    ) -> list[Prediction]:
+        self,
+        units: Sequence[GivenUnitDict],
+        *,
+        explain: bool = False,
+        detail: bool = False,
+    ) -> list[PredictionDict]:
         """Predict how likely an anomaly begins, for stored equipment or by the readings given.
 
         Raises:
@@ -91,15 +95,15 @@ class Client:
         """
         query = urlencode({"explain": explain, "detail": detail})
         answer = self._post(f"/v1/predict?{query.lower()}", {"units": units})
-        return cast(list[Prediction], answer["predictions"])
+        return cast(list[PredictionDict], answer["predictions"])
 
     def push(
         self,
-        units: Sequence[GivenUnit],
+        units: Sequence[GivenUnitDict],
         *,
         only_known_points: bool = False,
         wait: bool = False,
-    ) -> Stored:
+    ) -> StoredDict:
         """Keep readings and events; the equipment is scored again within seconds.
 
         Args:
@@ -113,36 +117,36 @@ class Client:
         """
         more = {"only_known_points": True} if only_known_points else {}
         path = "/v1/readings?wait=true" if wait else "/v1/readings"
-        return cast(Stored, self._post(path, {"units": units, **more}))
+        return cast(StoredDict, self._post(path, {"units": units, **more}))
 
     def forecast(
-        self, unit: GivenUnit, horizons: Sequence[int] | None = None
-    ) -> Forecasts:
+        self, unit: GivenUnitDict, horizons: Sequence[int] | None = None
+    ) -> ForecastsDict:
         """Forecast every point of a piece of equipment so many days ahead (default: the bundle's).
 
         Raises:
             ServiceError: it is refused, or there is no answer.
         """
         more = {} if horizons is None else {"horizons": list(horizons)}
-        return cast(Forecasts, self._post("/v1/forecast", {**unit, **more}))
+        return cast(ForecastsDict, self._post("/v1/forecast", {**unit, **more}))
 
-    def facilities(self) -> list[FacilityCounts]:
+    def facilities(self) -> list[FacilityCountsDict]:
         """List every facility with its equipment in alarm. Raise ServiceError."""
-        return cast(list[FacilityCounts], self._get("/v1/facilities")["facilities"])
+        return cast(list[FacilityCountsDict], self._get("/v1/facilities")["facilities"])
 
-    def ranking(self, facility_id: str) -> list[RankedEquipment]:
+    def ranking(self, facility_id: str) -> list[RankedEquipmentDict]:
         """List the equipment of a facility, the highest risk first. Raise ServiceError."""
         answer = self._get(f"/v1/facilities/{_segment(facility_id)}/ranking")
-        return cast(list[RankedEquipment], answer["ranking"])
+        return cast(list[RankedEquipmentDict], answer["ranking"])
 
-    def equipment(self, facility_id: str, equipment_id: str) -> Equipment:
+    def equipment(self, facility_id: str, equipment_id: str) -> EquipmentDict:
         """Return everything stored of a piece of equipment. Raise ServiceError."""
         path = f"/v1/equipment/{_segment(facility_id)}/{_segment(equipment_id)}"
-        return cast(Equipment, self._get(path))
+        return cast(EquipmentDict, self._get(path))
 
-    def models(self) -> list[Model]:
+    def models(self) -> list[ModelDict]:
         """List the bundles, and whom each serves. Raise ServiceError."""
-        return cast(list[Model], self._get("/v1/models")["models"])
+        return cast(list[ModelDict], self._get("/v1/models")["models"])
 
     def _get(self, path: str) -> dict[str, Any]:
         return self._asked(Request(f"{self.url}{path}", headers=self._headers))

@@ -1,4 +1,4 @@
-"""What the service answers, as the types of `hvac.client`; `/docs` of a service describes each.
+"""What the service answers, as the dictionary types of `hvac.client`; `/docs` of a service describes each.
 
 Days are texts such as `2024-03-01`; risks are probabilities (0 to 1); values are in each point's
 physical unit.
@@ -14,7 +14,7 @@ _GivenClass = TypedDict("_GivenClass", {"class": str}, total=False)
 Day = str | dt.date
 
 
-class Reading(TypedDict):
+class ReadingDict(TypedDict):
     """One value of one point on one day, to be sent."""
 
     point_id: str
@@ -25,7 +25,7 @@ class Reading(TypedDict):
     known_at: NotRequired[Day | None]
 
 
-class Event(TypedDict):
+class EventDict(TypedDict):
     """Something that happened to the equipment, to be sent."""
 
     kind: str
@@ -34,25 +34,25 @@ class Event(TypedDict):
     point_id: NotRequired[str | None]
 
 
-class GivenUnit(_GivenClass):
+class GivenUnitDict(_GivenClass):
     """A piece of equipment with what is sent of it; `class` is needed where it is not stored."""
 
     facility_id: str
     equipment_id: str
-    readings: NotRequired[list[Reading]]
-    events: NotRequired[list[Event]]
+    readings: NotRequired[list[ReadingDict]]
+    events: NotRequired[list[EventDict]]
     install_date: NotRequired[Day | None]
     end_date: NotRequired[Day | None]
 
 
-class ReasonText(TypedDict):
+class ReasonTextDict(TypedDict):
     """A reason as a sentence."""
 
     en: str
     ja: str
 
 
-class Reason(TypedDict):
+class ReasonDict(TypedDict):
     """What speaks for an anomaly (log_odds above 0) or against it."""
 
     player: str
@@ -61,12 +61,12 @@ class Reason(TypedDict):
     now: float | None
     usual: float | None
     over_peers: float | None
-    text: ReasonText
+    text: ReasonTextDict
     aspects: list[dict[str, str | float]] | None
     days: list[dict[str, str | float]] | None
 
 
-class PointForecast(TypedDict):
+class PointForecastDict(TypedDict):
     """Where a value is heading on the last day of a horizon."""
 
     point_id: str
@@ -77,7 +77,7 @@ class PointForecast(TypedDict):
     method: str | None
 
 
-class HorizonRisk(TypedDict):
+class HorizonRiskDict(TypedDict):
     """The risk of one horizon."""
 
     days: int
@@ -87,11 +87,11 @@ class HorizonRisk(TypedDict):
     risk_low: float | None
     risk_high: float | None
     needs_look: bool | None
-    forecast: PointForecast | None
-    reasons: list[Reason] | None
+    forecast: PointForecastDict | None
+    reasons: list[ReasonDict] | None
 
 
-class SimilarCase(TypedDict):
+class SimilarCaseDict(TypedDict):
     """A past window of another machine that looked alike."""
 
     facility_id: str | None
@@ -101,14 +101,14 @@ class SimilarCase(TypedDict):
     distance: float
 
 
-class PointDoubt(TypedDict):
+class PointDoubtDict(TypedDict):
     """What is odd about one point's readings."""
 
     point_id: str
     kind: str
 
 
-class Prediction(_Class):
+class PredictionDict(_Class):
     """The prediction for one piece of equipment, or one of its points."""
 
     facility_id: str
@@ -119,16 +119,16 @@ class Prediction(_Class):
     learning_days_left: int | None
     observed_share: float
     quality: str | None
-    doubts: list[PointDoubt]
+    doubts: list[PointDoubtDict]
     driving_point: str | None
     similar_units: int | None
     model: str
     bundle_id: str
-    horizons: list[HorizonRisk]
-    past_cases: list[SimilarCase] | None
+    horizons: list[HorizonRiskDict]
+    past_cases: list[SimilarCaseDict] | None
 
 
-class UnknownPoint(TypedDict):
+class UnknownPointDict(TypedDict):
     """A point that no bundle looks at; `nearest` is the one that it may be."""
 
     facility_id: str
@@ -138,7 +138,7 @@ class UnknownPoint(TypedDict):
     nearest: str | None
 
 
-class UnscoredUnit(TypedDict):
+class UnscoredUnitDict(TypedDict):
     """Equipment that cannot be scored, and why."""
 
     facility_id: str
@@ -146,19 +146,19 @@ class UnscoredUnit(TypedDict):
     reason: str
 
 
-class Stored(TypedDict):
+class StoredDict(TypedDict):
     """What a push did; `predictions` are None where they were not waited for."""
 
     units: int
     readings: int
     events: int
     to_be_scored: int
-    unknown_points: list[UnknownPoint]
-    predictions: list[Prediction] | None
-    set_aside: list[UnscoredUnit]
+    unknown_points: list[UnknownPointDict]
+    predictions: list[PredictionDict] | None
+    set_aside: list[UnscoredUnitDict]
 
 
-class FacilityCounts(TypedDict):
+class FacilityCountsDict(TypedDict):
     """One facility, and how much of its equipment is in alarm; `alarms` is by horizon."""
 
     facility_id: str
@@ -169,7 +169,7 @@ class FacilityCounts(TypedDict):
     end_date: str | None
 
 
-class RankedEquipment(_Class):
+class RankedEquipmentDict(_Class):
     """One piece of equipment in a ranking; risks and alarms are by horizon, such as "30"."""
 
     rank: int
@@ -187,7 +187,7 @@ class RankedEquipment(_Class):
     needs_look: list[int]
 
 
-class KnownReading(TypedDict):
+class KnownReadingDict(TypedDict):
     """One stored reading."""
 
     point_id: str
@@ -197,7 +197,7 @@ class KnownReading(TypedDict):
     upper_limit: float | None
 
 
-class KnownEvent(TypedDict):
+class KnownEventDict(TypedDict):
     """One stored event; it has no end while it goes on."""
 
     kind: str
@@ -206,7 +206,7 @@ class KnownEvent(TypedDict):
     point_id: str | None
 
 
-class PastAlarm(TypedDict):
+class PastAlarmDict(TypedDict):
     """An alarm that a window gave, and its horizon in days."""
 
     end_date: str | None
@@ -215,20 +215,20 @@ class PastAlarm(TypedDict):
     risk: float | None
 
 
-class Equipment(_Class):
+class EquipmentDict(_Class):
     """Everything stored of one piece of equipment."""
 
     facility_id: str
     equipment_id: str
     install_date: str | None
     set_aside: str | None
-    predictions: list[Prediction]
-    readings: list[KnownReading]
-    events: list[KnownEvent]
-    alarms: list[PastAlarm]
+    predictions: list[PredictionDict]
+    readings: list[KnownReadingDict]
+    events: list[KnownEventDict]
+    alarms: list[PastAlarmDict]
 
 
-class DailyForecast(TypedDict):
+class DailyForecastDict(TypedDict):
     """A point's forecast, a value per day."""
 
     point_id: str
@@ -240,18 +240,18 @@ class DailyForecast(TypedDict):
     method: str | None
 
 
-class Forecasts(TypedDict):
+class ForecastsDict(TypedDict):
     """Forecasts of every point and horizon of one piece of equipment."""
 
     facility_id: str
     equipment_id: str
     end_date: str
     status: str
-    forecasts: list[DailyForecast]
+    forecasts: list[DailyForecastDict]
 
 
-Model = TypedDict(
-    "Model",
+ModelDict = TypedDict(
+    "ModelDict",
     {
         "bundle_id": str,
         "serves": list[str],

@@ -20,10 +20,8 @@ from serve.bodies.bulk import ARROW, PARQUET, check_kind
 from serve.bodies.looks import (
     EquipmentAnswer,
     FacilitiesAnswer,
-    KnownEvent,
     ModelsAnswer,
     NamesAnswer,
-    PastAlarm,
     PromotionAnswer,
     RankedAnswer,
 )
@@ -33,9 +31,7 @@ from serve.http.alarm_events import event_stream, lasts_s
 from serve.http.api_answers import (
     csv_response,
     daily_forecast,
-    date_of,
-    end_of,
-    last_days,
+    equipment_answer,
     names_answer,
     ranked_equipment,
     stream,
@@ -285,30 +281,8 @@ def _looking(service: Service, door: Door) -> APIRouter:
         rows = await asyncio.to_thread(service.rows, facility_id, equipment_id)
         history = await asyncio.to_thread(service.store.recent, 0, *unit)
         aside = await asyncio.to_thread(service.store.aside, unit)
-        return EquipmentAnswer(
-            facility_id=facility_id,
-            equipment_id=equipment_id,
-            equipment_class=stored.class_name,
-            install_date=date_of(stored.install_day),
-            set_aside=aside.get(unit),
-            predictions=unit_predictions(rows),
-            readings=last_days(table, 90),
-            events=[
-                KnownEvent(
-                    kind=e[2], start=date_of(e[3]), end=end_of(e[4]), point_id=e[5]
-                )
-                for e in events
-            ],
-            alarms=[
-                PastAlarm(
-                    end_date=date_of(past.end_day),
-                    point_id=past.point_id or None,
-                    days=past.horizon,
-                    risk=past.risk,
-                )
-                for past in history
-                if past.alarm
-            ],
+        return equipment_answer(
+            stored, table, events, rows=rows, history=history, aside=aside.get(unit)
         )
 
     return routes

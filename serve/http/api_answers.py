@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import io
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import pyarrow as pa
 from fastapi import Response
@@ -14,10 +14,22 @@ from hvac.days import EPOCH
 from hvac.panel.names import Names
 from hvac.readings.registers import OPEN_END
 from hvac.scoring.latest_rows import RankedUnit
+from serve.bodies.answer_rows import unit_predictions
 from serve.bodies.answers import DailyForecast
-from serve.bodies.looks import DisplayName, KnownReading, NamesAnswer, RankedEquipment
-from serve.graph.rows import OutlookRow
+from serve.bodies.looks import (
+    DisplayName,
+    EquipmentAnswer,
+    KnownEvent,
+    KnownReading,
+    NamesAnswer,
+    PastAlarm,
+    RankedEquipment,
+)
+from serve.graph.rows import OutlookRow, Rows
 from serve.http.equipment_view import days
+from serve.memory.store_predictions import PastRisk
+from serve.memory.store_tables import EventRow
+from serve.memory.store_units import UnitRow
 
 
 def stream(table: pa.Table) -> bytes:
@@ -91,6 +103,45 @@ def names_answer(names: Names, sees: Callable[[str], bool]) -> NamesAnswer:
             }
             entries.append(DisplayName(**about))
     return NamesAnswer(names=entries)
+
+
+def equipment_answer(
+    stored: UnitRow,
+    readings: pa.Table,
+    events: Sequence[EventRow],
+    *,
+    rows: Rows,
+    history: Sequence[PastRisk],
+    aside: str | None,
+) -> EquipmentAnswer:
+    """Return what is stored of a piece of equipment: its last 90 days of readings, and alarms."""
+    return EquipmentAnswer(
+        facility_id=stored.facility_id,
+        equipment_id=stored.equipment_id,
+        equipment_class=stored.class_name,
+        install_date=date_of(stored.install_day),
+        set_aside=aside,
+        predictions=unit_predictions(rows),
+        readings=last_days(readings, 90),
+        events=[_known_event(event) for event in events],
+        alarms=[_past_alarm(past) for past in history if past.alarm],
+    )
+
+
+def _known_event(event: EventRow) -> KnownEvent:
+    _, _, kind, start, end, point_id = event
+    return KnownEvent(
+        kind=kind, start=date_of(start), end=end_of(end), point_id=point_id
+    )
+
+
+def _past_alarm(past: PastRisk) -> PastAlarm:
+    return PastAlarm(
+        end_date=date_of(past.end_day),
+        point_id=past.point_id or None,
+        days=past.horizon,
+        risk=past.risk,
+    )
 
 
 def last_days(table: pa.Table, days: int) -> list[KnownReading]:

@@ -62,7 +62,7 @@ def _by_bundle(
 
 
 def _with_rows(answer: pa.Table, rows: list[int]) -> pa.Table:
-    """Number the rows of an answer, which has a row per horizon of each window."""
+    """Add the number of its window to each row of an answer: a row per window and horizon."""
     per_window = len(answer) // max(len(rows), 1)
     numbers = [row for row in rows for _ in range(per_window)]
     return answer.append_column("row", pa.array(numbers))

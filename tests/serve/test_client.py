@@ -48,20 +48,20 @@ def schema_of(service: Service, name: str) -> Any:
 
 
 TYPES = {
-    "Reading": "Reading",
-    "Event": "Event",
-    "Reason": "RiskReason",
-    "PointForecast": "PointForecast",
-    "HorizonRisk": "HorizonRisk",
-    "SimilarCase": "SimilarCase",
-    "PointDoubt": "PointDoubt",
-    "Prediction": "UnitPrediction",
-    "Stored": "Stored",
-    "FacilityCounts": "FacilityCounts",
-    "RankedEquipment": "RankedEquipment",
-    "Equipment": "EquipmentAnswer",
-    "DailyForecast": "DailyForecast",
-    "Forecasts": "Forecasts",
+    "ReadingDict": "Reading",
+    "EventDict": "Event",
+    "ReasonDict": "RiskReason",
+    "PointForecastDict": "PointForecast",
+    "HorizonRiskDict": "HorizonRisk",
+    "SimilarCaseDict": "SimilarCase",
+    "PointDoubtDict": "PointDoubt",
+    "PredictionDict": "UnitPrediction",
+    "StoredDict": "Stored",
+    "FacilityCountsDict": "FacilityCounts",
+    "RankedEquipmentDict": "RankedEquipment",
+    "EquipmentDict": "EquipmentAnswer",
+    "DailyForecastDict": "DailyForecast",
+    "ForecastsDict": "Forecasts",
 }
 
 
@@ -79,7 +79,7 @@ def test_a_model_has_the_fields_of_sound_and_damaged_bundles(service: Service) -
         for name in ("ServedBundleAnswer", "DamagedBundleAnswer")
         for field in schema_of(service, name)["properties"]
     }
-    assert set(get_type_hints(client_answers.Model)) == described
+    assert set(get_type_hints(client_answers.ModelDict)) == described
 
 
 def test_every_method_gets_its_answer(url: str) -> None:

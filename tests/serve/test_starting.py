@@ -62,14 +62,20 @@ def test_store_that_was_made_there_makes_no_workspace(tmp_path: Path) -> None:
 def test_workspace_with_bundles_or_tables_is_served(
     tmp_path: Path, folder: str
 ) -> None:
+    config = ServeConfig(workspace=tmp_path)
+    with pytest.raises(ConfigError, match="no workspace"):
+        check_start(config, "127.0.0.1")
     (tmp_path / folder).mkdir()
-    check_start(ServeConfig(workspace=tmp_path), "127.0.0.1")
+    check_start(config, "127.0.0.1")
 
 
 def test_bundles_elsewhere_need_no_workspace(tmp_path: Path) -> None:
+    config = ServeConfig(workspace=tmp_path / "nothing")
+    with pytest.raises(ConfigError, match="no workspace"):
+        check_start(config, "127.0.0.1")
     (tmp_path / "elsewhere").mkdir()
-    config = ServeConfig(workspace=tmp_path / "nothing", bundles=tmp_path / "elsewhere")
-    check_start(config, "127.0.0.1")
+    elsewhere = config.model_copy(update={"bundles": tmp_path / "elsewhere"})
+    check_start(elsewhere, "127.0.0.1")
 
 
 @pytest.mark.usefixtures("no_ray")
