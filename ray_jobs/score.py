@@ -58,7 +58,7 @@ from ray_jobs.tables.state_paths import FOLDER as STATES
 from ray_jobs.tables.state_paths import state_file, state_key, state_keys
 
 log = logging.getLogger(__name__)
-VERSION = 2  # raised when the same windows leave other files
+VERSION = 3  # raised when the same windows leave other files
 TASK_CPUS = 0.9  # of a bucket: leaves room on nodes of one CPU
 
 

@@ -1,4 +1,4 @@
-"""Doubts about a unit's newest readings: points that stand still, jumped alone, or show a mark.
+"""Doubts about a unit's newest readings: points that stood still, jumped alone, or show a mark.
 
 A change of the unit of measure (°C to °F), a stuck or disconnected sensor look like a machine in
 trouble. Whoever reads a risk should know before walking there.
@@ -84,8 +84,8 @@ def doubts_of_units(
 ) -> Int8s:
     """Tell what is odd about the readings of the 90 days up to a day: keys of `KINDS`, or 0.
 
-    - `flat`: the last 14 readings or more are one value, at a point that hardly ever shows a value
-    twice running.
+    - `flat`: 14 readings or more running are one value, at a point that else hardly ever shows a
+    value twice running.
     - `jump`: in the last 30 days the level moved from one reading to the next by 6 spreads or more,
     further than it ever moved before, and no other point moved with it.
     - `sentinel`: a value that devices write for "no value" (-9999, 65535, …), far from the point's
@@ -135,7 +135,7 @@ def _doubts(
             newest_N = value_N[count - recent : count]
             if has_sentinel(newest_N, centre_UC[u, c], spread_UC[u, c]):
                 code_UC[u, c] = SENTINEL
-            elif _is_flat(value_N[:count]):
+            elif _is_flat(value_N[:count], recent):
                 code_UC[u, c] = FLAT
             else:
                 jump_C[c] = _jump(row_N[:count], value_N[:count], row)
@@ -164,24 +164,23 @@ def has_sentinel(value_N: Floats, centre: float, spread: float) -> bool:
 
 
 @compiled
-def _is_flat(value_N: Floats) -> bool:
-    """Tell whether the last readings are one value at a point that else changes every time."""
+def _is_flat(value_N: Floats, recent: int) -> bool:
+    """Tell whether a point stood still that else changes every time.
+
+    The longest run of one value that reaches into the `recent` last readings is looked at.
+    """
     count = len(value_N)
-    if count < 2 * FLAT_READINGS:
+    length, longest, same = 1, 1, 0
+    for n in range(1, count):
+        is_same = value_N[n] == value_N[n - 1]
+        same += is_same
+        length = length + 1 if is_same else 1
+        if n >= count - recent and length > longest:
+            longest = length
+    others = count - longest
+    if longest < FLAT_READINGS or others < FLAT_READINGS:
         return False
-    standing = 0
-    while (
-        standing < count - 1
-        and value_N[count - 1 - standing] == value_N[count - 2 - standing]
-    ):
-        standing += 1
-    earlier = count - 1 - standing
-    if standing + 1 < FLAT_READINGS or earlier < FLAT_READINGS:
-        return False
-    same = 0
-    for n in range(earlier):
-        same += value_N[n] == value_N[n + 1]
-    return same / earlier <= RARELY
+    return (same - (longest - 1)) / others <= RARELY
 
 
 @compiled

@@ -68,12 +68,12 @@ NAMED = {
 }
 DOUBTS = {
     "en": {
-        "flat": "stands still",
+        "flat": "stood still for 14 readings or more",
         "jump": "jumped alone",
         "sentinel": "a mark for no value",
     },
     "ja": {
-        "flat": "値が動いていない",
+        "flat": "同じ値が 14 回以上続いた",
         "jump": "この項目だけ急変",
         "sentinel": "欠測を表す値の疑い",
     },
@@ -173,7 +173,7 @@ def doubts_text(row: Doubted, language: str) -> str:
     It is empty where nothing is.
 
     >>> doubts_text({"doubts": [{"point_id": "flow", "kind": "flat"}]}, "en")
-    'flow: stands still'
+    'flow: stood still for 14 readings or more'
     """
     names = DOUBTS[language]
     parts = []

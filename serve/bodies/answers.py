@@ -141,13 +141,16 @@ class HorizonRisk(BaseModel):
 
 
 class PointDoubt(BaseModel):
-    """What is odd about one point: it stands still, jumped alone, or holds a mark that means no
+    """What is odd about one point: it stood still, jumped alone, or holds a mark that means no
     value.
     """
 
     point_id: str = Field(description="the point")
     kind: Literal["flat", "jump", "sentinel"] = Field(
-        description="flat: stands still; jump: jumped alone; sentinel: a mark that means no value"
+        description=(
+            "flat: stood still for 14 readings or more; jump: jumped alone; sentinel: a mark that"
+            " means no value"
+        )
     )
 
 

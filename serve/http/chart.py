@@ -73,8 +73,8 @@ def draw_chart(drawing: Drawing) -> str:
             f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="{escape(drawing.title)}"'
             ' class="chart">'
         ),
-        *(_band(frame, drawing.usual, "usual") if drawing.usual else ()),
         *(_week(frame, week) for week in drawing.weeks if week[1] >= frame.first),
+        *(_band(frame, drawing.usual, "usual") if drawing.usual else ()),
         *_grid(frame),
         *(_band(frame, drawing.band, "band") if drawing.band else ()),
         *(
@@ -169,7 +169,8 @@ def _grid(frame: _Frame) -> list[str]:
         )
     step = max(30, math.ceil((frame.last - frame.first) / 6))
     for day in range(frame.first, frame.last + 1, step):
-        words = (EPOCH + dt.timedelta(days=day)).strftime("%Y-%m-%d")
+        date = EPOCH + dt.timedelta(days=day)
+        words = f"{date:%Y-%m-%d}" if day == frame.first else f"{date:%m-%d}"
         anchor = "start" if day == frame.first else "middle"
         parts.append(
             f'<text x="{frame.x(day):.1f}" y="{HEIGHT - 8}" text-anchor="{anchor}">{words}</text>'

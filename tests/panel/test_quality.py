@@ -66,6 +66,16 @@ def test_value_that_stands_still_is_flat(days: int, flat: bool) -> None:
     assert found(a=values, b=temperature(seed=1)) == ([("a", "flat")] if flat else [])
 
 
+@pytest.mark.parametrize(("ago", "flat"), [(3, True), (89, True), (90, False)])
+def test_spell_without_change_is_flat_while_it_is_among_the_last_90(
+    ago: int, flat: bool
+) -> None:
+    values = temperature()
+    last = len(values) - 1 - ago
+    values[last - 20 : last + 1] = values[last]
+    assert found(a=values, b=temperature(seed=1)) == ([("a", "flat")] if flat else [])
+
+
 def test_switch_that_always_stood_still_for_weeks_is_not_flat() -> None:
     values = (np.arange(400) // 40 % 2).astype(float)
     assert found(a=values, b=temperature(seed=1)) == []
