@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass
+from itertools import zip_longest
 
 from hvac.json_values import Json, JsonObject, branch
 from hvac.panel.names import NO_NAMES, Names
@@ -55,6 +56,14 @@ class Table:
     head: Sequence[str] = ()
     groups: Sequence[tuple[str, int]] = ()
     kind: str = "table"
+
+    @property
+    def labels(self) -> list[str]:
+        """Return what each cell of a row is called where the head cannot stand above it."""
+        heads = [*self.head[1:]]
+        groups = [text for text, span in self.groups for _ in range(span)]
+        pairs = zip_longest(groups, heads, fillvalue="")
+        return [" · ".join(filter(None, pair)) for pair in pairs]
 
 
 @dataclass(frozen=True)

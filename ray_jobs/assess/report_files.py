@@ -88,7 +88,6 @@ def draw_figures(
                 horizons=horizons,
                 language=language,
             ),
-            "training_history": figures.training_history(history, language=language),
             "reliability": figures.reliability(
                 curves, language=language, default=default
             ),
@@ -97,6 +96,10 @@ def draw_figures(
                 branch(metrics, "models"), language=language, default=default
             ),
         }
+        if history:
+            by_name["training_history"] = figures.training_history(
+                history, language=language
+            )
         for name, figure in by_name.items():
             file = folder / f"{name}_{language}.png"
             drawn.setdefault(name, {})[language] = figures.save(figure, file)

@@ -128,7 +128,7 @@ def test_every_trial_is_a_row_and_a_line_in_each_language(page: str) -> None:
         f"trial_{number:05d}" for number in range(40) for _ in "ab"
     )
     assert all(
-        page.count(f'<th scope="row">trial_{number:05d}</th>') == 2
+        page.count(f'<th scope="row" role="rowheader">trial_{number:05d}</th>') == 2
         for number in range(40)
     )
 
