@@ -24,11 +24,14 @@ from urllib.parse import quote, urlencode, urlsplit
 from urllib.request import HTTPRedirectHandler, Request, build_opener
 
 from hvac.client_answers import (
+    CaseChangeDict,
+    CaseDict,
     EquipmentDict,
     FacilityCountsDict,
     ForecastsDict,
     GivenUnitDict,
     ModelDict,
+    OutcomeDict,
     PredictionDict,
     RankedEquipmentDict,
     StoredDict,
@@ -143,6 +146,35 @@ class Client:
         """Return everything stored of a piece of equipment. Raise ServiceError."""
         path = f"/v1/equipment/{_segment(facility_id)}/{_segment(equipment_id)}"
         return cast(EquipmentDict, self._get(path))
+
+    def cases(
+        self, facility_id: str | None = None, *, state: str = "open"
+    ) -> list[CaseDict]:
+        """List cases, the newest first; `state` is open, closed or all. Raise ServiceError."""
+        asked = {"state": state} | ({"facility_id": facility_id} if facility_id else {})
+        answer = self._get(f"/v1/cases?{urlencode(asked)}")
+        return cast(list[CaseDict], answer["cases"])
+
+    def change_case(self, case: CaseDict, change: CaseChangeDict) -> CaseDict:
+        """Change a case as it was read, and return it as it is now.
+
+        Raises:
+            ServiceError: it is refused (status 409: somebody else changed it meanwhile), or there
+                is no answer.
+        """
+        body = {"version": case["version"], **change}
+        return cast(
+            CaseDict, self._post(f"/v1/cases/{_segment(case['case_id'])}", body)
+        )
+
+    def tell_outcomes(self, outcomes: Sequence[OutcomeDict]) -> int:
+        """Tell what became of alarms, or what visits found; return how many were kept.
+
+        Raises:
+            ServiceError: it is refused, or there is no answer.
+        """
+        answer = self._post("/v1/outcomes", {"outcomes": list(outcomes)})
+        return int(answer["kept"])
 
     def models(self) -> list[ModelDict]:
         """List the bundles, and whom each serves. Raise ServiceError."""

@@ -250,6 +250,50 @@ class ForecastsDict(TypedDict):
     forecasts: list[DailyForecastDict]
 
 
+class CaseDict(TypedDict):
+    """What is being done about one machine's alarm; risks and thresholds are by horizon."""
+
+    case_id: str
+    facility_id: str
+    equipment_id: str
+    opened: str
+    alarm_date: str
+    state: str
+    assignee: str
+    due_date: str | None
+    snooze_until: str | None
+    snooze_reason: str
+    closed_date: str | None
+    version: int
+    point_id: str | None
+    risks: dict[str, float]
+    thresholds: dict[str, float]
+
+
+class CaseChangeDict(TypedDict, total=False):
+    """What is to be changed of a case, to be sent; what is left out stays as it is."""
+
+    state: str
+    assignee: str
+    due_date: Day | None
+    snooze_until: Day | None
+    snooze_reason: str
+    note: str
+
+
+class OutcomeDict(TypedDict):
+    """What became of an alarm, or what a visit found, to be sent."""
+
+    facility_id: str
+    equipment_id: str
+    date: Day
+    code: str
+    note: NotRequired[str]
+    who: NotRequired[str]
+    case_id: NotRequired[str | None]
+    close_case: NotRequired[bool]
+
+
 ModelDict = TypedDict(
     "ModelDict",
     {

@@ -21,6 +21,7 @@ from ray.serve.handle import DeploymentHandle
 
 from hvac.json_values import JsonObject
 from serve import service_metrics
+from serve.case_keeping import keep_cases_forever
 from serve.graph.asks import Ask
 from serve.graph.rows import BundleFacts, ExplainedRow, OutlookRow, Rows
 from serve.graph.stages import LocalStages, Part, Rounds, Stages, each_alone
@@ -300,6 +301,7 @@ class Ingress:
         self.door = Door(store, keys=keys)
         self._rescoring = asyncio.create_task(rescore_forever(self.service))
         self._notifying = asyncio.create_task(notify_forever(self.service))
+        self._keeping = asyncio.create_task(keep_cases_forever(self.service))
 
     def __serve_build_asgi_app__(self) -> FastAPI:
         return make_api(self.service, self.door)

@@ -11,9 +11,11 @@ import asyncio
 import logging
 import time
 import uuid
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
+from hvac.casework.case_states import OPEN_STATES
+from hvac.days import today
 from hvac.errors import HvacError
 from hvac.panel.grid import Unit
 from hvac.panel.names import load_names
@@ -62,15 +64,34 @@ class Notifier:
         self.store.close_calm_episodes(within)
         told = self.store.told()
         now = self.store.alarmed(within)
+        waits, planned = self._kept_quiet(now)
+        begins = {u: mark for u, mark in now.items() if u not in told | waits}
         new = 0
-        for unit, mark in now.items():
-            if unit not in told and self._seen.get(unit) != mark:
-                new += self._begin(unit, quiet=first and not self.config.present)
-        self._seen = now
+        for unit, mark in begins.items():
+            if self._seen.get(unit) != mark:
+                quiet = unit in planned or (first and not self.config.present)
+                new += self._begin(unit, quiet=quiet)
+        self._seen = begins
         if first and self.store.last_day() is not None and not self.store.stale_count():
             self.store.remember(BEGUN, "on")
         service_metrics.NOTICES_WAITING.set(self.store.waiting_notices())
         return new
+
+    def _kept_quiet(self, units: Collection[Unit]) -> tuple[set[Unit], set[Unit]]:
+        """Return the equipment whose alarm waits to be told, and that whose visit is planned.
+
+        Alarms wait while a case is snoozed and during maintenance; then they are told.
+        """
+        day = today()
+        sleeping, planned = set(), set()
+        for case in self.store.cases(states=OPEN_STATES):
+            if case.sleeps(day):
+                sleeping.add(case.unit)
+            elif case.state == "planned":
+                planned.add(case.unit)
+        windows = self.store.maintenance(on_day=day)
+        resting = {u for u in units if any(window.covers(u) for window in windows)}
+        return sleeping | resting, planned
 
     def _begin(self, unit: Unit, *, quiet: bool) -> bool:
         """Note an alarm, to be told unless `quiet`; False where it is withheld, or was noted."""

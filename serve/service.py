@@ -28,6 +28,7 @@ from serve.settings import ServeConfig
 from serve.work.alarm_watch import AlarmWatch
 from serve.work.bulk_windows import predict_windows
 from serve.work.bundle_choice import BundleChoice, ListedBundle, Promotion
+from serve.work.casework import Casework
 from serve.work.claim_scoring import score_claims
 from serve.work.pushed_readings import PushedReadings
 from serve.work.ready_state import ServiceReadiness, ready_state
@@ -60,6 +61,7 @@ class Service:
         self.units = UnitAsks(store, self.choice, records)
         self.pushed = PushedReadings(self.choice, records)
         self.alarm_watch = AlarmWatch(store)
+        self.casework = Casework(store)
         self.rescoring_fails = False
         self._read_together: Rounds[Sequence[AskedUnit], list[Ask]] = Rounds(
             lambda many: one_by_one(self.asks, many),

@@ -96,6 +96,13 @@ ROUNDS_FAILED = Counter(
     "Rounds of scoring again that failed whole.",
     registry=REGISTRY,
 )
+OPEN_CASES = Gauge(
+    "hvac_open_cases",
+    "Open cases, by state.",
+    ["state"],
+    registry=REGISTRY,
+    multiprocess_mode="mostrecent",
+)
 NOTICES = Counter(
     "hvac_notices",
     "Notifications of new alarms, by kind of target and outcome (sent, failed, given_up).",

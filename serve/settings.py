@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field
 
+from hvac.casework.case_states import CaseConfig
 from hvac.config import Config
 from hvac.json_values import JsonObject
 from hvac.storage import AnyPath, Location, place
@@ -74,6 +75,8 @@ class ServeConfig(Config):
     """Seconds between two looks for equipment whose record has changed."""
     notify: NotifyConfig = NotifyConfig()
     """Who is told of new alarms; default: nobody."""
+    cases: CaseConfig = CaseConfig()
+    """When an alarm opens a case."""
     limits: Limits = Limits()
     """Limits of one request, and of the work that may wait."""
 

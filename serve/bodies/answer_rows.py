@@ -45,13 +45,14 @@ def risk_row(row: LatestRow) -> HorizonRisk:
         risk_high=row.get("risk_high"),
         needs_look=row.get("needs_look"),
         forecast=forecast,
-        reasons=_reasons(row.get("reasons"), row.get("details") or {}),
+        reasons=risk_reasons(row.get("reasons"), row.get("details") or {}),
     )
 
 
-def _reasons(
+def risk_reasons(
     plain: Sequence[StoredReason] | None, details: Mapping[str, PointDetail]
 ) -> list[RiskReason] | None:
+    """Return reasons as the API shows them, with what is behind those of points."""
     if plain is None:
         return None
     return [

@@ -9,19 +9,23 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from hvac.days import EPOCH
+from hvac.days import EPOCH, date_of
 from hvac.panel.grid import Unit
 from serve.bodies.schemas import AskedUnit, Event, Reading, Window
 from serve.graph.asks import compact
 from serve.memory.store import canonical
 
-__all__ = ["body_reading_rows", "day_number", "event_rows", "given_readings", "merged"]
 Row = tuple[Any, ...]
 
 
 def day_number(day: dt.date | None) -> int | None:
     """Return a day as days since 1970-01-01."""
     return None if day is None else (day - EPOCH).days
+
+
+def known_date(day: int | None) -> dt.date | None:
+    """Return days since 1970-01-01 as a date; None where there is none."""
+    return None if day is None else date_of(day)
 
 
 def body_reading_rows(readings: Sequence[Reading]) -> list[Row]:

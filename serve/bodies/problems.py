@@ -54,6 +54,12 @@ class Forbidden(Refused):
     status = 403
 
 
+class OldForm(Refused):
+    """A form that another site's page sent, or that was open for too long."""
+
+    status = 403
+
+
 class TooMuch(Refused):
     """More than one request may ask."""
 

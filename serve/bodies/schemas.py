@@ -19,7 +19,7 @@ from serve.ids import Id
 DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 
 
-def _day(given: Any) -> Any:
+def day_text(given: Any) -> Any:
     """Take a text such as 2024-03-01, and nothing else: a number would be read as seconds since
     1970.
     """
@@ -34,7 +34,7 @@ def _day(given: Any) -> Any:
 
 Day = Annotated[
     dt.date,
-    BeforeValidator(_day),
+    BeforeValidator(day_text),
     Field(ge=EPOCH, description="calendar day, e.g. 2024-03-01; not in the future"),
 ]
 FacilityId = Annotated[Id, Field(description="id of the facility")]
@@ -106,7 +106,7 @@ def _field_names(body: type[Body]) -> dict[str, None]:
     return {info.alias or name: None for name, info in body.model_fields.items()}
 
 
-def _not_in_the_future(name: str, day: dt.date | None) -> None:
+def not_in_the_future(name: str, day: dt.date | None) -> None:
     newest = newest_day()
     if day is not None and day > newest:
         raise ValueError(
@@ -136,8 +136,8 @@ class Reading(Body):
 
     @model_validator(mode="after")
     def _possible(self) -> Self:
-        _not_in_the_future("date", self.date)
-        _not_in_the_future("known_at", self.known_at)
+        not_in_the_future("date", self.date)
+        not_in_the_future("known_at", self.known_at)
         if (
             self.lower_limit is not None
             and self.upper_limit is not None
@@ -165,7 +165,7 @@ class Event(Body):
 
     @model_validator(mode="after")
     def _possible(self) -> Self:
-        _not_in_the_future("start", self.start)
+        not_in_the_future("start", self.start)
         if self.end is not None and self.end < self.start:
             raise ValueError(f"end {self.end} is before start {self.start}")
         return self
@@ -190,7 +190,7 @@ class Window(Body):
 
     @model_validator(mode="after")
     def _possible(self) -> Self:
-        _not_in_the_future("end_date", self.end_date)
+        not_in_the_future("end_date", self.end_date)
         return self
 
 

@@ -47,9 +47,14 @@ def compact(readings: pa.Table) -> pa.Table:
 
 def events_of(ask: Ask) -> Events:
     """Return the events of an ask in the form in which the batch jobs read them from a table."""
-    if not ask.events:
+    return unit_events(ask.unit, ask.events)
+
+
+def unit_events(unit: Unit, rows: Sequence[EventRow]) -> Events:
+    """Return the stored events of one unit in that form."""
+    if not rows:
         return no_events()
-    columns = [list(column) for column in zip(*ask.events, strict=True)]
+    columns = [list(column) for column in zip(*rows, strict=True)]
     arrays = [
         (
             pa.array(column, pa.int32()).cast(pa.date32())
@@ -58,4 +63,4 @@ def events_of(ask: Ask) -> Events:
         )
         for column, field in zip(columns, EVENTS, strict=True)
     ]
-    return events_by_unit(pa.table(arrays, schema=EVENTS))[ask.unit]
+    return events_by_unit(pa.table(arrays, schema=EVENTS))[unit]

@@ -36,6 +36,7 @@ from serve.http.api_answers import (
     ranked_equipment,
     stream,
 )
+from serve.http.case_routes import case_routes
 from serve.http.door import Door
 from serve.http.error_answers import install_handlers
 from serve.http.guard import Guard
@@ -127,6 +128,7 @@ def make_api(service: Service, door: Door) -> FastAPI:
     api.add_middleware(Guard, door=door, config=service.config)
     api.include_router(_predicting(service, door))
     api.include_router(_looking(service, door))
+    api.include_router(case_routes(service, door))
     api.include_router(_operating(service, door))
     api.include_router(api_page.make_docs(service.config.language))
     api.include_router(pages.make_pages(service, door))

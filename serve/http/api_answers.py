@@ -10,12 +10,13 @@ from collections.abc import Callable, Sequence
 import pyarrow as pa
 from fastapi import Response
 
-from hvac.days import EPOCH
+from hvac.days import EPOCH, date_of
 from hvac.panel.names import Names
 from hvac.readings.registers import OPEN_END
 from hvac.scoring.latest_rows import RankedUnit
 from serve.bodies.answer_rows import unit_predictions
 from serve.bodies.answers import DailyForecast
+from serve.bodies.body_rows import known_date
 from serve.bodies.looks import (
     DisplayName,
     EquipmentAnswer,
@@ -26,7 +27,6 @@ from serve.bodies.looks import (
     RankedEquipment,
 )
 from serve.graph.rows import OutlookRow, Rows
-from serve.http.equipment_view import days
 from serve.memory.store_predictions import PastRisk
 from serve.memory.store_tables import EventRow
 from serve.memory.store_units import UnitRow
@@ -119,7 +119,7 @@ def equipment_answer(
         facility_id=stored.facility_id,
         equipment_id=stored.equipment_id,
         equipment_class=stored.class_name,
-        install_date=date_of(stored.install_day),
+        install_date=known_date(stored.install_day),
         set_aside=aside,
         predictions=unit_predictions(rows),
         readings=last_days(readings, 90),
@@ -131,13 +131,13 @@ def equipment_answer(
 def _known_event(event: EventRow) -> KnownEvent:
     _, _, kind, start, end, point_id = event
     return KnownEvent(
-        kind=kind, start=date_of(start), end=end_of(end), point_id=point_id
+        kind=kind, start=known_date(start), end=end_of(end), point_id=point_id
     )
 
 
 def _past_alarm(past: PastRisk) -> PastAlarm:
     return PastAlarm(
-        end_date=date_of(past.end_day),
+        end_date=known_date(past.end_day),
         point_id=past.point_id or None,
         days=past.horizon,
         risk=past.risk,
@@ -170,9 +170,4 @@ def _known(value: float | None) -> float | None:
 
 def end_of(day: int) -> dt.date | None:
     """Return the last day of an event; None where it is still open."""
-    return None if EPOCH + dt.timedelta(days=day) >= OPEN_END else date_of(day)
-
-
-def date_of(day: int | None) -> dt.date | None:
-    """Return a day as a date; None where there is none."""
-    return None if day is None else EPOCH + days(day)
+    return None if date_of(day) >= OPEN_END else date_of(day)

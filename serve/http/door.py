@@ -22,7 +22,9 @@ OPEN = (  # shown without a key
     "/openapi.json",
     "/docs",
 )
-PUSH = "/v1/readings"
+PUSHED = ("/v1/readings", "/v1/outcomes", "/v1/maintenance", "/outcomes")
+PUSHED_CASE = re.compile(r"(/v1)?/cases/[^/]+")
+FORMS = re.compile(r"/outcomes|/cases/[^/]+")  # sent by our pages, with a token
 PROMOTE = re.compile(r"/v1/models/[^/]+/promote")
 LOCAL_HOSTS = ("127.0.0.1", "localhost", "[::1]")
 HOST = re.compile(r"(?P<name>\[[0-9a-fA-F:.]+\]|[^\s:/@?#\[\]]+)(:[0-9]{1,5})?")
@@ -46,7 +48,8 @@ class Door:
             return ANYONE
         path = scope["path"]
         method = scope["method"]
-        key = given_key(headers, browser=method in ("GET", "HEAD"))
+        is_form = method == "POST" and FORMS.fullmatch(path) is not None
+        key = given_key(headers, browser=method in ("GET", "HEAD") or is_form)
         caller = (
             (await asyncio.to_thread(self._callers)).get(hash_key(key)) if key else None
         )
@@ -123,10 +126,12 @@ def needed_role(method: str, path: str) -> str:
 
     >>> needed_role("POST", "/v1/readings"), needed_role("GET", "/")
     ('push', 'read')
+    >>> needed_role("POST", "/cases/4f"), needed_role("GET", "/v1/cases/4f")
+    ('push', 'read')
     >>> needed_role("POST", "/v1/models/a/promote")
     'admin'
     """
-    if method == "POST" and path == PUSH:
+    if method == "POST" and (path in PUSHED or PUSHED_CASE.fullmatch(path)):
         return "push"
     return "admin" if method == "POST" and PROMOTE.fullmatch(path) else "read"
 

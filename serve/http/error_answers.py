@@ -17,12 +17,12 @@ from hvac.errors import HvacError
 from serve.bodies.problems import Refused, is_passing
 from serve.bodies.schemas import UNKNOWN_FIELD
 from serve.http.rendering import render, wants_page
-from serve.memory.store import StoreError
+from serve.memory.store import CaseConflictError, StoreError
 
 log = logging.getLogger(__name__)
 STORE_AWAY = "the store cannot take or give data now; nothing was changed; try again"
 NOBODY_FREE = "no worker is free now; try again soon"
-SENTENCES_OF_STATUS = (401, 403, 404, 405, 422, 429, 500, 503, 504)
+SENTENCES_OF_STATUS = (401, 403, 404, 405, 409, 422, 429, 500, 503, 504)
 REALM = 'Basic realm="hvac-foresight", charset="UTF-8"'
 
 
@@ -66,6 +66,8 @@ def _answer_parts(error: Exception) -> tuple[int, str, dict[str, str]]:
     """Return status, sentence and headers."""
     if isinstance(error, Refused):
         return error.status, str(error), _retry(error.retry_after)
+    if isinstance(error, CaseConflictError):
+        return 409, str(error), {}
     if isinstance(error, StoreError):
         log.error("%s", error)
         return 503, STORE_AWAY, _retry(5)

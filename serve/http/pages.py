@@ -14,10 +14,13 @@ from fastapi.responses import HTMLResponse
 from hvac.panel.grid import Unit
 from hvac.scoring.latest_rows import RankedUnit
 from hvac.scoring.worklist import ranking_csv
+from serve.http.case_pages import add_case_pages
+from serve.http.case_view import unit_case
 from serve.http.door import Door
 from serve.http.equipment_charts import equipment_charts
 from serve.http.equipment_view import equipment_view, reasons_view
-from serve.http.list_view import Asked, alarm_counts, chosen_rows, list_view
+from serve.http.form_tokens import FormTokens
+from serve.http.list_view import Asked, alarm_counts, chosen_rows, list_view, unit_of
 from serve.http.rendering import FOLDER, language_of, page_words, render
 from serve.ids import SentId
 from serve.keys import Caller
@@ -48,8 +51,10 @@ AskedList = Annotated[Asked, Depends(asked_list)]
 def make_pages(service: Service, door: Door) -> APIRouter:
     """Build the routes of the pages."""
     routes = APIRouter(include_in_schema=False)
+    tokens = FormTokens(service.store)
     _add_lists(routes, service, door)
-    _add_equipment(routes, service, door)
+    _add_equipment(routes, service, door, tokens)
+    add_case_pages(routes, service, door, tokens)
 
     @routes.get("/static/app.css")
     async def css() -> Response:
@@ -78,13 +83,16 @@ def _add_lists(routes: APIRouter, service: Service, door: Door) -> None:
         facilities = await asyncio.to_thread(service.facilities, caller.sees)
         entries, trends = await seen_by(caller)
         rows = chosen_rows(entries, trends, Asked(alarms="1"))
+        quiet = await asyncio.to_thread(service.casework.quiet_units)
+        to_visit = [row for row in rows if unit_of(row.entry) not in quiet]
         return render(
             request,
             "fleet.html.j2",
             default=default,
             today=dt.datetime.now(dt.UTC).date(),
             facilities=facilities,
-            rows=rows[: service.config.visits_a_day],
+            rows=to_visit[: service.config.visits_a_day],
+            put_off=len(rows) - len(to_visit),
             **alarm_counts(entries, trends),
         )
 
@@ -132,7 +140,9 @@ def _add_lists(routes: APIRouter, service: Service, door: Door) -> None:
         )
 
 
-def _add_equipment(routes: APIRouter, service: Service, door: Door) -> None:
+def _add_equipment(
+    routes: APIRouter, service: Service, door: Door, tokens: FormTokens
+) -> None:
     """Add the page of one piece of equipment."""
     read = Depends(door.may("read"))
     default = service.config.language
@@ -152,10 +162,15 @@ def _add_equipment(routes: APIRouter, service: Service, door: Door) -> None:
         charts = equipment_charts(
             view["readings"], view["rows"], view["logged"], words, why
         )
+        may_write = caller.may("push")
+        token = await asyncio.to_thread(tokens.token, caller) if may_write else ""
         return render(
             request,
             "equipment.html.j2",
             default=default,
+            case=await asyncio.to_thread(unit_case, service, unit, words),
+            may_write=may_write,
+            token=token,
             **view,
             why=why,
             charts=charts,

@@ -15,8 +15,10 @@ from serve.memory.database import SERVERS, Database, StoreError
 from serve.memory.redact import without_secrets
 from serve.memory.schema import migrate
 from serve.memory.store_assignments import AssignmentStore, KeyRow, serving
+from serve.memory.store_cases import CaseConflictError, CaseStore
 from serve.memory.store_claims import ClaimStore
 from serve.memory.store_notices import NoticeStore
+from serve.memory.store_outcomes import OutcomeStore
 from serve.memory.store_part import ALL, FLEET, Claim
 from serve.memory.store_predictions import PredictionStore
 from serve.memory.store_units import (
@@ -33,6 +35,7 @@ __all__ = [
     "EVENT",
     "FLEET",
     "READING",
+    "CaseConflictError",
     "Claim",
     "KeyRow",
     "Store",
@@ -44,7 +47,15 @@ __all__ = [
 ]
 
 
-class Store(UnitStore, ClaimStore, PredictionStore, AssignmentStore, NoticeStore):
+class Store(
+    UnitStore,
+    ClaimStore,
+    PredictionStore,
+    AssignmentStore,
+    NoticeStore,
+    CaseStore,
+    OutcomeStore,
+):
     """A database with the tables of the service, at the newest schema."""
 
     def __init__(self, url: str) -> None:

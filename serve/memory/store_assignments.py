@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from sqlalchemy import ColumnElement, and_, bindparam, delete, select, true, update
 
-from serve.memory.database import upsert_rows
+from serve.memory.database import insert_or, upsert_rows
 from serve.memory.store_claims import wait_where
 from serve.memory.store_part import ALL, FLEET, StorePart
 from serve.memory.store_tables import API_KEYS, ASSIGNMENTS, NOTES, UNITS
@@ -75,6 +75,17 @@ class AssignmentStore(StorePart):
         """
         with self._database.write() as connection:
             upsert_rows(connection, NOTES, [(name, value)])
+
+    def note_once(self, name: str, value: str) -> str:
+        """Remember a word by its name unless there is one, and return the one that is kept.
+
+        Raises:
+            StoreError: the database cannot be reached or written.
+        """
+        with self._database.write() as connection:
+            insert = insert_or(NOTES, connection.dialect).on_conflict_do_nothing()
+            connection.execute(insert, {"name": name, "value": value})
+            return str(connection.execute(NOTE, {"note": name}).scalar_one())
 
     def api_keys(self) -> list[KeyRow]:
         """Return all API keys, hashed, by name.

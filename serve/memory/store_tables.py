@@ -1,7 +1,7 @@
 """The tables of the store, and the conditions and values that statements about one unit share.
 
-Days are int32 days since 1970-01-01; `since`, `due` and `leased` are seconds since 1970-01-01 UTC. A
-change of a table needs a new file in serve/memory/migrations/versions as well.
+Days are int32 days since 1970-01-01; `since`, `opened`, `due` and `leased` are seconds since
+1970-01-01 UTC. A change of a table needs a new file in serve/memory/migrations/versions as well.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from sqlalchemy import (
     BindParameter,
     Column,
     ColumnElement,
+    Index,
     Integer,
     MetaData,
     Table,
@@ -117,6 +118,63 @@ NOTICES = Table(
     Column("attempts", Integer, nullable=False),
     Column("leased", DOUBLE_PRECISION, nullable=False),
     Column("holder", Text, nullable=False),
+)
+CASES = Table(
+    "cases",
+    METADATA,
+    Column("case_id", Text, primary_key=True),
+    Column("facility_id", Text, nullable=False),
+    Column("equipment_id", Text, nullable=False),
+    Column("opened", DOUBLE_PRECISION, nullable=False),
+    Column("alarm_day", Integer, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("assignee", Text, nullable=False),
+    Column("due_day", Integer),
+    Column("snooze_day", Integer),
+    Column("snooze_reason", Text, nullable=False),
+    Column("closed_day", Integer),
+    Column("version", Integer, nullable=False),
+    Column("body", Text, nullable=False),
+)
+CASE_CHANGES = Table(
+    "case_changes",
+    METADATA,
+    Column("case_id", Text, primary_key=True),
+    Column("version", Integer, primary_key=True),
+    Column("since", DOUBLE_PRECISION, nullable=False),
+    Column("who", Text, nullable=False),
+    Column("note", Text, nullable=False),
+    Column("changes", Text, nullable=False),
+)
+OUTCOMES = Table(
+    "outcomes",
+    METADATA,
+    *_unit_key(),
+    Column("day", Integer, primary_key=True),
+    Column("who", Text, primary_key=True),
+    Column("code", Text, nullable=False),
+    Column("note", Text, nullable=False),
+    Column("case_id", Text),
+    Column("since", DOUBLE_PRECISION, nullable=False),
+    Column("key_name", Text, nullable=False),
+)
+MAINTENANCE = Table(
+    "maintenance",
+    METADATA,
+    *_unit_key(),
+    Column("first_day", Integer, primary_key=True),
+    Column("last_day", Integer, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("key_name", Text, nullable=False),
+)
+IS_OPEN = CASES.c.closed_day.is_(None)
+ONE_OPEN_CASE = Index(
+    "one_open_case",
+    CASES.c.facility_id,
+    CASES.c.equipment_id,
+    unique=True,
+    sqlite_where=IS_OPEN,
+    postgresql_where=IS_OPEN,
 )
 ASSIGNMENTS = Table(
     "assignments",

@@ -104,6 +104,23 @@ class BundleChoice:
         served = {serving(assigned, facility_id, name) for name in classes}
         return {bundle for bundle in served if bundle}
 
+    async def event_kinds(self, facility_id: str) -> dict[str, tuple[str, ...]]:
+        """Return the kinds of events that the bundles of a facility predict, by class.
+
+        Classes without a bundle that can be read are left out.
+        """
+        assigned = await asyncio.to_thread(self.store.assignments)
+        units = await asyncio.to_thread(self.store.units, facility_id)
+        kinds = {}
+        for name in {unit.class_name for unit in units}:
+            try:
+                bundle_id = self.bundle_of(assigned, facility_id, name)
+                facts = await self.stages.about(bundle_id)
+            except (BundleError, Refused):
+                continue
+            kinds[name] = tuple(facts["event_kinds"])
+        return kinds
+
     def declare(self, user_config: JsonObject | None) -> None:
         """Take over the bundles of a Serve `user_config` where they differ from the last ones.
 

@@ -19,10 +19,12 @@ import pytest
 
 from hvac import client_answers
 from hvac.client import Client, ServiceError, _segment
+from hvac.panel.grid import Unit
 from serve.http.api import make_api
 from serve.http.door import Door
 from serve.ids import segment
 from serve.keys import make_key
+from serve.memory.store_cases import CaseFacts
 from serve.service import Service
 from tests.serve.real_service import listening
 from tests.serve.serve_example import TODAY, body_readings, scored, service_of
@@ -62,6 +64,8 @@ TYPES = {
     "EquipmentDict": "EquipmentAnswer",
     "DailyForecastDict": "DailyForecast",
     "ForecastsDict": "Forecasts",
+    "CaseDict": "CaseAnswer",
+    "OutcomeDict": "OutcomeBody",
 }
 
 
@@ -95,6 +99,24 @@ def test_every_method_gets_its_answer(url: str) -> None:
     assert client.models()[0]["serves"] == ["fleet"]
     reading = {"point_id": "p", "date": TODAY, "value": 20.0}
     assert client.push([{**E1, "readings": [reading]}])["readings"] == 1
+
+
+def test_cases_are_changed_and_outcomes_told(service: Service, url: str) -> None:
+    client = Client(url)
+    facts = CaseFacts(
+        point=None, risks={30: 0.9}, thresholds={30: 0.5}, alarms=(30,), reasons=()
+    )
+    service.store.open_case(Unit("F1", "E1"), 1, facts)
+    (case,) = client.cases("F1")
+    changed = client.change_case(case, {"state": "seen", "due_date": TODAY})
+    assert (changed["state"], changed["due_date"]) == ("seen", TODAY.isoformat())
+    with pytest.raises(ServiceError, match="somebody else changed") as refused:
+        client.change_case(case, {"state": "done"})
+    assert refused.value.status == 409
+    told = {**E1, "date": TODAY, "code": "inspected", "close_case": True}
+    assert client.tell_outcomes([told]) == 1
+    assert client.cases() == []
+    assert client.cases(state="closed")[0]["state"] == "done"
 
 
 def test_ids_with_slashes_and_dots_reach_the_service(url: str) -> None:

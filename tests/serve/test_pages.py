@@ -19,6 +19,7 @@ from fastapi.testclient import TestClient
 from hvac.panel.grid import Unit
 from hvac.panel.names import save_names
 from hvac.scoring.latest_rows import RankedUnit
+from serve.case_keeping import known_at_opening
 from serve.http.api import make_api
 from serve.http.chart import Drawing, draw_chart
 from serve.http.door import Door
@@ -36,7 +37,14 @@ from tests.serve.serve_example import (
 )
 from tests.serve.test_graph import free_port
 
-PAGES = ("/", "/equipment", "/facility/F1", "/equipment/F1/E1", "/equipment/F1/E2")
+PAGES = (
+    "/",
+    "/equipment",
+    "/cases",
+    "/facility/F1",
+    "/equipment/F1/E1",
+    "/equipment/F1/E2",
+)
 NASTY = Unit("F1", "<script>alert(1)</script>&\"'/?#")
 
 
@@ -59,7 +67,11 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Service:
             ("F4", "gone", "p", LAST, 20.0, None, None, None),
         ],
     )
-    return scored(own)
+    service = scored(own)
+    case = known_at_opening(service.ranked(UNITS[1]))
+    service.store.open_case(UNITS[1], LAST, case)
+    service.store.open_case(NASTY, LAST, case.model_copy(update={"point": NASTY[1]}))
+    return service
 
 
 @pytest.fixture(scope="module")
@@ -208,7 +220,8 @@ class Sound(HTMLParser):
             self.levels.append(int(tag[1]))
         if told.get("role") == "img":
             self.charts.append(str(told["aria-label"]))
-        if tag in ("input", "select") and not self._labels:
+        shown = told.get("type") != "hidden"
+        if tag in ("input", "select", "textarea") and shown and not self._labels:
             self.unlabelled += 1
 
     def handle_endtag(self, tag: str) -> None:

@@ -1,0 +1,1 @@
+"""What people do about alarms: cases, visits, and what these found."""
