@@ -53,7 +53,7 @@ def main() -> None:
         write_check_page(check, name=config.name, path=page, language=config.language)
     except (HvacError, OSError) as error:
         stop_for(error, started)
-    _print(check, page, as_json=arguments.json)
+    _print(check, page, config.language, as_json=arguments.json)
     sys.exit(FAULTS_FOUND if check.found else 0)
 
 
@@ -85,12 +85,12 @@ def _settings(config: RunConfig, source: SourceConfig) -> Settings:
     )
 
 
-def _print(check: RecordCheck, page: AnyPath, *, as_json: bool) -> None:
+def _print(check: RecordCheck, page: AnyPath, language: str, *, as_json: bool) -> None:
     if as_json:
         facts = {**check_facts(check), "page": str(page)}
         sys.stdout.write(json.dumps(facts, ensure_ascii=False, default=str) + "\n")
         return
-    sys.stdout.write("".join(f"{line}\n" for line in check_lines(check)))
+    sys.stdout.write("".join(f"{line}\n" for line in check_lines(check, language)))
     sys.stdout.write(f"picture: {page}\n")
 
 

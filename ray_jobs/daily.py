@@ -11,24 +11,32 @@ replaced. What has not changed is skipped: run it as often as you like.
 from __future__ import annotations
 
 import datetime as dt
+import logging
 
 from hvac.days import EPOCH
 from hvac.json_values import Json
+from hvac.panel.grid import Unit
 from hvac.panel.registry import Registry
-from hvac.storage import write_json
+from hvac.scoring.alarm_changes import NAMED, NEEDS, alarm_changes, alarmed_units
+from hvac.storage import parquet_dataset, write_json
 from ray_jobs import ingest, score
 from ray_jobs.run.command import main
 from ray_jobs.run.records import TrainRecord
 from ray_jobs.run.run_config import RunConfig
-from ray_jobs.run.workspace import workspace_of
+from ray_jobs.run.workspace import Workspace, workspace_of
+
+log = logging.getLogger(__name__)
 
 
 def run(config: RunConfig) -> dict[str, Json]:
-    """Ingest, score and publish; returns how many files and buckets that took."""
+    """Ingest, score and publish; return how much that took, and which alarms began and ended."""
     workspace = workspace_of(config)
     trained = workspace.record(TrainRecord)
+    before = _alarmed(workspace)
     ingested = ingest.run(config)
     scored = score.run(config)
+    changes = alarm_changes(before, _alarmed(workspace))
+    log.info("daily: %s", changes.sentence)
     last_day = Registry.load(workspace.panel).days[1]
     published: dict[str, Json] = {
         "last_date": str(EPOCH + dt.timedelta(days=last_day)),
@@ -41,7 +49,20 @@ def run(config: RunConfig) -> dict[str, Json]:
         **published,
         "files_read": 0 if ingested.skipped else ingested.files_read,
         "buckets_scored": 0 if scored.skipped else scored.buckets_scored,
+        "alarms_new": [" ".join(unit) for unit in changes.new[:NAMED]],
+        "alarms_began": len(changes.new),
+        "alarms_ended": len(changes.ended),
     }
+
+
+def _alarmed(workspace: Workspace) -> set[Unit]:
+    """Return the equipment in alarm as last published; of a large fleet the first in the ranking."""
+    file = workspace.root / "latest.parquet"
+    if not file.exists():
+        return set()
+    latest = parquet_dataset([file])
+    columns = [name for name in NEEDS if name in latest.schema.names]
+    return alarmed_units(latest.to_table(columns=columns))
 
 
 if __name__ == "__main__":

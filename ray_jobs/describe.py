@@ -12,17 +12,17 @@ import sys
 import time
 from collections import Counter
 
-import pyarrow as pa
 import pyarrow.compute as pc
 
 from hvac.errors import HvacError
 from hvac.json_values import Json, JsonObject, branch
 from hvac.report.workspace_summary import STEPS, workspace_facts, workspace_lines
+from hvac.scoring.alarm_changes import alarmed_units
 from hvac.storage import place, read_mark, read_parquet
 from ray_jobs.run.command import start_logging, stop_for
 from ray_jobs.run.workspace import Workspace
 
-READ = ["facility_id", "equipment_id", "end_date", "horizon", "alarm", "status"]
+UNIT = ["facility_id", "equipment_id"]
 
 
 def main() -> None:
@@ -66,19 +66,17 @@ def run(workspace: Workspace, metrics: JsonObject) -> JsonObject:
 
 
 def _newest(workspace: Workspace) -> JsonObject:
-    """Return the newest scored day, units by status and alarms by horizon; {} before `score`."""
+    """Return the newest scored day, units by status and sure alarms by horizon; {} before `score`."""
     file = workspace.root / "latest.parquet"
     if not file.exists():
         return {}
-    latest = read_parquet(file).select(READ)
+    latest = read_parquet(file)
     if not latest.num_rows:
         return {}
-    units = latest.group_by(READ[:2]).aggregate([("status", "min")])
-    alarms = latest.filter(pc.fill_null(latest["alarm"], False))
+    units = latest.group_by(UNIT).aggregate([("status", "min")])
     counts: dict[str, Json] = {}
     for days in sorted(set(latest["horizon"].drop_null().to_pylist())):
-        of_horizon = alarms.filter(pc.equal(alarms["horizon"], pa.scalar(days)))
-        counts[f"{days} days"] = of_horizon.group_by(READ[:2]).aggregate([]).num_rows
+        counts[f"{days} days"] = len(alarmed_units(latest, days))
     return {
         "day": str(pc.max(latest["end_date"])),
         "units": dict(Counter(units["status_min"].to_pylist())),

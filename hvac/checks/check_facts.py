@@ -11,6 +11,7 @@ from hvac.checks.record_faults import day_text
 from hvac.features.window_counts import total_counts
 from hvac.json_values import Json, JsonObject, as_json, branch
 from hvac.panel.splits import SPLITS
+from hvac.sentences import translated
 
 LEVELS = {"stops": "STOPS", "fault": "FAULT", "note": "note"}
 
@@ -86,8 +87,8 @@ def _windows(check: RecordCheck) -> JsonObject:
     return {name: {key: as_json(totals[name])[key] for key in kept} for name in totals}
 
 
-def check_lines(check: RecordCheck) -> Iterator[str]:
-    """Yield what a check found as lines, the faults last."""
+def check_lines(check: RecordCheck, language: str = "en") -> Iterator[str]:
+    """Yield what a check found as lines, the faults last and in a language (`en` or `ja`)."""
     facts = check_facts(check)
     yield (
         f"read        {facts['files_read']} of {facts['files']} files, {facts['rows']:,} rows:"
@@ -96,7 +97,7 @@ def check_lines(check: RecordCheck) -> Iterator[str]:
     )
     if check.registry is not None:
         yield from _record_lines(facts)
-    yield from _fault_lines(check)
+    yield from _fault_lines(check, language)
 
 
 def _record_lines(facts: JsonObject) -> Iterator[str]:
@@ -136,15 +137,15 @@ def _record_lines(facts: JsonObject) -> Iterator[str]:
         )
 
 
-def _fault_lines(check: RecordCheck) -> Iterator[str]:
+def _fault_lines(check: RecordCheck, language: str) -> Iterator[str]:
     counts = Counter(fault.level for fault in check.faults)
     yield ""
     for level, label in LEVELS.items():
         for fault in check.faults:
             if fault.level == level:
-                yield f"{label:<6}{fault.text}"
+                yield f"{label:<6}{translated(fault.text, language)}"
                 if fault.remedy:
-                    yield f"      → {fault.remedy}"
+                    yield f"      → {translated(fault.remedy, language)}"
     yield (
         f"{counts['stops']} that stop a step, {counts['fault']} other faults,"
         f" {counts['note']} notes"

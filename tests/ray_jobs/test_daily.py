@@ -132,6 +132,15 @@ def fresh(tmp_path: Path) -> Callable[[Plant], Plant]:
     return make
 
 
+def alarmed(plant: Plant) -> set[str]:
+    rows = pq.read_table(plant.folder / "run" / "latest.parquet").to_pylist()
+    return {
+        f"{row['facility_id']} {row['equipment_id']}"
+        for row in rows
+        if row["alarm"] and not row["needs_look"]
+    }
+
+
 def changed(before: dict[str, int], after: dict[str, int]) -> set[str]:
     return {name for name in after if before.get(name) != after[name]}
 
@@ -140,6 +149,7 @@ def test_second_run_of_a_day_reads_and_scores_nothing(plant: Plant) -> None:
     before = plant.stamps()
     told = daily.run(plant.config())
     assert (told["files_read"], told["buckets_scored"]) == (0, 0)
+    assert (told["alarms_began"], told["alarms_ended"]) == (0, 0)
     assert changed(before, plant.stamps()) == set()
 
 
@@ -148,8 +158,11 @@ def test_new_day_of_one_facility_touches_its_parts_only_and_gives_what_a_fresh_r
 ) -> None:
     first, second = plant.facilities
     before = plant.stamps()
+    alarmed_before = alarmed(plant)
     plant.arrive("new", plant.on(plant.last, first))
     told = daily.run(plant.config())
+    assert told["alarms_began"] == len(alarmed(plant) - alarmed_before)
+    assert told["alarms_ended"] == len(alarmed_before - alarmed(plant))
     assert (told["files_read"], told["buckets_scored"], told["last_date"]) == (
         1,
         2,
