@@ -5,7 +5,8 @@
 It needs a trained workspace (`python -m ray_jobs.pipeline`), whose bundles go on scoring; nothing
 is trained here. New and changed files are ingested, the buckets of their equipment are scored for
 the newest `score.days` days, and `latest.parquet`, `latest_ranking.csv` and `published.json` are
-replaced. What has not changed is skipped: run it as often as you like.
+replaced. What has not changed is skipped: run it as often as you like. The monitors run with it once
+a week (`python -m ray_jobs.monitor` runs them at once); `monitor.enabled: false` leaves them out.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from hvac.days import EPOCH
 from hvac.json_values import Json
 from hvac.panel.registry import Registry
 from hvac.storage import write_json
-from ray_jobs import ingest, score
+from ray_jobs import ingest, monitor, score
 from ray_jobs.run.command import main
 from ray_jobs.run.records import TrainRecord
 from ray_jobs.run.run_config import RunConfig
@@ -24,7 +25,7 @@ from ray_jobs.run.workspace import workspace_of
 
 
 def run(config: RunConfig) -> dict[str, Json]:
-    """Ingest, score and publish; returns how many files and buckets that took."""
+    """Ingest, score, publish and watch; returns how many files and buckets that took."""
     workspace = workspace_of(config)
     trained = workspace.record(TrainRecord)
     ingested = ingest.run(config)
@@ -37,8 +38,12 @@ def run(config: RunConfig) -> dict[str, Json]:
     }
     if config.score.day is None:  # one past day goes to the history only
         write_json(workspace.root / "published.json", published)
+    watched = None
+    if config.monitor.enabled and workspace.has_finished("score"):
+        watched = monitor.run_weekly(config)
     return {
         **published,
+        "alerts": watched.alerts if watched else None,
         "files_read": 0 if ingested.skipped else ingested.files_read,
         "buckets_scored": 0 if scored.skipped else scored.buckets_scored,
     }

@@ -11,7 +11,9 @@ over eight m, four of them for too many onsets and four for too few; one number 
 Risks may go wrong on any day, so a unit of wealth comes in every 4 weeks, and all of it is staked (an
 e-detector: Shin, Ramdas and Rinaldo 2023, New Engl. J. Stat. Data Sci. 2). Wealth minus what came in
 is a martingale still, so where the risks are right at least 1/α units come in, on average, before an
-alert at 1/α: α is chosen so that this is the declared time. After an alert the wealth starts at 0.
+alert at 1/α: α is chosen so that this is the declared time. An alert must also have a unit that became
+5 (which makes alerts only rarer): else units that nobody bets with would add up to one. After an alert
+the wealth starts at 0.
 
 Why it is valid here. Windows of one unit overlap, and their labels with them; so a unit's bets are
 made one after the other: the next window begins when the last label is known. A label is known h days
@@ -29,12 +31,13 @@ from typing import Final, NamedTuple
 
 import numpy as np
 
-from hvac.arrays import AnyArray, Bools, DayNumbers, Floats, Ints
+from hvac.arrays import AnyArray, AnyInts, Bools, DayNumbers, Floats, Ints
 from hvac.monitor.periods import MONDAY, WEEK, WEEKS_PER_YEAR
 
 MORE: Final = (1.25, 1.5, 2.0, 3.0)
 ODDS: Final = np.array([*MORE, *(1 / m for m in MORE)])
 EVERY: Final = 4  # weeks from one unit of wealth to the next
+WON: Final = 5.0  # what the best unit of wealth must have become before an alert
 LEAST_WEALTH: Final = 2.0  # of a threshold, whatever is declared
 SURE: Final = 1e-6  # no risk is nearer to 0 or 1
 
@@ -67,7 +70,7 @@ class Betting(NamedTuple):
     alerts: list[WealthAlert]
 
 
-def disjoint(unit_N: AnyArray, end_day_N: DayNumbers, horizon: int) -> Bools:
+def disjoint(unit_N: AnyArray, end_day_N: AnyInts, horizon: int) -> Bools:
     """Tell which windows a unit bets on: the first, then each the first after the last label.
 
     >>> disjoint(np.array(["a"] * 4 + ["b"]), np.array([0, 7, 30, 37, 7]), 30).tolist()
@@ -113,12 +116,13 @@ def bet(bets: Bets, alerts_per_year: float) -> Betting:
     first = int(week_N.min())
     log_WM, sum_W2 = _by_week(bets, week_N - first)
     wealth_W, alerts = np.zeros(len(log_WM)), []
-    wealth_M, start = np.zeros(len(ODDS)), 0
+    wealth_M, best_M, start = np.zeros(len(ODDS)), np.zeros(len(ODDS)), 0
     for w, log_M in enumerate(log_WM):
-        comes_in = (w - start) % EVERY == 0
-        wealth_M = (wealth_M + comes_in) * np.exp(log_M)
+        if (w - start) % EVERY == 0:
+            wealth_M, best_M = wealth_M + 1, np.maximum(best_M, 1.0)
+        wealth_M, best_M = wealth_M * np.exp(log_M), best_M * np.exp(log_M)
         wealth_W[w] = wealth_M.mean()
-        if wealth_W[w] >= threshold:
+        if wealth_W[w] >= threshold and best_M.mean() >= WON:
             since, odds = _best_start(log_WM[start : w + 1])
             observed, expected = sum_W2[start + since : w + 1].sum(axis=0).tolist()
             alerts.append(
@@ -131,7 +135,7 @@ def bet(bets: Bets, alerts_per_year: float) -> Betting:
                     expected,
                 )
             )
-            wealth_M, start = np.zeros(len(ODDS)), w + 1
+            wealth_M, best_M, start = np.zeros(len(ODDS)), np.zeros(len(ODDS)), w + 1
     return Betting(first, wealth_W, threshold, alerts)
 
 

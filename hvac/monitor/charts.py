@@ -10,29 +10,13 @@ from typing import Final, NamedTuple
 import numpy as np
 
 from hvac.arrays import AnyArray, Floats
+from hvac.monitor.chart import Chart
 from hvac.monitor.periods import WEEKS_PER_YEAR
 from hvac.monitor.reference import Reference, against_reference
-from hvac.monitor.statistics import Kind, Statistic, statistic_of
-from hvac.monitor.thresholds import choose_threshold, learn
+from hvac.monitor.statistics import Statistic, statistic_of
+from hvac.monitor.thresholds import choose_threshold, learn, plain_threshold
 
 REARMED: Final = 0.5  # of the threshold: below it a series may alert again
-MOST: Final = 4.0  # spreads that one period adds to a CUSUM at the most
-
-
-class Chart(NamedTuple):
-    """How a chart looks at its series.
-
-    `every` is how many weeks a period has; `alerts_per_year` is declared for all series together.
-    """
-
-    name: str
-    kind: Kind
-    every: int
-    alerts_per_year: float
-    two_sided: bool = True
-    most: float = MOST
-    least_spread: float = 0.0
-    seed: int = 0
 
 
 class Alert(NamedTuple):
@@ -106,18 +90,21 @@ def _threshold(
     drawn = learn(fitted, design_RSK, chart.every, rng)
     if drawn is None:
         return float("nan")
-    years = -(-watched * chart.every // WEEKS_PER_YEAR)
-    return choose_threshold(
-        drawn,
-        design_RSK[:, fitted.known_S],
-        kind=chart.kind,
-        two_sided=chart.two_sided,
-        most=chart.most,
-        watched=round(years * WEEKS_PER_YEAR / chart.every),
-        alerts=years * chart.alerts_per_year,
-        series=int(fitted.known_S.sum()),
-        seed=chart.seed,
+    years = int(-(-watched * chart.every // WEEKS_PER_YEAR))
+    series = int(fitted.known_S.sum())
+    threshold = choose_threshold(
+        drawn, design_RSK[:, fitted.known_S], chart, years=years, series=series
     )
+    if not chart.least_spread:
+        return threshold
+    plain = plain_threshold(
+        chart,
+        reference=len(design_RSK),
+        years=years,
+        series=series,
+        least=fitted.least,
+    )
+    return max(threshold, plain)
 
 
 def _alerts(statistic: Statistic, threshold: float, error_WS: Floats) -> list[Alert]:

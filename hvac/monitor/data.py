@@ -1,30 +1,34 @@
 """Data: how many points of a facility are odd in a week, against the facility's own reference.
 
-Five kinds, each a chart of its own with a fifth of the rate: `missing` (under half of the usual
+Five kinds, each with a fifth of the rate: `missing` (under half of the usual
 readings), `stuck` (all readings of the week are the last one before), `sentinel` (marks for "no
 value"), `jump` (the week's median lies over 6 robust spreads from the 4 weeks before), `late` (a reading
 that became known more than 2 days after its day). Counts are charted as 2√(n + 3/8), which has spread
-1 where points are odd by themselves (Anscombe 1948, Biometrika 35); a CUSUM that looks upwards only
-finds one bad week and many middling ones alike.
+1 where points are odd by themselves (Anscombe 1948, Biometrika 35). Half of a kind's rate goes to single
+weeks (an outage), half to a CUSUM (slow decay); both look upwards only.
 
 Shapes: P weeks, D days of a week, C points of a unit, F facilities, K kinds.
 """
 
 from __future__ import annotations
 
-import warnings
 from typing import Final, NamedTuple
 
 import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
 
 from hvac.arrays import AnyArray, Bools, DayNumbers, Floats, Ints
-from hvac.monitor.charts import Chart, Charted, run_chart
+from hvac.monitor.chart import Chart
+from hvac.monitor.charts import Charted, run_chart
 from hvac.monitor.periods import WEEK, first_day_of
 from hvac.monitor.settings import MonitorConfig
+from hvac.monitor.statistics import Kind
 from hvac.panel.daily_readings import ALWAYS_KNOWN
 from hvac.panel.quality import FAR, JUMP_SPREADS, SENTINELS, SURE
 
 KINDS: Final = ("missing", "stuck", "sentinel", "jump", "late")
+STATISTICS: Final[dict[Kind, str]] = {"each": "", "cusum": "_slowly"}
+TAILS: Final = 5.0  # counts come in clusters: what was never seen is not far
 BEFORE: Final = 4  # weeks that a jump is measured against
 LEAST_READINGS: Final = 3  # of a week that can be stuck or have jumped
 LATE_DAYS: Final = 2
@@ -104,20 +108,26 @@ def _stuck(value_PDC: Floats, days_PC: Ints) -> Bools:
 
 def _sentinel(value_PDC: Floats, reference: int) -> Bools:
     """Tell where marks far from the usual level stand: a large one, or two small ones."""
-    centre_C, spread_C = _level(value_PDC[:reference])
-    far_PDC = np.abs(value_PDC - centre_C) > FAR * np.maximum(spread_C, 1e-9)
+    centre_1C, spread_1C = _level(
+        value_PDC[:reference].reshape(1, -1, value_PDC.shape[2])
+    )
+    far_PDC = np.abs(value_PDC - centre_1C) > FAR * np.maximum(spread_1C, 1e-9)
     mark_PDC = np.isin(value_PDC, SENTINELS) & far_PDC
     large_PC = (mark_PDC & (np.abs(value_PDC) >= SURE)).any(axis=1)
     return np.asarray(large_PC | (mark_PDC.sum(axis=1) > 1))
 
 
 def _jumped(value_PDC: Floats, days_PC: Ints) -> Bools:
+    weeks, _, points = value_PDC.shape
     jumped_PC = np.zeros(days_PC.shape, bool)
-    for p in range(BEFORE, len(value_PDC)):
-        centre_C, spread_C = _level(value_PDC[p - BEFORE : p])
-        moved_C = np.abs(_level(value_PDC[p : p + 1])[0] - centre_C)
-        enough_C = (days_PC[p] >= LEAST_READINGS) & (spread_C > 0)
-        jumped_PC[p] = (moved_C > JUMP_SPREADS * spread_C) & enough_C
+    if weeks <= BEFORE:
+        return jumped_PC
+    stretch_PCBD = sliding_window_view(value_PDC, BEFORE, axis=0)[:-1]
+    flat_PNC = stretch_PCBD.swapaxes(2, 3).reshape(weeks - BEFORE, -1, points)
+    centre_PC, spread_PC = _level(flat_PNC)
+    moved_PC = np.abs(_level(value_PDC[BEFORE:])[0] - centre_PC)
+    enough_PC = (days_PC[BEFORE:] >= LEAST_READINGS) & (spread_PC > 0)
+    jumped_PC[BEFORE:] = (moved_PC > JUMP_SPREADS * spread_PC) & enough_PC
     return jumped_PC
 
 
@@ -128,14 +138,22 @@ def _late(readings: Week) -> Bools:
     return np.asarray((late_PDC & np.isfinite(readings.value_PDC)).any(axis=1))
 
 
-def _level(value_PDC: Floats) -> tuple[Floats, Floats]:
-    """Return median and robust spread of each point's readings; nan where there are none."""
-    flat_NC = value_PDC.reshape(-1, value_PDC.shape[-1])
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", RuntimeWarning)  # a point without a reading
-        centre_C = np.nanmedian(flat_NC, axis=0)
-        spread_C = 1.4826 * np.nanmedian(np.abs(flat_NC - centre_C), axis=0)
-    return np.asarray(centre_C), np.asarray(spread_C)
+def _level(value_PNC: Floats) -> tuple[Floats, Floats]:
+    """Return median and robust spread over readings [P, C]; nan where there are none."""
+    centre_PC = _median(value_PNC)
+    return centre_PC, 1.4826 * _median(np.abs(value_PNC - centre_PC[:, None]))
+
+
+def _median(value_PNC: Floats) -> Floats:
+    """Return the median over N, nan left out; the fast way of `np.nanmedian`."""
+    ordered_PNC = np.sort(value_PNC, axis=1)  # nan goes last
+    count_PC = np.isfinite(value_PNC).sum(axis=1)
+    last_PC = np.maximum(count_PC - 1, 0)
+    low_PC, high_PC = (
+        np.take_along_axis(ordered_PNC, place_PC[:, None], axis=1)[:, 0]
+        for place_PC in (last_PC // 2, (last_PC + 1) // 2)
+    )
+    return np.asarray(0.5 * (low_PC + high_PC))
 
 
 def count_odd(facility_U: AnyArray, odd_UPK: Ints) -> tuple[list[str], Ints]:
@@ -152,28 +170,30 @@ def count_odd(facility_U: AnyArray, odd_UPK: Ints) -> tuple[list[str], Ints]:
 
 
 def watch_data(odd_PFK: Ints, reference: int, config: MonitorConfig) -> list[Charted]:
-    """Chart the counts of each kind, facilities side by side.
+    """Chart the counts of each kind twice, facilities side by side: week by week, and as a CUSUM.
 
     >>> odd_PFK = np.zeros((104, 2, 5), int)
     >>> odd_PFK[::9, 0] = 1
-    >>> odd_PFK[70:, 1, 2] = 9
-    >>> [[alert.series for alert in found.alerts] for found in
-    ...  watch_data(odd_PFK, 52, MonitorConfig())]
-    [[], [], [1], [], []]
+    >>> odd_PFK[70:, 1, 2] = 30
+    >>> charts = watch_data(odd_PFK, 52, MonitorConfig())
+    >>> [chart.chart.name for chart in charts if chart.alerts]
+    ['sentinel', 'sentinel_slowly']
     """
     root_PFK = 2 * np.sqrt(odd_PFK + 0.375)
     design_PFK1 = np.ones((*odd_PFK.shape[:2], 1))
     charts = []
     for k, kind in enumerate(KINDS):
-        chart = Chart(
-            kind,
-            "cusum",
-            1,
-            config.alerts_per_year / len(KINDS),
-            two_sided=False,
-            most=np.inf,
-            least_spread=1.0,
-            seed=config.seed,
-        )
-        charts.append(run_chart(chart, root_PFK[..., k], design_PFK1, reference))
+        for statistic, suffix in STATISTICS.items():
+            chart = Chart(
+                kind + suffix,
+                statistic,
+                1,
+                config.alerts_per_year / len(KINDS) / len(STATISTICS),
+                two_sided=False,
+                most=np.inf,
+                least_spread=1.0,
+                tails=TAILS,
+                seed=config.seed,
+            )
+            charts.append(run_chart(chart, root_PFK[..., k], design_PFK1, reference))
     return charts

@@ -18,7 +18,8 @@ from typing import Final, NamedTuple
 import numpy as np
 
 from hvac.arrays import AnyArray, Floats
-from hvac.monitor.charts import Chart, Charted, run_chart
+from hvac.monitor.chart import Chart
+from hvac.monitor.charts import Charted, run_chart
 from hvac.monitor.periods import BLOCK, PeriodMeans, blocks, enough_days, of_year
 from hvac.monitor.settings import MonitorConfig
 

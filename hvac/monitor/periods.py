@@ -105,8 +105,9 @@ def blocks(means: PeriodMeans, reference: int) -> PeriodMeans:
         np.where(days_PN > 0, part[start:stop] * days_PN, 0.0)
         for part in (means.value_PN, means.level_PN)
     ]
-    folded = [part.reshape(-1, BLOCK, part.shape[1]).sum(1) for part in sums]
-    counts_PN = days_PN.reshape(-1, BLOCK, days_PN.shape[1]).sum(1)
+    shape = (len(days_PN) // BLOCK, BLOCK, days_PN.shape[1])
+    folded = [part.reshape(shape).sum(axis=1) for part in sums]
+    counts_PN = days_PN.reshape(shape).sum(axis=1)
     return _means(folded[0], folded[1], counts_PN)
 
 

@@ -11,6 +11,7 @@ Shapes: P periods, R of them of the reference, S series, K columns of the line.
 
 from __future__ import annotations
 
+import warnings
 from typing import Final, NamedTuple
 
 import numpy as np
@@ -18,6 +19,7 @@ import numpy as np
 from hvac.arrays import AnyArray, Bools, Floats
 
 PRIOR: Final = 6.0  # periods that the group's spread is worth
+NORMAL: Final = 1.4826  # median absolute deviation to standard deviation
 SPARE: Final = 4  # reference periods beyond the line's columns, at the least
 
 
@@ -25,13 +27,15 @@ class Reference(NamedTuple):
     """Errors of all periods against the reference's line.
 
     `z_PS` is in spreads and nan where there is no value, or too short a reference; `error_PS` is in
-    the value's own unit; `relative_S` is a series' spread beside the median of its group.
+    the value's own unit; `relative_S` is a series' spread beside the median of its group, and `least`
+    the least it can be.
     """
 
     z_PS: Floats
     error_PS: Floats
     relative_S: Floats
     known_S: Bools
+    least: float
 
 
 def against_reference(
@@ -70,9 +74,12 @@ def against_reference(
     )
     free_S = ok_PS[:reference].sum(0) - design_PSK.shape[2]
     known_S = free_S >= SPARE
-    square_S = (error_PS[:reference] ** 2 * ok_PS[:reference]).sum(0)
-    common_S = _group_squares(square_S, free_S, known_S, group_S, least_spread)
-    spread_S = np.sqrt((square_S + PRIOR * common_S) / (np.maximum(free_S, 0) + PRIOR))
+    own_S = robust_squares(
+        np.where(ok_PS[:reference], error_PS[:reference], np.nan), free_S
+    )
+    common_S = _group_squares(own_S, known_S, group_S, least_spread)
+    free_S = np.maximum(free_S, 0)
+    spread_S = np.sqrt((free_S * own_S + PRIOR * common_S) / (free_S + PRIOR))
     spread_S = np.maximum(spread_S, least_spread)
     place_P1 = np.arange(len(value_PS))[:, None]
     width_PS = np.where(
@@ -80,12 +87,13 @@ def against_reference(
     )
     usable_PS = ok_PS & known_S & (spread_S > 0)
     scale_PS = np.where(usable_PS, spread_S * np.sqrt(width_PS), 1.0)
-    relative_S = spread_S / np.sqrt(np.where(common_S > 0, common_S, 1.0))
+    usual_S = np.sqrt(np.where(common_S > 0, common_S, 1.0))
     return Reference(
         np.where(usable_PS, error_PS / scale_PS, np.nan),
         np.where(ok_PS, error_PS, np.nan),
-        relative_S,
+        spread_S / usual_S,
         known_S & (spread_S > 0),
+        least_spread / float(np.median(usual_S)) if len(usual_S) else 0.0,
     )
 
 
@@ -95,15 +103,26 @@ def _inverse(design_RSK: Floats) -> Floats:
     return np.linalg.pinv(gram_SKK, rcond=1e-9, hermitian=True)
 
 
+def robust_squares(error_RS: Floats, free_S: AnyArray) -> Floats:
+    """Return the squared spread of each series' errors by their median absolute size.
+
+    A fault in the reference, which is an outlier or a stretch of them, hardly moves it.
+    """
+    if np.isfinite(error_RS).all():
+        median_S = np.median(np.abs(error_RS), axis=0)
+    else:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", RuntimeWarning)  # a series without a value
+            median_S = np.nanmedian(np.abs(error_RS), axis=0)
+    count_S = np.isfinite(error_RS).sum(axis=0)
+    taken_S = count_S / np.maximum(free_S, 1)  # what the fitted line took away
+    return np.asarray(np.nan_to_num((NORMAL * median_S) ** 2 * taken_S))
+
+
 def _group_squares(
-    square_S: Floats,
-    free_S: AnyArray,
-    known_S: Bools,
-    group_S: AnyArray | None,
-    least_spread: float,
+    own_S: Floats, known_S: Bools, group_S: AnyArray | None, least_spread: float
 ) -> Floats:
     """Return the median variance of every series' group."""
-    own_S = square_S / np.maximum(free_S, 1)
     codes_S = np.zeros(len(own_S), np.int64)
     if group_S is not None:
         codes_S = np.unique(group_S, return_inverse=True)[1]

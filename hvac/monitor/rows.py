@@ -119,7 +119,8 @@ def data_rows(
     """Return the rows of `watch_data`."""
     rows = []
     subjects = [{"facility_id": name} for name in facilities]
-    for k, found in enumerate(charts):
+    for found in charts:
+        k = KINDS.index(found.chart.name.partition("_")[0])
 
         def parts_of(alert: Alert, k: int = k) -> Parts:
             odd_P = odd_PFK[:, alert.series, k]

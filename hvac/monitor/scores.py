@@ -10,16 +10,21 @@ Shapes: P weeks, S series (two per class, shares first), N rows.
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from typing import Final, NamedTuple
 
 import numpy as np
 
 from hvac.arrays import AnyArray, Bools, Floats, Ints
-from hvac.monitor.charts import Chart, Charted, run_chart
+from hvac.monitor.chart import Chart
+from hvac.monitor.charts import Charted, run_chart
 from hvac.monitor.periods import BLOCK, PeriodMeans, blocks, enough_days, of_year
 from hvac.monitor.settings import MonitorConfig
 
 SURE: Final = 1e-4  # no risk is nearer to 0 or 1 in a mean of log-odds
+
+
+SumsByClass = Mapping[str, Floats]
 
 
 class ScoreWeeks(NamedTuple):
@@ -31,37 +36,62 @@ class ScoreWeeks(NamedTuple):
     count_PS: Ints
 
 
-def score_weeks(
-    class_N: AnyArray, week_N: Ints, alarm_N: Bools, risk_N: Floats, weeks: range
-) -> ScoreWeeks:
-    """Take means of scores by class and week.
+def score_sums(
+    class_N: AnyArray, week_N: Ints, alarm_N: Bools, log_odds_N: Floats, weeks: range
+) -> SumsByClass:
+    """Add up scores by class and week: alarms, log-odds and their number [P, 3].
 
     Args:
         class_N: class of each score.
         week_N: its week.
         alarm_N: whether it is an alarm at any horizon.
-        risk_N: its risk, or the mean of its risks in log-odds as a risk.
+        log_odds_N: the mean log-odds of its risks.
         weeks: of the result.
 
-    >>> found = score_weeks(np.array(["ahu", "ahu"]), np.array([5, 5]), np.array([True, False]),
-    ...                     np.array([0.5, 0.5]), range(5, 7))
-    >>> found.value_PS.tolist(), found.count_PS.tolist()
-    ([[0.5, 0.0], [nan, nan]], [[2, 2], [0, 0]])
+    >>> sums = score_sums(np.array(["ahu", "ahu"]), np.array([5, 5]), np.array([True, False]),
+    ...                   np.array([0.5, 0.0]), range(5, 7))
+    >>> sums["ahu"].tolist()
+    [[1.0, 0.5, 2.0], [0.0, 0.0, 0.0]]
     """
-    classes, code_N = np.unique(class_N, return_inverse=True)
     inside_N = (week_N >= weeks.start) & (week_N < weeks.stop)
-    shape = (len(weeks), len(classes))
-    place = (week_N[inside_N] - weeks.start, code_N[inside_N])
-    sure_N = np.clip(risk_N[inside_N], SURE, 1 - SURE)
-    parts = []
-    for value_N in (alarm_N[inside_N], np.log(sure_N / (1 - sure_N)), np.ones(1)):
-        sum_PC = np.zeros(shape)
-        np.add.at(sum_PC, place, value_N)
-        parts.append(sum_PC)
-    count_PC = parts[2].astype(np.int64)
+    sums: dict[str, Floats] = {}
+    for name in np.unique(class_N[inside_N]).tolist():
+        of_class_N = inside_N & (class_N == name)
+        place_N = week_N[of_class_N] - weeks.start
+        columns = (alarm_N[of_class_N], log_odds_N[of_class_N], np.ones(len(place_N)))
+        sum_P3 = [np.bincount(place_N, part, len(weeks)) for part in columns]
+        sums[str(name)] = np.stack(sum_P3, axis=1).astype(np.float64)
+    return sums
+
+
+def score_weeks(parts: Iterable[SumsByClass], weeks: range) -> ScoreWeeks:
+    """Return means by class and week of sums from several places.
+
+    >>> sums = {"ahu": np.array([[1.0, 0.5, 2.0], [0.0, 0.0, 0.0]])}
+    >>> score_weeks([sums, sums], range(5, 7)).value_PS.tolist()
+    [[0.5, 0.25], [nan, nan]]
+    """
+    total: dict[str, Floats] = {}
+    for sums in parts:
+        for name, sum_P3 in sums.items():
+            total[name] = total.get(name, 0.0) + sum_P3
+    classes = sorted(total)
+    sum_CP3 = np.array([total[name] for name in classes])
+    sum_CP3 = sum_CP3.reshape(len(classes), len(weeks), 3)
+    count_PC = sum_CP3[..., 2].T
     known_PC = np.where(count_PC > 0, count_PC, np.nan)
-    value_PS = np.concatenate([parts[0] / known_PC, parts[1] / known_PC], axis=1)
-    return ScoreWeeks(weeks, classes.tolist(), value_PS, np.tile(count_PC, 2))
+    value_PS = np.hstack([sum_CP3[..., 0].T / known_PC, sum_CP3[..., 1].T / known_PC])
+    return ScoreWeeks(weeks, classes, value_PS, np.tile(count_PC.astype(np.int64), 2))
+
+
+def log_odds(risk_N: Floats) -> Floats:
+    """Return the log-odds of risks, at most those of 0.9999.
+
+    >>> log_odds(np.array([0.5, 0.0])).round(2).tolist()
+    [0.0, -9.21]
+    """
+    sure_N = np.clip(risk_N, SURE, 1 - SURE)
+    return np.asarray(np.log(sure_N / (1 - sure_N)))
 
 
 def watch_scores(scores: ScoreWeeks, reference: int, config: MonitorConfig) -> Charted:

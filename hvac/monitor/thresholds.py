@@ -16,24 +16,29 @@ Shapes: R reference periods, W watched ones, S series, K columns of the line, N 
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Final, NamedTuple
 
 import numpy as np
 
 from hvac.arrays import Floats
-from hvac.monitor.reference import PRIOR, Reference
-from hvac.monitor.statistics import Kind, highest
+from hvac.monitor.chart import Chart
+from hvac.monitor.periods import WEEKS_PER_YEAR
+from hvac.monitor.reference import PRIOR, Reference, robust_squares
+from hvac.monitor.statistics import highest
 
 SERIES: Final = 300  # of a reference, at most, whose lines are fitted anew
-RECORDS: Final = 20_000  # pseudo-records at the least
+RECORDS: Final = 8_000  # pseudo-records at the least
 MOST_RECORDS: Final = 200_000
 TOGETHER: Final = 6_000  # pseudo-records at once: memory
 BURN_IN: Final = 30
-TAILS: Final = 15.0  # degrees of freedom of the smoothing scale
 EXCEEDING: Final = (
     50  # pseudo-records beyond a threshold that is read off, not extended
 )
 HALF_LIFE: Final = 8.0  # weeks
+SCALES: Final = 10_000  # smoothing scales to draw from
+NOISE: Final = 10_000  # draws of plain noise
+STILL: Final = 1e-6  # spreads: less is the rounding of a computer
 PARTS: Final = np.linspace(0.0, 1.0, 21)
 
 
@@ -44,6 +49,7 @@ class Drawn(NamedTuple):
     relative_S: Floats
     lasting: float
     memory: float
+    least: float
 
 
 def residual_correlation(z_RS: Floats) -> float:
@@ -71,20 +77,21 @@ def learn(
         rng: of the draws by which the lasting part is found.
     """
     known_S = reference.known_S
-    z_RS = reference.z_PS[: len(design_RSK), known_S]
-    residual_N = z_RS[np.isfinite(z_RS)]
     if not known_S.any():
         return None
-    if not residual_N.any():  # nothing ever moved: as noise of the least spread
-        residual_N = rng.standard_normal(len(residual_N))
+    z_RS = reference.z_PS[: len(design_RSK), known_S]
+    residual_N = z_RS[np.isfinite(z_RS)]
     residual_N = residual_N - residual_N.mean()
     memory = 0.5 ** (every / HALF_LIFE)
-    correlation = residual_correlation(z_RS)
+    correlation = 0.0
+    if np.abs(residual_N).max() > STILL:
+        correlation = residual_correlation(z_RS)
     return Drawn(
-        residual_N / np.sqrt(np.mean(residual_N**2)),
+        residual_N,
         reference.relative_S[known_S],
         _lasting_part(correlation, design_RSK[:, known_S], memory, rng),
         memory,
+        reference.least,
     )
 
 
@@ -115,6 +122,14 @@ def _some(design_RSK: Floats, rng: np.random.Generator, most: int) -> Floats:
     return np.where(np.isnan(design_RSK), np.nanmean(design_RSK, axis=0), design_RSK)
 
 
+def _any_of(
+    value_N: Floats, shape: tuple[int, ...], rng: np.random.Generator
+) -> Floats:
+    """Draw values with replacement."""
+    place = rng.integers(0, len(value_N), shape, dtype=np.int32)
+    return np.asarray(value_N[place])
+
+
 def _lasting(
     draw: Callable[[tuple[int, ...]], Floats], shape: tuple[int, ...], memory: float
 ) -> Floats:
@@ -128,8 +143,8 @@ def _lasting(
 
 def _errors(
     value_PNS: Floats, design_RSK: Floats, reference: int
-) -> tuple[Floats, Floats, Floats]:
-    """Return errors, their widths and squares of pseudo-records; the design repeats itself."""
+) -> tuple[Floats, Floats]:
+    """Return errors of pseudo-records, and the hat of the design, which repeats itself."""
     repeats = -(-len(value_PNS) // len(design_RSK))
     design_PSK = np.tile(design_RSK, (repeats, 1, 1))[: len(value_PNS)]
     inverse_SKK = np.linalg.pinv(
@@ -139,7 +154,7 @@ def _errors(
     line_NSK = np.einsum("rns,rsk->nsk", value_PNS[:reference], weight_RSK)
     error_PNS = value_PNS - np.einsum("psk,nsk->pns", design_PSK, line_NSK)
     hat_PS = np.einsum("psk,skl,psl->ps", design_PSK, inverse_SKK, design_PSK)
-    return error_PNS, hat_PS, (error_PNS[:reference] ** 2).sum(0)
+    return error_PNS, hat_PS
 
 
 def pseudo_periods(
@@ -147,6 +162,7 @@ def pseudo_periods(
     design_RSK: Floats,
     watched: int,
     rounds: int,
+    tails: float,
     rng: np.random.Generator,
 ) -> Floats:
     """Draw pseudo-records and standardise their watched periods as the real ones are [W, N].
@@ -156,62 +172,69 @@ def pseudo_periods(
         design_RSK: columns of whole lines on the reference.
         watched: periods after the reference.
         rounds: pseudo-records per line.
+        tails: degrees of freedom of the smoothing scale.
         rng: of the draws.
     """
     reference, series, columns = design_RSK.shape
     shape = (reference + watched, rounds, series)
 
+    scale_N = np.sqrt((tails - 2) / rng.chisquare(tails, SCALES))
+
     def draw(shape: tuple[int, ...]) -> Floats:
-        scale = np.sqrt((TAILS - 2) / rng.chisquare(TAILS, shape))
-        return np.asarray(rng.choice(drawn.residual_N, shape) * scale)
+        residual = _any_of(drawn.residual_N, shape, rng)
+        residual *= _any_of(scale_N, shape, rng)
+        return residual
 
     value = np.sqrt(1 - drawn.lasting) * draw(shape)
     if drawn.lasting:
         value += np.sqrt(drawn.lasting) * _lasting(draw, shape, drawn.memory)
     value *= rng.choice(drawn.relative_S, shape[1:])
-    error, hat_PS, square = _errors(value, design_RSK, reference)
+    error, hat_PS = _errors(value, design_RSK, reference)
     free = reference - columns
-    spread = np.sqrt((square + PRIOR * np.median(square / free)) / (free + PRIOR))
+    square = robust_squares(error[:reference], np.array(free))
+    spread = np.sqrt((free * square + PRIOR * np.median(square)) / (free + PRIOR))
+    spread = np.maximum(spread, drawn.least)
     width_WS = np.sqrt(1 + np.maximum(hat_PS[reference:], 0))
     z = error[reference:] / (spread * width_WS[:, None])
     return np.asarray(z.reshape(watched, -1))
 
 
 def choose_threshold(
-    drawn: Drawn,
-    design_RSK: Floats,
-    *,
-    kind: Kind,
-    two_sided: bool,
-    most: float,
-    watched: int,
-    alerts: float,
-    series: int,
-    seed: int,
+    drawn: Drawn, design_RSK: Floats, chart: Chart, *, years: int, series: int
 ) -> float:
-    """Return the threshold that the declared number of series cross in the watched periods.
+    """Return the threshold that the declared number of series cross in some years.
 
     Args:
         drawn: what pseudo-records are drawn from.
         design_RSK: columns of the reference's lines.
-        kind: the chart's statistic, with `two_sided` and `most`.
-        two_sided: see `statistic_of`.
-        most: see `statistic_of`.
-        watched: periods that are watched.
-        alerts: how many alerts may come in them, all series together.
+        chart: statistic, declared rate and seed.
+        years: how long is watched.
         series: how many series there are.
-        seed: starts the draws.
     """
-    rng = np.random.default_rng(seed)
+    rng = np.random.default_rng(chart.seed)
     some_RSK = _some(design_RSK, rng, SERIES)
-    share = min(alerts / max(series, 1), 0.5)
+    share = min(years * chart.alerts_per_year / max(series, 1), 0.5)
     records = int(np.clip(4 * EXCEEDING / share, RECORDS, MOST_RECORDS))
     rounds = max(TOGETHER // some_RSK.shape[1], 1)
+    watched = round(years * WEEKS_PER_YEAR / chart.every)
     highest_N: list[Floats] = []
     while sum(map(len, highest_N)) < records:
-        z_WN = pseudo_periods(drawn, some_RSK, watched, rounds, rng)
-        highest_N.append(highest(z_WN, kind, two_sided=two_sided, most=most))
+        z_WN = pseudo_periods(drawn, some_RSK, watched, rounds, chart.tails, rng)
+        highest_N.append(
+            highest(z_WN, chart.kind, two_sided=chart.two_sided, most=chart.most)
+        )
     return upper_quantile(np.concatenate(highest_N), share)
+
+
+@lru_cache(maxsize=256)
+def plain_threshold(
+    chart: Chart, *, reference: int, years: int, series: int, least: float
+) -> float:
+    """Return the threshold of noise without memory, where no spread is less than `least`."""
+    noise_N = np.random.default_rng(chart.seed).standard_normal(NOISE)
+    drawn = Drawn(noise_N, np.ones(1), 0.0, 0.0, least)
+    design_RSK = np.ones((reference, 1, 1))
+    return choose_threshold(drawn, design_RSK, chart, years=years, series=series)
 
 
 def upper_quantile(value_N: Floats, share: float) -> float:
