@@ -7,7 +7,7 @@ first periods are the *reference*, the later ones are *watched*. Names and shape
     `reference`    value_PS, design_PSK → z_PS: how far from a line fitted on the reference, in spreads
     `statistics`   z_PS → statistic_PS: CUSUM (slow changes) or each period by itself (jumps)
     `thresholds`   the reference's residuals drawn anew → h, so that alerts per fleet-year are as declared
-    `charts`       a chart from value to alerts; `Chart` says which statistic, `Charted` what came out
+    `charts`       a chart from value to alerts; `chart.Chart` says how, `Charted` what came out
     `data`, `inputs`, `scores`    three monitors made of charts; `calibration` is a betting process
-    `alerts`       rows (monitor, kind, subject, day, statistic, threshold, alert, since, parts)
+    `rows`, `alerts`    rows (monitor, kind, subject, day, statistic, threshold, alert, since, parts)
 """

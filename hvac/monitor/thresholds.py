@@ -32,9 +32,7 @@ RECORDS: Final = 8_000  # pseudo-records at the least
 MOST_RECORDS: Final = 200_000
 TOGETHER: Final = 6_000  # pseudo-records at once: memory
 BURN_IN: Final = 30
-EXCEEDING: Final = (
-    50  # pseudo-records beyond a threshold that is read off, not extended
-)
+EXCEEDING: Final = 50  # pseudo-records beyond a threshold; fewer: it is extended
 HALF_LIFE: Final = 8.0  # weeks
 SCALES: Final = 10_000  # smoothing scales to draw from
 NOISE: Final = 10_000  # draws of plain noise
@@ -177,7 +175,6 @@ def pseudo_periods(
     """
     reference, series, columns = design_RSK.shape
     shape = (reference + watched, rounds, series)
-
     scale_N = np.sqrt((tails - 2) / rng.chisquare(tails, SCALES))
 
     def draw(shape: tuple[int, ...]) -> Floats:
