@@ -20,6 +20,7 @@ STEPS = (
     "train",
     "evaluate",
     "score",
+    "monitor",
     "daily",
     "describe",
     "compare",

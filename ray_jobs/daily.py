@@ -5,7 +5,8 @@
 It needs a trained workspace (`python -m ray_jobs.pipeline`), whose bundles go on scoring; nothing
 is trained here. New and changed files are ingested, the buckets of their equipment are scored for
 the newest `score.days` days, and `latest.parquet`, `latest_ranking.csv` and `published.json` are
-replaced. What has not changed is skipped: run it as often as you like.
+replaced. What has not changed is skipped: run it as often as you like. The monitors run with it once
+a week (`python -m ray_jobs.monitor` runs them at once); `monitor.enabled: false` leaves them out.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from hvac.panel.grid import Unit
 from hvac.panel.registry import Registry
 from hvac.scoring.alarm_changes import NAMED, NEEDS, alarm_changes, alarmed_units
 from hvac.storage import parquet_dataset, write_json
-from ray_jobs import ingest, score
+from ray_jobs import ingest, monitor, score
 from ray_jobs.run.command import main
 from ray_jobs.run.records import TrainRecord
 from ray_jobs.run.run_config import RunConfig
@@ -29,7 +30,7 @@ log = logging.getLogger(__name__)
 
 
 def run(config: RunConfig) -> dict[str, Json]:
-    """Ingest, score and publish; return how much that took, and which alarms began and ended."""
+    """Ingest, score, publish and watch; return how much that took, and which alarms changed."""
     workspace = workspace_of(config)
     trained = workspace.record(TrainRecord)
     before = _alarmed(workspace)
@@ -45,8 +46,12 @@ def run(config: RunConfig) -> dict[str, Json]:
     }
     if config.score.day is None:  # one past day goes to the history only
         write_json(workspace.root / "published.json", published)
+    watched = None
+    if config.monitor.enabled and workspace.has_finished("score"):
+        watched = monitor.run_weekly(config)
     return {
         **published,
+        "alerts": watched.alerts if watched else None,
         "files_read": 0 if ingested.skipped else ingested.files_read,
         "buckets_scored": 0 if scored.skipped else scored.buckets_scored,
         "alarms_new": [" ".join(unit) for unit in changes.new[:NAMED]],

@@ -133,6 +133,15 @@ class ScoreRecord(StepRecord):
     buckets_scored: int = 0
 
 
+class MonitorRecord(StepRecord):
+    """Alerts of each monitor, what waits for a reference or a label, and the last week seen."""
+
+    step = "monitor"
+    last_week: str = ""
+    alerts: dict[str, int] = {}
+    waiting: dict[str, str] = {}
+
+
 class CompareRecord(StepRecord):
     """The champion, where the leaderboard lies, and how many candidates were fitted for it."""
 

@@ -1,0 +1,166 @@
+"""Watch data, inputs, scores and calibration: alerts at a declared rate, and nothing else.
+
+    python -m ray_jobs.monitor --config FILE [key.sub=value …]
+
+It needs scores (`python -m ray_jobs.score`). Weeks that are over are set against the weeks before
+`monitor.since`. `monitor/alerts.parquet` holds every alert (and of each chart that has none the subject
+that is nearest to one), `monitor/summary.json` what was declared, what was measured, and what waits.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import logging
+from collections.abc import Mapping
+
+from hvac.days import EPOCH
+from hvac.json_values import Json
+from hvac.monitor.alerts import sentence, to_table
+from hvac.monitor.periods import closed_weeks, first_day_of, week_of
+from hvac.monitor.rows import Watch
+from hvac.panel.registry import Registry
+from hvac.scoring.bundle import Bundle
+from hvac.storage import content_key, read_mark, write_json, write_parquet
+from ray_jobs.run.command import main
+from ray_jobs.run.records import (
+    FeaturizeRecord,
+    IngestRecord,
+    MonitorRecord,
+    ScoreRecord,
+    TrainRecord,
+)
+from ray_jobs.run.run_config import RunConfig
+from ray_jobs.run.workspace import Workspace, run_step, workspace_of
+from ray_jobs.watch.found import Found, day_text
+from ray_jobs.watch.record_monitors import (
+    data_alerts,
+    input_alerts,
+    weeks_of_buckets,
+)
+from ray_jobs.watch.score_monitors import score_alerts
+
+log = logging.getLogger(__name__)
+TOLD_WEEKS = 4  # alerts of so many weeks are told in the log
+VERSION = 1  # raised when the same tables give other alerts
+
+
+def run(config: RunConfig) -> MonitorRecord:
+    """Run the monitors, unless that was done with the same scores and settings."""
+    workspace = workspace_of(config)
+    if config.ready_windows:
+        log.info(
+            "monitor: the predecessor's CSV holds ready windows and no record to watch"
+        )
+        return MonitorRecord()
+    trained = workspace.record(TrainRecord)
+    ingested, scored = workspace.record(IngestRecord), workspace.record(ScoreRecord)
+    evaluated = read_mark(workspace.record_file("evaluate")).get("key")
+    settings = config.monitor.model_dump(mode="json", exclude={"enabled"})
+    key = content_key(
+        ingested.key,
+        scored.key,
+        trained.bundles,
+        evaluated,
+        settings,
+        config.language,
+        VERSION,
+    )
+    return run_step(
+        workspace, MonitorRecord, key, lambda: _monitor(config, workspace, trained)
+    )
+
+
+def run_weekly(config: RunConfig) -> MonitorRecord | None:
+    """Run the monitors once a week: weeks that are over do not change from day to day."""
+    workspace = workspace_of(config)
+    if config.ready_windows:
+        return None
+    before = read_mark(workspace.record_file("monitor"))
+    week = day_text(first_day_of(_last_week(Registry.load(workspace.panel))))
+    if before.get("last_week") == week:
+        log.info("monitor: the week of %s is the last that is over: done already", week)
+        return None
+    return run(config)
+
+
+def _monitor(
+    config: RunConfig, workspace: Workspace, trained: TrainRecord
+) -> MonitorRecord:
+    registry = Registry.load(workspace.panel)
+    folders = [workspace.bundles / bundle for bundle in trained.bundles.values()]
+    recipes = [Bundle.load(str(folder)).recipe for folder in folders]
+    watch = _watch(config, workspace, registry)
+    found: dict[str, Found] = {}
+    asked = config.monitor.monitors
+    if {"data", "inputs"} & set(asked):
+        parts = weeks_of_buckets(workspace, recipes, watch)
+        if "inputs" in asked:
+            found["inputs"] = input_alerts(config, workspace, registry, watch, parts)
+        if "data" in asked:
+            found["data"] = data_alerts(config, watch, parts)
+    if {"scores", "calibration"} & set(asked):
+        found |= score_alerts(config, workspace, registry, _last_week(registry))
+    return _write(config, workspace, watch, found, _last_week(registry))
+
+
+def _watch(config: RunConfig, workspace: Workspace, registry: Registry) -> Watch:
+    """Return the reference's and the watched weeks."""
+    first, last = registry.days
+    record = closed_weeks(first, last)
+    asked = config.monitor.reference_weeks
+    since = config.monitor.since
+    if since is not None:
+        border = week_of((since - EPOCH).days + 6)
+    elif workspace.has_finished("featurize"):
+        border = week_of(workspace.record(FeaturizeRecord).borders.t1 + 7)
+    else:
+        border = record.start + asked
+    start = max(border - asked, record.start)
+    weeks = range(start, max(record.stop, start))
+    return Watch(weeks, min(max(border - start, 0), len(weeks)))
+
+
+def _last_week(registry: Registry) -> int:
+    return closed_weeks(*registry.days).stop - 1
+
+
+def _write(
+    config: RunConfig,
+    workspace: Workspace,
+    watch: Watch,
+    found: Mapping[str, Found],
+    last_week: int,
+) -> MonitorRecord:
+    """Write the table and the summary, and tell the alerts that were raised in the last 4 weeks."""
+    table = to_table(row for each in found.values() for row in each.rows)
+    folder = workspace.root / "monitor"
+    write_parquet(table, folder / "alerts.parquet")
+    alerts = {name: sum(row.alert for row in each.rows) for name, each in found.items()}
+    waits = {name: each.waits for name, each in found.items() if each.waits}
+    summary: dict[str, Json] = {
+        "alerts_per_year": config.monitor.alerts_per_year,
+        "reference_from": day_text(first_day_of(watch.weeks.start)),
+        "since": day_text(first_day_of(watch.first)),
+        "last_week": day_text(first_day_of(last_week)),
+        "monitors": {
+            name: {
+                "alerts": alerts[name],
+                "waits": each.waits or None,
+                "charts": each.facts,
+            }
+            for name, each in found.items()
+        },
+    }
+    write_json(folder / "summary.json", summary)
+    newest = EPOCH + dt.timedelta(days=first_day_of(last_week - TOLD_WEEKS))
+    for row in table.to_pylist():
+        if row["alert"] and row["day"] >= newest:
+            log.info("monitor: %s", sentence(row, config.language))
+    for text in waits.values():
+        log.info("monitor: %s", text)
+    week = day_text(first_day_of(last_week))
+    return MonitorRecord(last_week=week, alerts=alerts, waiting=waits)
+
+
+if __name__ == "__main__":
+    main(run, __doc__)

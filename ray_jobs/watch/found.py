@@ -1,0 +1,49 @@
+"""What a monitor found: rows of alerts, facts for the summary, or what it waits for."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from hvac.days import EPOCH
+from hvac.json_values import Json
+from hvac.monitor.alerts import AlertRow
+from hvac.monitor.charts import Charted
+from hvac.words import Texts, read_texts
+
+
+class Found(NamedTuple):
+    """What a monitor found: rows, facts for the summary, or the sentence on what it waits for."""
+
+    rows: list[AlertRow]
+    facts: dict[str, Json]
+    waits: str = ""
+
+
+def waiting(monitor: str, language: str, **words: object) -> Found:
+    """Return what a monitor waits for, as one sentence."""
+    texts = Texts(language, read_texts("hvac.monitor", "texts.yaml"))
+    return Found([], {}, texts(f"sentence.waiting.{monitor}", **words))
+
+
+def chart_facts(charts: Sequence[Charted]) -> dict[str, Json]:
+    """Return what each chart declares and measured; nan is told as none."""
+    facts: dict[str, Json] = {}
+    for found in charts:
+        known = np.isfinite(found.threshold)
+        facts[found.chart.name] = {
+            "declared_per_year": found.chart.alerts_per_year,
+            "threshold": found.threshold if known else None,
+            "series": found.series,
+            "alerts": len(found.alerts),
+            "watched_years": round(found.watched_years, 3),
+        }
+    return facts
+
+
+def day_text(day: int) -> str:
+    """Return a day since 1970-01-01 as a date."""
+    return str(EPOCH + dt.timedelta(days=day))

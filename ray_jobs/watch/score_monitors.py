@@ -1,0 +1,107 @@
+"""The monitors of scores and of calibration: what every facility's task read, joined and charted."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import ray
+
+from hvac.json_values import Json
+from hvac.monitor.calibration import Bets, bet
+from hvac.monitor.periods import week_of
+from hvac.monitor.rows import Watch, betting_rows, score_rows
+from hvac.monitor.scores import ScoreWeeks, score_weeks, watch_scores
+from hvac.panel.registry import Registry
+from hvac.storage import matching, parquet_dataset
+from ray_jobs.run.progress import finished
+from ray_jobs.run.records import FeaturizeRecord
+from ray_jobs.run.run_config import RunConfig
+from ray_jobs.run.workspace import Workspace
+from ray_jobs.watch.found import Found, chart_facts, day_text, waiting
+from ray_jobs.watch.scores import FacilityScores, ScoresPlan, day_of, facility_scores
+
+
+def score_alerts(
+    config: RunConfig, workspace: Workspace, registry: Registry, last_week: int
+) -> dict[str, Found]:
+    """Run the monitors of scores and of calibration on what every facility's task read."""
+    first, until = _scored_days(workspace)
+    asked = config.monitor
+    weeks = range(week_of(first + 6), last_week + 1)
+    watch = Watch(weeks, min(asked.reference_weeks, len(weeks)))
+    horizons = config.windows.horizons
+    plan = ScoresPlan(str(workspace.root), horizons, watch, until)
+    follow_up = {}
+    if config.labels.source == "events":
+        follow_up = registry.follow_up(config.labels.kinds)
+    task = ray.remote(num_cpus=1, max_retries=2)(facility_scores)
+    refs, shared = [], ray.put(plan)
+    for facility in sorted(set(registry.units["facility_id"].to_pylist())):
+        own = {unit: f for unit, f in follow_up.items() if unit.facility_id == facility}
+        refs.append(task.remote(shared, facility, own))
+    parts: list[FacilityScores] = finished("monitor", "facilities", refs)
+    found = {}
+    if "scores" in asked.monitors:
+        scores = score_weeks((part.sums for part in parts), weeks)
+        found["scores"] = _share_alerts(config, watch, scores)
+    if "calibration" in asked.monitors:
+        bets = {h: _joined([part.bets[h] for part in parts]) for h in horizons}
+        found["calibration"] = _bet_alerts(config, bets, first)
+    return found
+
+
+def _scored_days(workspace: Workspace) -> tuple[int, int]:
+    """Return the first day with a score that counts, and the last of `predictions.parquet`."""
+    predictions = workspace.root / "predictions.parquet"
+    history = matching(
+        workspace.root / "scores" / "history", "facility_id=*/end_date=*"
+    )
+    days = [day_of(folder.name) for folder in history]
+    if predictions.exists():
+        dates = parquet_dataset([predictions]).to_table(["end_date"])["end_date"]
+        ends = pc.min_max(dates.cast(pa.int32())).as_py()
+        if ends["min"] is not None:
+            return ends["min"], ends["max"]
+    if not days:
+        return Registry.load(workspace.panel).days[1], -1
+    learned = -1
+    if workspace.has_finished("featurize"):
+        learned = workspace.record(FeaturizeRecord).borders.t2
+    later = [day for day in days if day > learned]
+    return min(later, default=max(days)), learned
+
+
+def _joined(parts: Sequence[Bets]) -> Bets:
+    return Bets(*(np.concatenate(arrays) for arrays in zip(*parts, strict=True)))
+
+
+def _share_alerts(config: RunConfig, watch: Watch, scores: ScoreWeeks) -> Found:
+    if len(watch.weeks) < config.monitor.reference_weeks + 4 or not scores.classes:
+        there, weeks = len(watch.weeks), config.monitor.reference_weeks
+        return waiting("scores", config.language, there=there, weeks=weeks)
+    found = watch_scores(scores, watch.reference, config.monitor)
+    return Found(score_rows(found, watch, scores), chart_facts([found]))
+
+
+def _bet_alerts(config: RunConfig, bets: dict[int, Bets], first: int) -> Found:
+    if not any(len(each.risk_N) for each in bets.values()):
+        horizon = min(bets)
+        day = day_text(first + horizon)
+        return waiting("calibration", config.language, horizon=horizon, day=day)
+    rows, facts = [], dict[str, Json]()
+    for horizon, each in bets.items():
+        found = bet(each, config.monitor.alerts_per_year / len(bets))
+        rows += betting_rows(found, horizon)
+        facts[str(horizon)] = {
+            "threshold": found.threshold,
+            "wealth": float(found.wealth_W[-1]) if len(found.wealth_W) else None,
+            "bets": len(each.risk_N),
+            "observed": int(each.onset_N.sum()),
+            "expected": round(float(each.risk_N.sum()), 2),
+            "alerts": len(found.alerts),
+            "watched_years": round(len(found.wealth_W) * 7 / 365.25, 3),
+        }
+    return Found(rows, facts)

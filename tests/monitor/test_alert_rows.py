@@ -1,0 +1,55 @@
+"""Alerts as rows and sentences: every kind says what, since when and how far, in both languages."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from hvac.monitor.alerts import ALERTS, AlertRow, sentence, to_table
+from hvac.monitor.data import KINDS
+from hvac.words import read_texts
+
+SUBJECT = {"facility_id": "F1", "equipment_id": "A-1", "class": "ahu", "point_id": "t"}
+PARTS = {
+    "data": {"count": 3, "points": 40, "usual": 0.25},
+    "inputs": {"size": 1.234, "way": "down"},
+    "scores": {"now": 12.5, "usual": 4.0},
+    "calibration": {"observed": 20.0, "expected": 30.1},
+}
+ROWS = [
+    AlertRow(monitor, kind, SUBJECT, 20_006, 20_000, 9.0, 5.0, True, PARTS[monitor], 30)
+    for monitor, kinds in {
+        "data": KINDS,
+        "inputs": ("drift", "jump", "common"),
+        "scores": ("share", "log_odds"),
+        "calibration": ("too_many", "too_few"),
+    }.items()
+    for kind in kinds
+]
+
+
+@pytest.mark.parametrize("row", ROWS, ids=lambda row: f"{row.monitor}.{row.kind}")
+def test_every_kind_has_a_sentence_in_both_languages(row: AlertRow) -> None:
+    (stored,) = to_table([row]).to_pylist()
+    english, japanese = sentence(stored, "en"), sentence(stored, "ja")
+    assert "2024-10-04" in english
+    assert "2024-10-04" in japanese
+    assert re.search("[ぁ-ん]", japanese)
+    assert not re.search("[ぁ-ん]|[{}]", english)
+    assert not re.search("[{}]", japanese)
+
+
+def test_every_waiting_monitor_says_so_in_both_languages() -> None:
+    waiting = read_texts("hvac.monitor", "texts.yaml")["sentence"]["waiting"]
+    assert set(waiting) == set(PARTS)
+    for leaf in waiting.values():
+        braces = [set(re.findall(r"{(\w+)}", leaf[language])) for language in leaf]
+        assert braces[0] == braces[1]
+
+
+def test_rows_stand_newest_first_and_no_row_is_an_empty_table() -> None:
+    older = ROWS[0]._replace(day=19_000)
+    days = to_table([older, ROWS[0]])["day"].to_pylist()
+    assert days == sorted(days, reverse=True)
+    assert to_table([]).schema == ALERTS
