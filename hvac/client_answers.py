@@ -294,6 +294,17 @@ class OutcomeDict(TypedDict):
     close_case: NotRequired[bool]
 
 
+class ThresholdMoveDict(TypedDict):
+    """How a facility's thresholds were moved last, by horizon, the shortest first."""
+
+    date: str
+    before: list[float]
+    after: list[float]
+    why: str
+    rate: float
+    declared: float
+
+
 ModelDict = TypedDict(
     "ModelDict",
     {
@@ -308,6 +319,7 @@ ModelDict = TypedDict(
         "horizons_days": NotRequired[list[int]],
         "thresholds": NotRequired[dict[str, float]],
         "event_kinds": NotRequired[list[str]],
+        "thresholds_moved": NotRequired[dict[str, ThresholdMoveDict]],
     },
 )
 """A bundle and whom it serves; one with `damaged` cannot be read and has no more fields."""

@@ -22,6 +22,8 @@ STEPS = (
     "score",
     "monitor",
     "daily",
+    "update",
+    "rollback",
     "describe",
     "compare",
     "rotate",

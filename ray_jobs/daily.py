@@ -20,6 +20,7 @@ from hvac.panel.grid import Unit
 from hvac.panel.registry import Registry
 from hvac.scoring.alarm_changes import NAMED, NEEDS, alarm_changes, alarmed_units
 from hvac.storage import parquet_dataset, write_json
+from hvac.update.champions import serving_bundles
 from ray_jobs import ingest, monitor, score
 from ray_jobs.run.command import main
 from ray_jobs.run.records import TrainRecord
@@ -32,7 +33,7 @@ log = logging.getLogger(__name__)
 def run(config: RunConfig) -> dict[str, Json]:
     """Ingest, score, publish and watch; return how much that took, and which alarms changed."""
     workspace = workspace_of(config)
-    trained = workspace.record(TrainRecord)
+    trained = workspace.record(TrainRecord).bundles
     before = _alarmed(workspace)
     ingested = ingest.run(config)
     scored = score.run(config)
@@ -42,7 +43,7 @@ def run(config: RunConfig) -> dict[str, Json]:
     published: dict[str, Json] = {
         "last_date": str(EPOCH + dt.timedelta(days=last_day)),
         "units": scored.units,
-        "bundles": trained.bundles,
+        "bundles": serving_bundles(workspace.root, trained),
     }
     if config.score.day is None:  # one past day goes to the history only
         write_json(workspace.root / "published.json", published)

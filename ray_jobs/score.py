@@ -35,6 +35,7 @@ from hvac.storage import (
     matching,
     read_mark,
 )
+from hvac.update.champions import serving_bundles
 from ray_jobs.assess.report_page import add_newest_scores
 from ray_jobs.run.command import main
 from ray_jobs.run.progress import counted, finished
@@ -65,7 +66,7 @@ TASK_CPUS = 0.9  # of a bucket: leaves room on nodes of one CPU
 def run(config: RunConfig) -> ScoreRecord:
     """Score what has changed since the last run, or the facilities or the day of the settings."""
     workspace = workspace_of(config)
-    trained = workspace.record(TrainRecord)
+    serving = serving_bundles(workspace.root, workspace.record(TrainRecord).bundles)
     ingested = workspace.record(IngestRecord)
     if config.ready_windows:
         log.info(
@@ -75,12 +76,12 @@ def run(config: RunConfig) -> ScoreRecord:
         return ScoreRecord(units={})
     trend = [config.score.trend_days] if config.score.trend_days else []
     rules = content_key(
-        trained.bundles, config.score.days, config.score.reasons, VERSION, *trend
+        serving, config.score.days, config.score.reasons, VERSION, *trend
     )
     section = config.score
     if section.facilities or section.day or section.again:
         require_ray()
-        return _score(config, workspace, trained, ingested, rules)
+        return _score(config, workspace, serving, ingested, rules)
     names = workspace.panel / NAMES_FILE
     named = [file_sha256(names)] if names.exists() else []
     key = content_key(rules, ingested.key, config.language, *named)
@@ -88,22 +89,21 @@ def run(config: RunConfig) -> ScoreRecord:
         workspace,
         ScoreRecord,
         key,
-        lambda: _score(config, workspace, trained, ingested, rules),
+        lambda: _score(config, workspace, serving, ingested, rules),
     )
 
 
 def _score(
     config: RunConfig,
     workspace: Workspace,
-    trained: TrainRecord,
+    serving: Mapping[str, str],
     ingested: IngestRecord,
     rules: str,
 ) -> ScoreRecord:
     section = config.score
     folder = workspace.root / "scores"
     bundles = {
-        name: str(workspace.bundles / bundle)
-        for name, bundle in trained.bundles.items()
+        name: str(workspace.bundles / bundle) for name, bundle in serving.items()
     }
     recipes = {name: Bundle.load(path).recipe for name, path in bundles.items()}
     registry = Registry.load(workspace.panel)

@@ -37,6 +37,7 @@ from hvac.storage import (
     read_mark,
     read_parquet,
 )
+from hvac.update.champions import serving_bundles
 from serve.memory.database import Row
 from serve.memory.step_records import LoadedTables, read_note, trained_bundles
 from serve.memory.store import FLEET, Store, reading_rows, serving
@@ -77,6 +78,7 @@ def load(store: Store, config: ServeConfig) -> LoadCounts | None:
     parts = _parts(panel / "readings")
     latest_file = workspace / "latest.parquet"
     trained = trained_bundles(workspace / "steps" / "train.json")
+    trained = serving_bundles(workspace, trained) if trained else trained
     now_note = LoadedTables(
         parts=sorted(parts), latest=_stamp(latest_file), bundles=trained
     )

@@ -105,6 +105,24 @@ class ScoreConfig(Config):
     first so many, and the newest scores are the parts in `scores/latest`."""
 
 
+class UpdateConfig(Config):
+    """How serving bundles are bettered on labels that have matured."""
+
+    judged_days: int = Field(default=90, ge=30)
+    """Newest days with a known label on which candidates are scored."""
+    retrained: Location | None = None
+    """Path or URL of a workspace whose bundles were trained anew, as one more candidate."""
+    shadow_days: int = Field(default=14, ge=0)
+    """Days of the record for which a challenger is watched before it may serve."""
+    alarms_per_unit_year: float | None = Field(default=None, gt=0)
+    """Alarm episodes that a machine of a facility is to have in a year at the shortest horizon:
+    thresholds are moved towards it by at most 0.1 of log-odds a run; default: they stay."""
+    managed: bool = False
+    """Whether a challenger serves by itself once it was watched; else `promote` lets it."""
+    promote: bool = False
+    """Let the challenger serve now."""
+
+
 class CompareConfig(Config):
     """Which models are compared."""
 
@@ -211,6 +229,8 @@ class RunConfig(Config):
     """Which windows are scored."""
     monitor: MonitorConfig = MonitorConfig()
     """What is watched, and how often it may alert in vain."""
+    update: UpdateConfig = UpdateConfig()
+    """How serving bundles are bettered on labels that have matured."""
     ray: RayConfig = RayConfig()
     """How jobs get their Ray."""
 

@@ -20,8 +20,9 @@ from ray_jobs.run.progress import finished
 from ray_jobs.run.records import FeaturizeRecord
 from ray_jobs.run.run_config import RunConfig
 from ray_jobs.run.workspace import Workspace
+from ray_jobs.tables.kept_scores import day_of
 from ray_jobs.watch.found import Found, chart_facts, day_text, waiting
-from ray_jobs.watch.scores import FacilityScores, ScoresPlan, day_of, facility_scores
+from ray_jobs.watch.scores import FacilityScores, ScoresPlan, facility_scores
 
 
 def score_alerts(

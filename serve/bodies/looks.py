@@ -157,6 +157,21 @@ class EquipmentAnswer(BaseModel):
     alarms: list[PastAlarm] = Field(description="alarms so far, the oldest first")
 
 
+class ThresholdMoveAnswer(BaseModel):
+    """How a facility's thresholds were moved last; one value per horizon, the shortest first."""
+
+    date: dt.date = Field(description="last day of the record when they were moved")
+    before: list[float] = Field(description="thresholds (0 to 1) before")
+    after: list[float] = Field(description="thresholds (0 to 1) since")
+    why: str = Field(description="too_many or too_few alarms")
+    rate: float = Field(
+        description="alarm episodes per machine and year, counted before"
+    )
+    declared: float = Field(
+        description="alarm episodes per machine and year that are declared"
+    )
+
+
 class BundleAnswer(BaseModel):
     """What a bundle is for."""
 
@@ -175,6 +190,9 @@ class BundleAnswer(BaseModel):
         description="risk (0 to 1) from which there is an alarm, by horizon (days)"
     )
     event_kinds: list[str] = Field(description="kinds of events that it predicts")
+    thresholds_moved: dict[str, ThresholdMoveAnswer] = Field(
+        description="how thresholds were moved last, by facility; empty: never"
+    )
 
 
 class ServedBundleAnswer(BundleAnswer):

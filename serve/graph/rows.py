@@ -45,8 +45,22 @@ class ExplainedRow(TypedDict):
     usual: dict[str, UsualLevel]
 
 
+class ThresholdMove(TypedDict):
+    """How the thresholds of a facility were moved last, by horizon, the shortest first.
+
+    `rate` and `declared` are alarm episodes per machine and year.
+    """
+
+    date: str
+    before: list[float]
+    after: list[float]
+    why: str
+    rate: float
+    declared: float
+
+
 class BundleFacts(_Class):
-    """What a bundle is for; thresholds are by horizon."""
+    """What a bundle is for; thresholds are by horizon, `thresholds_moved` by facility."""
 
     bundle_id: str
     family: str
@@ -56,3 +70,4 @@ class BundleFacts(_Class):
     horizons_days: list[int]
     thresholds: dict[str, float]
     event_kinds: list[str]
+    thresholds_moved: dict[str, ThresholdMove]

@@ -6,14 +6,16 @@ import logging
 from collections import OrderedDict
 from pathlib import Path
 from threading import Lock
+from typing import cast
 
 import numpy as np
 
 from hvac.errors import BundleError
+from hvac.json_values import branch
 from hvac.scoring.bundle import Bundle
 from hvac.storage import AnyPath, matching
 from serve.graph.published_peers import PeerLevels
-from serve.graph.rows import BundleFacts
+from serve.graph.rows import BundleFacts, ThresholdMove
 
 log = logging.getLogger(__name__)
 
@@ -111,6 +113,9 @@ def about(bundle: Bundle) -> BundleFacts:
         "horizons_days": list(bundle.horizons),
         "thresholds": thresholds,
         "event_kinds": list(bundle.recipe.labels.kinds),
+        "thresholds_moved": cast(
+            dict[str, ThresholdMove], branch(bundle.training, "thresholds_moved")
+        ),
     }
 
 

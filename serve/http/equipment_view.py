@@ -23,7 +23,7 @@ from hvac.scoring.worklist import doubts_text
 from hvac.sentences import translated
 from serve.bodies.answer_rows import grade
 from serve.bodies.schemas import AskedUnit
-from serve.graph.rows import Rows
+from serve.graph.rows import Rows, ThresholdMove
 from serve.http.checks import checks_of
 from serve.http.equipment_charts import PointReading, risk_chart, row_forecast
 from serve.http.page_words import PageWords
@@ -152,6 +152,19 @@ def equipment_view(service: Service, unit: Unit, words: PageWords) -> EquipmentV
         "checks": checks_of(stored.class_name, words.language, service.config.checks),
         "risk_chart": _risk_chart(history, point_rows, words),
     }
+
+
+async def threshold_move(
+    service: Service, unit: Unit, best: LatestRow | None
+) -> ThresholdMove | None:
+    """Return how the thresholds of a machine's facility were moved last; None where never."""
+    if best is None:
+        return None
+    try:
+        facts = await service.stages.about(best["bundle_id"])
+    except HvacError:  # a bundle that is gone: its predictions stay
+        return None
+    return facts["thresholds_moved"].get(unit.facility_id)
 
 
 def _alarm_days(

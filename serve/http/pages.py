@@ -18,7 +18,11 @@ from serve.http.case_pages import add_case_pages
 from serve.http.case_view import unit_case
 from serve.http.door import Door
 from serve.http.equipment_charts import equipment_charts
-from serve.http.equipment_view import equipment_view, reasons_view
+from serve.http.equipment_view import (
+    equipment_view,
+    reasons_view,
+    threshold_move,
+)
 from serve.http.form_tokens import FormTokens
 from serve.http.list_view import Asked, alarm_counts, chosen_rows, list_view, unit_of
 from serve.http.rendering import FOLDER, language_of, page_words, render
@@ -169,6 +173,7 @@ def _add_equipment(
             "equipment.html.j2",
             default=default,
             case=await asyncio.to_thread(unit_case, service, unit, words),
+            moved=await threshold_move(service, unit, view["best"]),
             may_write=may_write,
             token=token,
             **view,

@@ -1,0 +1,112 @@
+"""A bundle whose risks are bent by a line in log-odds, and whose alarms stay the same windows."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from scipy.special import expit, logit
+
+from hvac.certainty.certainty import Certainty
+from hvac.decision.calibration import bent
+from hvac.decision.decision import Decision
+from hvac.decision.thresholds import Threshold
+from hvac.json_values import Json, branch
+from hvac.scoring.bundle import Bundle
+from hvac.update.bends import Bend
+from hvac.update.thresholds import Step, moved_decision
+
+
+def bent_bundle(bundle: Bundle, bend: Bend, note: str) -> Bundle:
+    """Return a bundle with other risks: calibrators, thresholds and bands go along the line.
+
+    Isotonic calibrators are bent at their points; between these risks differ from the line by some
+    thousandths of log-odds.
+
+    Args:
+        bundle: what serves.
+        bend: the line.
+        note: why, kept in the bundle's facts about its training.
+    """
+    line: list[Json] = [*bend, note]
+    training: dict[str, Json] = {**bundle.training, "update": line}
+    certainty = bundle.certainty and _bent_certainty(bundle.certainty, bend)
+    return _other(
+        bundle,
+        decision=bent_decision(bundle.decision, bend),
+        certainty=certainty,
+        training=training,
+    )
+
+
+def steered_bundle(bundle: Bundle, steps: Mapping[str, Step], day: dt.date) -> Bundle:
+    """Return a bundle whose thresholds are moved, by facility; why is kept in it.
+
+    Args:
+        bundle: what serves.
+        steps: of the facilities whose thresholds move.
+        day: on which they do.
+    """
+    decision = bundle.decision
+    moves: dict[str, Json] = {}
+    for facility, step in steps.items():
+        shift_H = [step.shift] * len(bundle.horizons)
+        own = decision.facilities.get(facility, decision)
+        before = own.threshold_H.tolist()
+        decision = moved_decision(decision, facility, shift_H)
+        after = decision.facilities[facility].threshold_H.tolist()
+        moves[facility] = {
+            "date": day.isoformat(),
+            "before": before,
+            "after": after,
+            "why": step.why,
+            "rate": step.rate_before,
+            "declared": step.declared,
+        }
+    known = branch(bundle.training, "thresholds_moved")
+    training: dict[str, Json] = {
+        **bundle.training,
+        "thresholds_moved": {**known, **moves},
+    }
+    return _other(bundle, decision=decision, training=training)
+
+
+def _other(bundle: Bundle, **parts: Any) -> Bundle:
+    """Return a bundle with other parts, that is not yet saved."""
+    changed = replace(bundle, **parts, folder=None, golden={}, manifest={})
+    changed.__dict__["encoder"] = bundle.encoder
+    return changed
+
+
+def bent_decision(decision: Decision, bend: Bend) -> Decision:
+    """Return a decision with bent risks, and thresholds at which the same windows alarm."""
+    return replace(
+        decision,
+        calibrators=tuple(bent(one, *bend) for one in decision.calibrators),
+        thresholds=tuple(_bent_threshold(one, bend) for one in decision.thresholds),
+        facilities={
+            name: bent_decision(of_facility, bend)
+            for name, of_facility in decision.facilities.items()
+        },
+    )
+
+
+def _bent_threshold(threshold: Threshold, bend: Bend) -> Threshold:
+    if not 0 < threshold.value < 1:
+        return threshold
+    moved = bend.slope * logit(threshold.value) + bend.intercept
+    return threshold._replace(value=float(expit(moved)))
+
+
+def _bent_certainty(certainty: Certainty, bend: Bend) -> Certainty:
+    """Return bands about the bent risks: the draws of before, each bent like the risk itself.
+
+    A draw s·L + i of a risk with log-odds L becomes s·L' + (a·i + b − s·b) of L' = a·L + b.
+    """
+    bands = certainty.bands
+    intercept_DH = bend.slope * bands.intercept_DH + bend.intercept * (
+        1 - bands.slope_DH
+    )
+    return certainty._replace(bands=bands._replace(intercept_DH=intercept_DH))

@@ -1,0 +1,132 @@
+"""Which bundle serves each class, which did before, which may come next, and why that was changed.
+
+`champions.json` of a workspace holds it whole, history too, so that no change is without its reason.
+A training after it counts for more: its bundles serve then.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final, Literal
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from hvac.days import now_text
+from hvac.errors import HvacError, InputError
+from hvac.storage import AnyPath, write_json
+from hvac.update.bends import Bend
+from hvac.update.ladder import Rung
+
+FILE: Final = "champions.json"
+Action = Literal[
+    "challenged", "promoted", "rolled_back", "thresholds", "kept", "refused"
+]
+Bundles = dict[str, str]
+
+
+class _Frozen(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Challenger(_Frozen):
+    """Bundles that may serve next; they are watched (in shadow) from a day of the record on.
+
+    `lines` bend the serving risks into theirs, by class; none where they were trained anew.
+    """
+
+    bundles: Bundles
+    rung: Rung
+    since: int
+    lines: dict[str, Bend] = {}
+
+
+class Change(_Frozen):
+    """One row of the history: what was done, to which bundles, by which figures, and why."""
+
+    at: str
+    action: Action
+    bundles: Bundles
+    why: str
+    figures: dict[str, Any] = {}
+
+
+class Champions(_Frozen):
+    """Bundles by class: as trained, serving, serving before, and next; and all changes."""
+
+    trained: Bundles
+    champion: Bundles
+    previous: Bundles | None = None
+    challenger: Challenger | None = None
+    history: tuple[Change, ...] = ()
+
+    def noted(
+        self, action: Action, why: str, figures: Mapping[str, Any] = {}, **new: Any
+    ) -> Champions:
+        """Return them with new aliases and one more row of history."""
+        changed = self.model_copy(update=new)
+        shown = changed.challenger or self.challenger
+        bundles = (
+            shown.bundles if action == "challenged" and shown else changed.champion
+        )
+        row = Change(
+            at=now_text(),
+            action=action,
+            bundles=bundles,
+            why=why,
+            figures=dict(figures),
+        )
+        return changed.model_copy(update={"history": (*self.history, row)})
+
+    def promoted(self, why: str, figures: Mapping[str, Any] = {}) -> Champions:
+        """Let the challenger serve. Raise HvacError where there is none."""
+        if self.challenger is None:
+            raise HvacError(
+                "there is no challenger to promote: run ray_jobs.update first"
+            )
+        aliases = {
+            "champion": {**self.champion, **self.challenger.bundles},
+            "previous": self.champion,
+            "challenger": None,
+        }
+        return self.noted("promoted", why, figures, **aliases)
+
+    def rolled_back(self, why: str) -> Champions:
+        """Let what served before serve again. Raise HvacError where nothing did."""
+        if self.previous is None:
+            raise HvacError(
+                "nothing served before these bundles: there is nothing to roll back to"
+            )
+        aliases = {"champion": self.previous, "previous": self.champion}
+        return self.noted("rolled_back", why, **aliases, challenger=None)
+
+
+def read_champions(root: AnyPath, trained: Mapping[str, str]) -> Champions:
+    """Return the champions of a workspace; the bundles as trained where nothing came after.
+
+    Raises:
+        InputError: the file is damaged.
+    """
+    file = root / FILE
+    fresh = Champions(trained=dict(trained), champion=dict(trained))
+    if not file.exists():
+        return fresh
+    try:
+        known = Champions.model_validate_json(file.read_bytes())
+    except ValidationError as error:
+        raise InputError(
+            f"{file} is damaged ({error.errors()[0]['msg']}): put back a copy, or delete it so that"
+            " the bundles as trained serve"
+        ) from error
+    if known.trained != fresh.trained:
+        return fresh.model_copy(update={"history": known.history})
+    return known
+
+
+def serving_bundles(root: AnyPath, trained: Mapping[str, str]) -> Bundles:
+    """Return the bundle that serves each class. Raise InputError where the file is damaged."""
+    return read_champions(root, trained).champion
+
+
+def write_champions(root: AnyPath, champions: Champions) -> None:
+    """Write the champions of a workspace, whole or not at all."""
+    write_json(root / FILE, champions.model_dump(mode="json"))

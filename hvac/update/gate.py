@@ -1,0 +1,127 @@
+"""Whether a candidate may take the place of the model that serves: no harm in three respects."""
+
+from __future__ import annotations
+
+from typing import Final, NamedTuple
+
+import numpy as np
+
+from hvac.arrays import Bools, Floats
+from hvac.days import DAYS_PER_YEAR
+from hvac.decision.alarm_episodes import alarm_episodes, merge_gap
+from hvac.evaluation.bootstrap import Difference
+from hvac.evaluation.metrics import ece
+from hvac.update.bends import risks
+from hvac.update.ladder import Climb, less_loss
+from hvac.update.matured import Matured
+
+ECE_SLACK: Final = (
+    0.005  # calibration errors closer than this are equal: noise alone makes more
+)
+
+
+class GateFacts(NamedTuple):
+    """Figures of the candidate (`after`) and of what serves (`before`); a mean over horizons.
+
+    `less_loss` above 0 is better; false alarm episodes are per unit-year. `refused` says in a
+    sentence why it may not be promoted, "" where it may.
+    """
+
+    less_loss: Difference
+    ece_before: float
+    ece_after: float
+    false_alarms_before: float
+    false_alarms_after: float
+    refused: str
+
+
+def check_gate(
+    climb: Climb, alarm_after_N: Bools, *, budget: float, seed: int = 1
+) -> GateFacts:
+    """Compare the winner of a climb with what serves, on the rows both were scored on.
+
+    Args:
+        climb: the ladder's scores.
+        alarm_after_N: alarms of the winner, for the rows of the climb.
+        budget: false alarm episodes that a unit may have in a year.
+        seed: of the draws of units; other ones than the ladder's.
+    """
+    rows = climb.rows
+    before_N, after_N = climb.log_odds["none"], climb.log_odds[climb.winner]
+    less = less_loss(rows, before_N, after_N, seed=seed)
+    errors = [mean_ece(rows, log_odds_N) for log_odds_N in (before_N, after_N)]
+    false = [
+        false_alarms_per_unit_year(rows, alarm_N)
+        for alarm_N in (rows.alarm_N, alarm_after_N)
+    ]
+    return GateFacts(
+        less,
+        ece_before=errors[0],
+        ece_after=errors[1],
+        false_alarms_before=false[0],
+        false_alarms_after=false[1],
+        refused=_refusal(less, errors, false, budget),
+    )
+
+
+def _refusal(
+    less: Difference, errors: list[float], false: list[float], budget: float
+) -> str:
+    if less.verdict != "better":
+        return (
+            "its log-loss is not surely lower:"
+            f" {less.value:+.4f} [{less.low:+.4f}, {less.high:+.4f}]"
+        )
+    if errors[1] > errors[0] + ECE_SLACK:
+        return f"its calibration error is {errors[1]:.3f}, that of the serving model {errors[0]:.3f}"
+    if false[1] > max(false[0], budget):
+        return (
+            f"it gives {false[1]:.2f} false alarms a unit-year, the serving model {false[0]:.2f}"
+            f" (budget {budget:g})"
+        )
+    return ""
+
+
+def mean_ece(rows: Matured, log_odds_N: Floats) -> float:
+    """Return the calibration error, averaged over horizons."""
+    errors = []
+    for horizon in np.unique(rows.horizon_N):
+        rows_N = rows.horizon_N == horizon
+        risk_N = risks(log_odds_N[rows_N])
+        errors.append(ece(risk_N, rows.onset_N[rows_N], rows.weight_N[rows_N]))
+    return float(np.mean(errors))
+
+
+def false_alarms_per_unit_year(rows: Matured, alarm_N: Bools) -> float:
+    """Return alarm episodes without an onset, per unit and year, averaged over horizons."""
+    rates = []
+    for horizon in np.unique(rows.horizon_N).tolist():
+        rows_N = rows.horizon_N == horizon
+        part = rows.where(rows_N)
+        years = part.weight_N.sum() * horizon / DAYS_PER_YEAR
+        count = _false_episodes(part, alarm_N[rows_N], horizon)
+        rates.append(count / years if years else 0.0)
+    return float(np.mean(rates))
+
+
+def _false_episodes(rows: Matured, alarm_N: Bools, horizon: int) -> int:
+    """Count the alarm episodes of which no window's label is 1."""
+    gap = merge_gap(horizon)
+    episodes = alarm_episodes(
+        alarm_N, units_B=rows.unit_N, end_day_B=rows.end_day_N, gap_days=gap
+    )
+    hits: dict[str, list[int]] = {}
+    hit_N = alarm_N & rows.onset_N
+    for unit, day in zip(
+        rows.unit_N[hit_N].tolist(), rows.end_day_N[hit_N].tolist(), strict=True
+    ):
+        hits.setdefault(unit, []).append(day)
+    return sum(
+        not any(first <= day <= last for day in hits.get(unit, ()))
+        for unit, first, last in zip(
+            episodes.unit_A.tolist(),
+            episodes.first_A.tolist(),
+            episodes.last_A.tolist(),
+            strict=True,
+        )
+    )

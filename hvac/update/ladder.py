@@ -1,0 +1,167 @@
+"""Candidates from the simplest to the richest, each scored on later windows than it was fitted on.
+
+Rolling origin (Tashman 2000): at every origin a candidate is fitted on the labels known by then, and
+scored on the windows until the next origin. A richer candidate is taken only where the simpler one
+is beaten (a closed test, so that looking at several costs nothing; Marcus, Peritz and Gabriel 1976).
+
+Shapes: N rows of `Matured`, U units, R replicates.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Final, Literal, NamedTuple, get_args
+
+import numpy as np
+
+from hvac.arrays import Floats, Positions
+from hvac.days import date_of
+from hvac.errors import InputError
+from hvac.evaluation.bootstrap import (
+    Difference,
+    Replicated,
+    paired_difference,
+    unit_sums,
+    unit_weights,
+)
+from hvac.update.bends import bent_log_odds, fit_bends, log_losses
+from hvac.update.matured import Matured
+
+Rung = Literal["none", "intercept", "platt", "retrained"]
+RUNGS: Final[tuple[Rung, ...]] = get_args(Rung)
+ORIGIN_DAYS: Final = 30  # from one origin to the next
+LEAST_ONSETS: Final = 20  # with a known label before the first origin
+
+
+class RungScore(NamedTuple):
+    """A candidate: its mean log-loss, and how much less that is than the one it had to beat."""
+
+    rung: Rung
+    log_loss: float
+    against: Rung | None
+    less_loss: Difference | None
+
+
+class Climb(NamedTuple):
+    """What was scored: rows N that every candidate was scored on, and the log-odds of each.
+
+    `winner` is the simplest candidate that no other beat. `origins` are days since 1970-01-01.
+    """
+
+    rows: Matured
+    log_odds: Mapping[Rung, Floats]
+    scores: tuple[RungScore, ...]
+    winner: Rung
+    origins: tuple[int, ...]
+
+
+def origins_of(matured: Matured, judged_days: int) -> list[int]:
+    """Return the days from which candidates are fitted and scored: every 30 of the newest days.
+
+    Args:
+        matured: rows with a known label.
+        judged_days: newest days of windows with a known label.
+
+    Raises:
+        InputError: fewer than 20 onsets were known before the first of these days.
+    """
+    last = int(matured.end_day_N.max())
+    first = last - judged_days + 1
+    known = matured.known_from_N <= first
+    onsets = int(matured.onset_N[known].sum())
+    if onsets < LEAST_ONSETS:
+        raise InputError(
+            f"before {date_of(first)}, from when candidates are scored, labels with {onsets} onsets"
+            f" were known; at least {LEAST_ONSETS} are needed: wait, or lower update.judged_days"
+        )
+    return list(range(first, last + 1, ORIGIN_DAYS))
+
+
+def climb(
+    matured: Matured,
+    origins: Sequence[int],
+    *,
+    retrained: Matured | None = None,
+    seed: int = 0,
+) -> Climb:
+    """Score every candidate, and climb while the next one beats the best so far.
+
+    Args:
+        matured: of the model that serves.
+        origins: days, rising; the last interval ends with the record.
+        retrained: the same rows with the risks of a model that was trained before the first origin.
+        seed: of the draws of units.
+    """
+    parts = [_part(matured, origins, place) for place in range(len(origins))]
+    judged = np.concatenate([judged_N for judged_N, _ in parts])
+    rows = matured.where(judged)
+    log_odds: dict[Rung, Floats] = {"none": rows.log_odds_N}
+    for rung in ("intercept", "platt"):
+        fitted = [
+            bent_log_odds(
+                matured.where(judged_N),
+                fit_bends(matured.where(known_N), with_slope=rung == "platt"),
+            )
+            for judged_N, known_N in parts
+        ]
+        log_odds[rung] = np.concatenate(fitted)
+    if retrained is not None:
+        log_odds["retrained"] = retrained.log_odds_N[judged]
+    scores, winner = _closed_test(rows, log_odds, seed)
+    return Climb(rows, log_odds, tuple(scores), winner, tuple(origins))
+
+
+def _part(
+    matured: Matured, origins: Sequence[int], place: int
+) -> tuple[Positions, Positions]:
+    """Return the places of the rows scored from an origin on, and of those known by then."""
+    until = origins[place + 1] if place + 1 < len(origins) else np.inf
+    day_N = matured.end_day_N
+    judged_N = np.flatnonzero((day_N >= origins[place]) & (day_N < until))
+    return judged_N, np.flatnonzero(matured.known_from_N <= origins[place])
+
+
+def _closed_test(
+    rows: Matured, log_odds: Mapping[Rung, Floats], seed: int
+) -> tuple[list[RungScore], Rung]:
+    best: Rung = "none"
+    scores = [RungScore("none", mean_loss(rows, log_odds["none"]), None, None)]
+    for rung in RUNGS[1:]:
+        if rung not in log_odds:
+            continue
+        difference = less_loss(rows, log_odds[best], log_odds[rung], seed=seed)
+        loss = mean_loss(rows, log_odds[rung])
+        scores.append(RungScore(rung, loss, best, difference))
+        if difference.verdict == "better":
+            best = rung
+    return scores, best
+
+
+def mean_loss(rows: Matured, log_odds_N: Floats) -> float:
+    """Return the weighted mean log-loss."""
+    losses_N = log_losses(log_odds_N, rows)
+    return float(losses_N @ rows.weight_N / rows.weight_N.sum())
+
+
+def less_loss(
+    rows: Matured, before_N: Floats, after_N: Floats, *, seed: int = 0
+) -> Difference:
+    """Return how much the log-loss falls, with its interval over units; above 0 is better."""
+    drawn = unit_weights(rows.unit_N, seed=seed)
+    units = int(drawn.unit_index_B.max()) + 1
+    columns = np.stack(
+        [
+            log_losses(before_N, rows) * rows.weight_N,
+            log_losses(after_N, rows) * rows.weight_N,
+            rows.weight_N,
+        ],
+        axis=1,
+    )
+    sum_U3 = unit_sums(columns, drawn.unit_index_B, units=units)
+    sum_R3 = drawn.w_RU @ sum_U3
+    whole_3 = sum_U3.sum(axis=0)
+    means = [
+        Replicated(float(whole_3[k] / whole_3[2]), sum_R3[:, k] / sum_R3[:, 2])
+        for k in (0, 1)
+    ]
+    return paired_difference(*means)

@@ -1,0 +1,29 @@
+"""Let the bundles serve again that served before the last update.
+
+    python -m ray_jobs.rollback --config FILE [key.sub=value …]
+
+`champions.json` says which these are. The next `score`, `daily` or load of the service uses them;
+their scores are the very bits of before. A second call takes the first back.
+"""
+
+from __future__ import annotations
+
+from hvac.json_values import Json
+from hvac.update.champions import read_champions, write_champions
+from ray_jobs.run.command import main
+from ray_jobs.run.records import TrainRecord
+from ray_jobs.run.run_config import RunConfig
+from ray_jobs.run.workspace import workspace_of
+
+
+def run(config: RunConfig) -> dict[str, Json]:
+    """Change champion and previous. Raise HvacError where nothing served before."""
+    workspace = workspace_of(config)
+    trained = workspace.record(TrainRecord).bundles
+    champions = read_champions(workspace.root, trained).rolled_back("ray_jobs.rollback")
+    write_champions(workspace.root, champions)
+    return {"champion": champions.champion, "previous": champions.previous}
+
+
+if __name__ == "__main__":
+    main(run, __doc__)

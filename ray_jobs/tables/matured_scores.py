@@ -1,0 +1,108 @@
+"""The risks of a facility whose labels have matured, in a task of Ray's.
+
+Fair ones only: of windows that no model was fitted on (the test part of `predictions.parquet`, and
+the history that `score` keeps), as the bundles that serve gave them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from scipy.special import logit
+
+from hvac.arrays import Floats, Ints, Strings
+from hvac.panel.follow_up import FollowUp
+from hvac.panel.grid import Unit
+from hvac.storage import AnyPath, parquet_dataset, place
+from hvac.update.matured import Matured
+from ray_jobs.tables.kept_scores import (
+    bool_array,
+    day_numbers,
+    labels_of,
+    scores_of,
+    text_array,
+    unit_keys,
+)
+
+SURE = 1e-6  # no risk is nearer to 0 or 1
+
+
+class MaturedPlan(NamedTuple):
+    """Where the scores lie, the last day of `predictions.parquet`, and which bundles' count."""
+
+    root: str
+    known_until: int
+    bundles: tuple[str, ...]
+    horizons: tuple[int, ...]
+
+
+def scored_until(root: AnyPath) -> int:
+    """Return the last day of `predictions.parquet`, after which the history counts; -1 without."""
+    file = root / "predictions.parquet"
+    if not file.exists():
+        return -1
+    dates = parquet_dataset([file]).to_table(["end_date"])["end_date"]
+    newest = pc.max(dates.cast(pa.int32())).as_py()
+    return -1 if newest is None else int(newest)
+
+
+def facility_matured(
+    plan: MaturedPlan, facility: str, follow_up: Mapping[Unit, FollowUp]
+) -> Matured:
+    """Return the rows of a facility, with ids of units that are unique in the fleet."""
+    table = _fair(scores_of(place(plan.root), facility, plan.known_until), plan)
+    day_N, unit_N = day_numbers(table), unit_keys(table)
+    horizon_N = np.asarray(table["horizon"].to_numpy(), np.int64)
+    onset_N = np.zeros(len(table), bool)
+    usable_N = np.zeros(len(table), bool)
+    for horizon in plan.horizons:
+        rows = np.flatnonzero(horizon_N == horizon)
+        part = table.take(pa.array(rows))
+        onset, (outside, known) = labels_of(
+            part, facility, horizon, follow_up, day_N[rows]
+        )
+        onset_N[rows], usable_N[rows] = onset, outside & known
+    risk_N = np.clip(table["risk"].to_numpy().astype(np.float64), SURE, 1 - SURE)
+    kept = np.flatnonzero(usable_N)
+    return Matured.of(
+        class_N=text_array(table["class"])[kept],
+        unit_N=np.char.add(f"{facility}\x1f", unit_N[kept]),
+        end_day_N=day_N[kept],
+        horizon_N=horizon_N[kept],
+        log_odds_N=np.asarray(logit(risk_N[kept])),
+        onset_N=onset_N[kept],
+        alarm_N=bool_array(table["alarm"])[kept],
+    )
+
+
+def _fair(table: pa.Table, plan: MaturedPlan) -> pa.Table:
+    """Return the rows with a risk of the serving bundles on windows that none was fitted on."""
+    fair = pc.is_in(table["split"], pa.array(["test", "history"]))
+    ours = pc.is_in(table["bundle_id"], pa.array(plan.bundles, pa.string()))
+    return table.filter(pc.and_(pc.and_(fair, ours), pc.is_valid(table["risk"])))
+
+
+class Margins(NamedTuple):
+    """How far the risks of a facility lie above their thresholds, in log-odds, at one horizon."""
+
+    unit_N: Strings
+    end_day_N: Ints
+    margin_N: Floats
+
+
+def facility_margins(plan: MaturedPlan, facility: str, since: int) -> Margins:
+    """Return the margins of the shortest horizon on days after `since`, whatever became of them."""
+    table = _fair(scores_of(place(plan.root), facility, plan.known_until), plan)
+    is_shortest = pc.equal(table["horizon"], min(plan.horizons))
+    newest = pa.array(day_numbers(table) > since)
+    table = table.filter(pc.and_(is_shortest, newest))
+    ends = [
+        np.clip(table[name].to_numpy().astype(np.float64), SURE, 1 - SURE)
+        for name in ("risk", "threshold")
+    ]
+    margin_N = np.asarray(logit(ends[0]) - logit(ends[1]))
+    return Margins(unit_keys(table), day_numbers(table), margin_N)

@@ -1,0 +1,377 @@
+"""Try to better the serving bundles on labels that have matured, and change them only without harm.
+
+    python -m ray_jobs.update --config FILE [key.sub=value …]
+
+Candidates are climbed from the simplest: nothing, an intercept a class, slope and intercept a class,
+and a model trained anew in a workspace of its own (`update.retrained`). The winner becomes the
+challenger; it is watched for `update.shadow_days` of the record, and then serves where it still does no
+harm: by hand (`update.promote=true`), or by itself (`update.managed: true`). `champions.json` keeps
+every change with its figures, `update/shadow.parquet` both risks of every machine's newest window.
+`python -m ray_jobs.rollback` takes a change back.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+import numpy as np
+import ray
+
+from hvac.days import date_of
+from hvac.errors import InputError
+from hvac.json_values import Json
+from hvac.panel.registry import Registry
+from hvac.scoring.bundle import Bundle
+from hvac.storage import place, read_parquet, write_json, write_parquet
+from hvac.update.bends import STRAIGHT, Bend, fit_bends
+from hvac.update.bent_bundle import bent_bundle, steered_bundle
+from hvac.update.champions import Challenger, Champions, read_champions, write_champions
+from hvac.update.gate import GateFacts, check_gate
+from hvac.update.ladder import Climb, climb, origins_of
+from hvac.update.matured import Matured, common_rows
+from hvac.update.shadow import COLUMNS, paired_by_line, paired_by_row
+from hvac.update.thresholds import next_step
+from ray_jobs.run.command import main
+from ray_jobs.run.progress import finished
+from ray_jobs.run.records import FeaturizeRecord, TrainRecord
+from ray_jobs.run.run_config import RunConfig
+from ray_jobs.run.runtime import require_ray
+from ray_jobs.run.workspace import Workspace, workspace_of
+from ray_jobs.tables.matured_scores import (
+    Margins,
+    MaturedPlan,
+    facility_margins,
+    facility_matured,
+    scored_until,
+)
+
+log = logging.getLogger(__name__)
+COUNTED_DAYS = 90  # of which alarms are counted
+FREEZING_DAYS = 28  # for which an alert of a monitor keeps thresholds as they are
+
+
+def run(config: RunConfig) -> dict[str, Json]:
+    """Watch the challenger that there is, else look for one; return what was decided and why."""
+    workspace = workspace_of(config)
+    trained = workspace.record(TrainRecord).bundles
+    before = read_champions(workspace.root, trained)
+    registry = Registry.load(workspace.panel)
+    matured = read_matured(config, workspace, before.champion, registry)
+    if not len(matured.end_day_N):
+        raise _nothing_matured(config, registry.days[1])
+    if before.challenger is None:
+        after = challenge(config, workspace, before, matured, registry.days[1])
+    else:
+        after = watch(config, workspace, before, registry.days[1])
+    if config.update.alarms_per_unit_year is not None:
+        after = steer(config, workspace, after, registry)
+    write_champions(workspace.root, after)
+    last = after.history[-1]
+    log.info("update: %s: %s", last.action, last.why)
+    _write_shadow(config, workspace, after)
+    summary: dict[str, Json] = {
+        "action": last.action,
+        "why": last.why,
+        "figures": last.figures,
+        "champion": after.champion,
+        "challenger": after.challenger.bundles if after.challenger else None,
+    }
+    write_json(workspace.root / "update" / "summary.json", summary)
+    return summary
+
+
+def read_matured(
+    config: RunConfig,
+    workspace: Workspace,
+    bundles: Mapping[str, str],
+    registry: Registry,
+) -> Matured:
+    """Read the risks that the bundles gave, with what became of them, one Ray task a facility.
+
+    Raises:
+        InputError: labels come from limits.
+    """
+    if config.labels.source != "events":
+        raise InputError(
+            "labels.source: limits: updates need a log of events; set labels.source=events"
+        )
+    require_ray()
+    follow_up = registry.follow_up(config.labels.kinds)
+    plan = _plan(config, workspace, bundles)
+    task = ray.remote(num_cpus=1, max_retries=2)(facility_matured)
+    shared, refs = ray.put(plan), []
+    for facility in sorted(set(registry.units["facility_id"].to_pylist())):
+        own = {unit: f for unit, f in follow_up.items() if unit.facility_id == facility}
+        refs.append(task.remote(shared, facility, own))
+    parts: list[Matured] = finished("update", "facilities", refs)
+    columns: list[Any] = [np.concatenate(arrays) for arrays in zip(*parts, strict=True)]
+    return Matured(*columns)
+
+
+def _plan(
+    config: RunConfig, workspace: Workspace, bundles: Mapping[str, str]
+) -> MaturedPlan:
+    return MaturedPlan(
+        str(workspace.root),
+        scored_until(workspace.root),
+        tuple(bundles.values()),
+        config.windows.horizons,
+    )
+
+
+def _nothing_matured(config: RunConfig, day: int) -> InputError:
+    longest = max(config.windows.horizons)
+    return InputError(
+        f"no label of the serving bundles has matured: the first labels of {longest} days mature on"
+        f" {date_of(day + longest)} at the latest; run ray_jobs.daily until then"
+    )
+
+
+def challenge(
+    config: RunConfig,
+    workspace: Workspace,
+    before: Champions,
+    matured: Matured,
+    day: int,
+) -> Champions:
+    """Climb the ladder; the winner that passes the gate becomes the challenger."""
+    origins = origins_of(matured, config.update.judged_days)
+    if not origins:
+        known = int(matured.onset_N.sum())
+        return before.noted(
+            "kept",
+            f"too few events with a known label to judge a change: {known} in all",
+        )
+    anew = None
+    if config.update.retrained is not None:
+        anew = _retrained(config, before, origins[0])
+        matured, its_rows = common_rows(matured, anew.rows)
+    climbed = climb(
+        matured, origins, retrained=its_rows if anew else None, seed=config.seed
+    )
+    figures = _figures(climbed)
+    if climbed.winner == "none":
+        return before.noted("kept", "no candidate is surely better", figures)
+    alarm_N = climbed.rows.alarm_N
+    if climbed.winner == "retrained" and anew:
+        alarm_N = common_rows(climbed.rows, its_rows)[1].alarm_N
+    gate = check_gate(climbed, alarm_N, budget=_budget(config), seed=config.seed + 1)
+    figures |= {"gate": gate_figures(gate)}
+    if gate.refused:
+        return before.noted("refused", f"{climbed.winner}: {gate.refused}", figures)
+    bends: dict[str, Bend] = {}
+    if climbed.winner == "retrained" and anew:
+        bundles = _copied(anew, workspace)
+    else:
+        bends = fit_bends(matured, with_slope=climbed.winner == "platt")
+        bundles = _save_bent(workspace, before, bends, climbed.winner)
+    challenger = Challenger(
+        bundles=bundles, rung=climbed.winner, since=day, lines=bends
+    )
+    why = f"{climbed.winner} is better by {gate.less_loss.value:.4f} of log-loss"
+    return before.noted("challenged", why, figures, challenger=challenger)
+
+
+def steer(
+    config: RunConfig, workspace: Workspace, before: Champions, registry: Registry
+) -> Champions:
+    """Move the thresholds of every facility a small step towards the declared rate of alarms."""
+    declared = config.update.alarms_per_unit_year
+    assert declared is not None, "the caller looked"
+    frozen = alerts_of_late(workspace, registry.days[1])
+    facilities = sorted(set(registry.units["facility_id"].to_pylist()))
+    plan = _plan(config, workspace, before.champion)
+    task = ray.remote(num_cpus=1, max_retries=2)(facility_margins)
+    since = registry.days[1] - COUNTED_DAYS
+    refs = [task.remote(plan, facility, since) for facility in facilities]
+    parts: list[Margins] = finished("thresholds", "facilities", refs)
+    steps = {
+        facility: next_step(
+            part.margin_N,
+            0.0,
+            unit_N=part.unit_N,
+            end_day_N=part.end_day_N,
+            horizon=min(config.windows.horizons),
+            declared=declared,
+            frozen=bool(frozen),
+        )
+        for facility, part in zip(facilities, parts, strict=True)
+    }
+    figures = {facility: step._asdict() for facility, step in steps.items()}
+    moving = {facility: step for facility, step in steps.items() if step.shift}
+    if frozen:
+        return before.noted("kept", f"thresholds stay: {frozen}", figures)
+    if not moving:
+        return before.noted("kept", "thresholds stay: alarms are as declared", figures)
+    bundles = {}
+    for name, bundle_id in before.champion.items():
+        serving = Bundle.load(workspace.bundles / bundle_id)
+        bundles[name] = steered_bundle(serving, moving, date_of(registry.days[1]))
+    champion = {
+        name: bundle.save(workspace.bundles).name for name, bundle in bundles.items()
+    }
+    why = f"thresholds moved in {', '.join(moving)}"
+    return before.noted(
+        "thresholds", why, figures, champion=champion, previous=before.champion
+    )
+
+
+def alerts_of_late(workspace: Workspace, day: int) -> str:
+    """Return the alert of a monitor in the last 28 days that freezes thresholds, "" without."""
+    file = workspace.root / "monitor" / "alerts.parquet"
+    if not file.exists():
+        return ""
+    alerts = read_parquet(file, ["monitor", "day", "alert"])
+    for row in alerts.filter(alerts["alert"]).to_pylist():
+        if row["day"] > date_of(day - FREEZING_DAYS):
+            return f"the monitor of {row['monitor']} alerted on {row['day']}"
+    return ""
+
+
+class _Retrained(NamedTuple):
+    """A workspace that was trained anew: its bundles by class, and the risks that they gave."""
+
+    workspace: Workspace
+    bundles: dict[str, str]
+    rows: Matured
+
+
+def _retrained(config: RunConfig, champions: Champions, origin: int) -> _Retrained:
+    """Read the candidate of `update.retrained`.
+
+    Raises:
+        InputError: it looks at another table, or saw days on which candidates are scored.
+    """
+    assert config.update.retrained is not None, "the caller looked"
+    other = Workspace(place(config.update.retrained))
+    bundles = other.record(TrainRecord).bundles
+    ours = workspace_of(config)
+    for name, bundle_id in bundles.items():
+        _check_same_table(champions, ours, name, Bundle.load(other.bundles / bundle_id))
+    learned = other.record(FeaturizeRecord).borders.t2
+    if learned >= origin:
+        raise InputError(
+            f"update.retrained {other.root}: it learned until {date_of(learned)}, and candidates are"
+            f" scored from {date_of(origin)} on: train it on earlier days (splits), or lower"
+            " update.judged_days"
+        )
+    registry = Registry.load(ours.panel)
+    return _Retrained(other, bundles, read_matured(config, other, bundles, registry))
+
+
+def _copied(anew: _Retrained, workspace: Workspace) -> dict[str, str]:
+    """Copy the bundles of a workspace trained anew, and return them by class."""
+    copied = {}
+    for name, bundle_id in anew.bundles.items():
+        bundle = Bundle.load(anew.workspace.bundles / bundle_id)
+        copied[name] = bundle.save(workspace.bundles).name
+    return copied
+
+
+def watch(
+    config: RunConfig, workspace: Workspace, before: Champions, day: int
+) -> Champions:
+    """Promote the challenger once its shadow is over, by hand or where updates are managed."""
+    challenger = before.challenger
+    assert challenger is not None, "the caller looked"
+    _check_challenger(workspace, before, challenger)
+    watched = day - challenger.since
+    section = config.update
+    if watched < section.shadow_days and not section.promote:
+        until = date_of(challenger.since + section.shadow_days)
+        return before.noted("kept", f"the challenger is watched until {until}")
+    if section.promote or section.managed:
+        why = "by hand" if section.promote else f"watched for {watched} days"
+        return before.promoted(why)
+    return before.noted(
+        "kept", "the challenger may serve: run ray_jobs.update with update.promote=true"
+    )
+
+
+def _check_challenger(
+    workspace: Workspace, champions: Champions, challenger: Challenger
+) -> None:
+    for name, bundle_id in challenger.bundles.items():
+        bundle = Bundle.load(workspace.bundles / bundle_id)
+        _check_same_table(champions, workspace, name, bundle)
+
+
+def _check_same_table(
+    champions: Champions, workspace: Workspace, name: str, bundle: Bundle
+) -> None:
+    """Raise InputError for a challenger of another class, other points or windows than serve."""
+    if name not in champions.champion:
+        raise InputError(
+            f"challenger {bundle.name}: no bundle serves its class {name}; classes:"
+            f" {', '.join(champions.champion)}"
+        )
+    own = bundle.recipe
+    serving = Bundle.load(workspace.bundles / champions.champion[name]).recipe
+    if (own.points, own.windows) != (serving.points, serving.windows):
+        raise InputError(
+            f"challenger {bundle.name} looks at another table than {champions.champion[name]}"
+            " (points or windows differ): train it with the same source and windows"
+        )
+
+
+def _save_bent(
+    workspace: Workspace, champions: Champions, bends: Mapping[str, Bend], rung: str
+) -> dict[str, str]:
+    """Write the bundles whose risks the bends move, and return them by class."""
+    saved = {}
+    for name, bend in bends.items():
+        if name in champions.champion and bend != STRAIGHT:
+            serving = Bundle.load(workspace.bundles / champions.champion[name])
+            saved[name] = bent_bundle(serving, bend, rung).save(workspace.bundles).name
+    return saved
+
+
+def _write_shadow(
+    config: RunConfig, workspace: Workspace, champions: Champions
+) -> None:
+    """Write both risks of every machine's newest window while there is a challenger."""
+    challenger = champions.challenger
+    file = workspace.root / "update" / "shadow.parquet"
+    if challenger is None:
+        file.unlink(missing_ok=True)
+        return
+    latest = read_parquet(workspace.root / "latest.parquet", COLUMNS)
+    if challenger.rung == "retrained":
+        assert config.update.retrained is not None, "it was challenged from there"
+        other = place(config.update.retrained) / "latest.parquet"
+        paired = paired_by_row(latest, read_parquet(other, COLUMNS))
+    else:
+        paired = paired_by_line(latest, challenger.lines)
+    write_parquet(paired, file)
+
+
+def _figures(climbed: Climb) -> dict[str, Json]:
+    scores: dict[str, Json] = {}
+    for score in climbed.scores:
+        less = score.less_loss
+        scores[score.rung] = {
+            "log_loss": score.log_loss,
+            "against": score.against,
+            "less_loss": list(less[:3]) if less else None,
+        }
+    return {
+        "scores": scores,
+        "origins": [str(date_of(day)) for day in climbed.origins],
+        "windows": len(climbed.rows.end_day_N),
+        "units": len(np.unique(climbed.rows.unit_N)),
+    }
+
+
+def gate_figures(gate: GateFacts) -> dict[str, Json]:
+    """Return the figures that decided, as JSON holds them."""
+    return {**gate._asdict(), "less_loss": list(gate.less_loss[:3])}
+
+
+def _budget(config: RunConfig) -> float:
+    return config.decision.threshold.false_alarms_per_unit_year
+
+
+if __name__ == "__main__":
+    main(run, __doc__)

@@ -1,0 +1,249 @@
+"""Updates of a real workspace: challenge, shadow, promotion, roll-back; refusals in a sentence."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from hvac.days import date_of
+from hvac.errors import HvacError, InputError
+from hvac.features.table import Windows
+from hvac.panel.registry import Registry
+from hvac.scoring.bundle import Bundle
+from hvac.storage import write_parquet
+from hvac.update.bends import Bend
+from hvac.update.bent_bundle import bent_bundle
+from hvac.update.champions import Challenger, read_champions, write_champions
+from ray_jobs import rollback, score, update
+from ray_jobs.run.records import TrainRecord
+from ray_jobs.run.run_config import RunConfig
+from ray_jobs.run.workspace import Workspace, workspace_of
+from ray_jobs.tables.windows_table import read_windows
+
+
+@pytest.fixture
+def run(finished: tuple[RunConfig, Path], tmp_path: Path) -> Iterator[RunConfig]:
+    """A copy of the finished run, scored."""
+    config, folder = finished
+    shutil.copytree(folder, tmp_path / "run")
+    copy = config.model_copy(update={"workspace": tmp_path / "run"})
+    score.run(copy)
+    return copy
+
+
+def updated(config: RunConfig, **section: Any) -> dict[str, Any]:
+    changed = config.update.model_copy(update=section)
+    return update.run(config.model_copy(update={"update": changed}))
+
+
+def bent_challenger(config: RunConfig, bend: Bend) -> Workspace:
+    """Let bent bundles of all classes be the challenger, as if they had won."""
+    workspace = workspace_of(config)
+    trained = workspace.record(TrainRecord).bundles
+    bundles = {
+        name: bent_bundle(Bundle.load(workspace.bundles / bundle), bend, "test")
+        .save(workspace.bundles)
+        .name
+        for name, bundle in trained.items()
+    }
+    lines = dict.fromkeys(bundles, bend)
+    challenger = Challenger(bundles=bundles, rung="platt", since=0, lines=lines)
+    champions = read_champions(workspace.root, trained)
+    write_champions(
+        workspace.root, champions.noted("challenged", "test", challenger=challenger)
+    )
+    return workspace
+
+
+def windows_of(workspace: Workspace, bundle: Bundle) -> Windows:
+    columns = tuple(bundle.needs)
+    return read_windows(workspace.windows, bundle.recipe, ("test",), columns)
+
+
+def test_bent_bundle_gives_bent_risks_and_the_same_alarms(run: RunConfig) -> None:
+    workspace = workspace_of(run)
+    for name in workspace.record(TrainRecord).bundles.values():
+        bundle = Bundle.load(workspace.bundles / name)
+        other = bent_bundle(bundle, Bend(0.8, 0.5), "test")
+        saved = Bundle.load(other.save(workspace.bundles))
+        saved.check()
+        windows = windows_of(workspace, bundle)
+        before, after = bundle.predict(windows), saved.predict(windows)
+        odds = [np.log(p.risk_BH / (1 - p.risk_BH)) for p in (before, after)]
+        # an isotonic calibrator is linear between its points, in risk and not in log-odds
+        np.testing.assert_allclose(odds[1], 0.8 * odds[0] + 0.5, atol=0.02)
+        assert (before.alarm_BH != after.alarm_BH).mean() < 0.002
+        assert bundle.certainty is not None
+        assert saved.certainty is not None
+        bands = [
+            c.bands.around(p.risk_BH)
+            for c, p in ((bundle.certainty, before), (saved.certainty, after))
+        ]
+        for low_or_high in (0, 1):
+            odds = [np.log(b[low_or_high] / (1 - b[low_or_high])) for b in bands]
+            np.testing.assert_allclose(odds[1], 0.8 * odds[0] + 0.5, atol=0.03)
+
+
+def test_update_without_drift_keeps_what_serves_and_says_why(run: RunConfig) -> None:
+    told = updated(run, judged_days=30)
+    assert told["action"] in ("kept", "refused")
+    assert set(told["figures"]["scores"]) == {"none", "intercept", "platt"}
+    workspace = workspace_of(run)
+    trained = workspace.record(TrainRecord).bundles
+    assert told["champion"] == trained
+    (row,) = read_champions(workspace.root, trained).history
+    assert row.why == told["why"]
+
+
+def test_too_few_known_events_are_told_with_the_setting(run: RunConfig) -> None:
+    with pytest.raises(
+        InputError, match=r"onsets were known.*lower update.judged_days"
+    ):
+        updated(run, judged_days=100_000)
+
+
+def test_challenger_is_watched_then_promoted_and_rolled_back_to_the_same_bits(
+    run: RunConfig,
+) -> None:
+    workspace = bent_challenger(run, Bend(1.0, 0.4))
+    trained = workspace.record(TrainRecord).bundles
+    latest = workspace.root / "latest.parquet"
+    before = latest.read_bytes()
+    told = updated(run, shadow_days=100_000)
+    assert (told["action"], told["champion"]) == ("kept", trained)
+    shadow = pq.read_table(workspace.root / "update" / "shadow.parquet").to_pandas()
+    shadow = shadow[shadow["risk"].notna()]
+    assert (shadow["challenger_risk"] > shadow["risk"]).all()
+    assert "update.promote=true" in updated(run)["why"]
+    told = updated(run, promote=True)
+    assert told["action"] == "promoted"
+    assert set(told["champion"].values()).isdisjoint(trained.values())
+    score.run(run)
+    assert latest.read_bytes() != before
+    rows = pq.read_table(latest).to_pylist()
+    assert {row["bundle_id"] for row in rows} == set(told["champion"].values())
+    assert rollback.run(run)["champion"] == trained
+    score.run(run)
+    assert latest.read_bytes() == before
+    history = read_champions(workspace.root, trained).history
+    assert [row.action for row in history] == [
+        "challenged", "kept", "kept", "promoted", "rolled_back",
+    ]  # fmt: skip
+
+
+def test_managed_update_promotes_by_itself_after_the_shadow(run: RunConfig) -> None:
+    bent_challenger(run, Bend(1.0, 0.4))
+    assert updated(run, managed=True)["action"] == "promoted"
+
+
+def test_promoted_bundles_without_a_matured_label_say_when_the_first_comes(
+    run: RunConfig,
+) -> None:
+    bent_challenger(run, Bend(1.0, 0.4))
+    updated(run, promote=True)
+    with pytest.raises(InputError, match=r"the first labels of \d+ days mature on"):
+        updated(run)
+
+
+def test_challenger_of_another_table_is_refused(run: RunConfig) -> None:
+    workspace = bent_challenger(run, Bend(1.0, 0.4))
+    trained = workspace.record(TrainRecord).bundles
+    champions = read_champions(workspace.root, trained)
+    assert champions.challenger is not None
+    names = [*champions.challenger.bundles.values()]
+    wrong = dict(zip(trained, names[::-1], strict=True))
+    other = champions.challenger.model_copy(update={"bundles": wrong})
+    write_champions(workspace.root, champions.model_copy(update={"challenger": other}))
+    with pytest.raises(InputError, match="looks at another table than"):
+        updated(run, promote=True)
+
+
+def test_model_trained_on_the_days_that_decide_is_refused(
+    run: RunConfig, tmp_path: Path
+) -> None:
+    other = tmp_path / "anew"
+    shutil.copytree(run.workspace, other)
+    file = other / "steps" / "featurize.json"
+    record = json.loads(file.read_text())
+    record["borders"]["t2"] += 10_000
+    file.write_text(json.dumps(record))
+    with pytest.raises(
+        InputError, match=r"it learned until .* train it on earlier days"
+    ):
+        updated(run, retrained=other, judged_days=30)
+
+
+def test_same_model_trained_anew_beats_nothing(run: RunConfig, tmp_path: Path) -> None:
+    shutil.copytree(run.workspace, tmp_path / "anew")
+    told = updated(run, retrained=tmp_path / "anew", judged_days=30)
+    scores = told["figures"]["scores"]
+    assert scores["retrained"]["log_loss"] == scores["none"]["log_loss"]
+    assert told["action"] == "kept"
+
+
+def test_nothing_to_roll_back_is_told(run: RunConfig) -> None:
+    with pytest.raises(HvacError, match="nothing to roll back to"):
+        rollback.run(run)
+
+
+def test_new_training_serves_whatever_was_promoted_before(run: RunConfig) -> None:
+    workspace = bent_challenger(run, Bend(1.0, 0.4))
+    updated(run, promote=True)
+    anew = {"ahu": "ahu-000000000000"}
+    assert read_champions(workspace.root, anew).champion == anew
+    assert read_champions(workspace.root, anew).history
+
+
+def test_damaged_file_is_told_in_a_sentence(run: RunConfig) -> None:
+    (Path(run.workspace) / "champions.json").write_text('{"trained": 1}')
+    with pytest.raises(InputError, match=r"champions.json is damaged"):
+        updated(run)
+
+
+def test_thresholds_move_a_small_step_towards_the_declared_alarms(
+    run: RunConfig,
+) -> None:
+    workspace = workspace_of(run)
+    trained = workspace.record(TrainRecord).bundles
+    told = updated(run, judged_days=30, alarms_per_unit_year=0.01)
+    assert told["action"] == "thresholds"
+    assert set(told["champion"]) == set(trained)
+    moved = set()
+    for name, bundle_id in told["champion"].items():
+        before = Bundle.load(workspace.bundles / trained[name])
+        after = Bundle.load(workspace.bundles / bundle_id)
+        for facility, facts in after.training["thresholds_moved"].items():  # type: ignore[union-attr]
+            moved.add(facility)
+            ends = [
+                np.log(t / (1 - t))
+                for t in (
+                    before.decision.facilities.get(
+                        facility, before.decision
+                    ).threshold_H,
+                    after.decision.facilities[facility].threshold_H,
+                )
+            ]
+            shift = ends[1] - ends[0]
+            np.testing.assert_allclose(shift, shift[0], atol=1e-6)
+            assert 0 < shift[0] <= 0.1 + 1e-9
+            assert facts["why"] == "too_many"
+    assert moved
+    assert rollback.run(run)["champion"] == trained
+
+
+def test_alert_of_a_monitor_freezes_thresholds(run: RunConfig) -> None:
+    workspace = workspace_of(run)
+    day = Registry.load(workspace.panel).days[1]
+    rows = {"monitor": ["data"], "day": [date_of(day - 3)], "alert": [True]}
+    write_parquet(pa.table(rows), workspace.root / "monitor" / "alerts.parquet")
+    told = updated(run, judged_days=30, alarms_per_unit_year=0.01)
+    assert told["action"] == "kept"
+    assert "the monitor of data alerted on" in told["why"]

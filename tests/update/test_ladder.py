@@ -1,0 +1,188 @@
+"""The ladder, the gate and the steps of thresholds on made-up fleets whose truth is known."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from scipy.special import expit
+
+from hvac.errors import InputError
+from hvac.update.bends import STRAIGHT, Bend, bent_log_odds, fit_bends
+from hvac.update.gate import check_gate, false_alarms_per_unit_year
+from hvac.update.ladder import climb, origins_of
+from hvac.update.matured import Matured, common_rows
+from hvac.update.thresholds import LARGEST_STEP, next_step
+
+H = 30
+
+
+def fleet(
+    seed: int = 0,
+    *,
+    shift: float = 0.0,
+    slope: float = 1.0,
+    units: int = 200,
+    windows: int = 24,
+) -> Matured:
+    """Windows 30 days apart whose true log-odds are slope · given + shift."""
+    rng = np.random.default_rng(seed)
+    given_N = rng.normal(-2, 1.2, units * windows)
+    onset_N = rng.random(len(given_N)) < expit(slope * given_N + shift)
+    unit_N = np.repeat(np.arange(units), windows).astype(str)
+    return Matured.of(
+        class_N=np.where(np.char.endswith(unit_N, "7"), "chiller", "ahu"),
+        unit_N=unit_N,
+        end_day_N=np.tile(np.arange(windows) * H, units),
+        horizon_N=np.full(len(given_N), H),
+        log_odds_N=given_N,
+        onset_N=onset_N,
+        alarm_N=given_N > -1,
+    )
+
+
+def climbed(matured: Matured):  # type: ignore[no-untyped-def]
+    return climb(matured, origins_of(matured, 300))
+
+
+def test_fleet_that_did_not_change_is_left_alone() -> None:
+    assert [climbed(fleet(seed)).winner for seed in range(8)].count("none") >= 7
+
+
+@pytest.mark.parametrize("shift", [-0.8, 0.8])
+def test_other_rates_move_the_intercept_and_nothing_more(shift: float) -> None:
+    matured = fleet(shift=shift)
+    assert climbed(matured).winner == "intercept"
+    bends = fit_bends(matured, with_slope=False)
+    assert bends["ahu"].intercept == pytest.approx(shift, abs=0.2)
+    assert bends["ahu"].slope == 1.0
+
+
+def test_weaker_scores_move_the_slope() -> None:
+    matured = fleet(slope=0.4, shift=-0.5)
+    assert climbed(matured).winner == "platt"
+    assert fit_bends(matured, with_slope=True)["ahu"].slope == pytest.approx(
+        0.4, abs=0.12
+    )
+
+
+def test_candidates_are_fitted_on_labels_known_before_the_windows_they_are_scored_on() -> (
+    None
+):
+    matured = fleet(shift=0.8)
+    origins = origins_of(matured, 300)
+    first = climbed(matured)
+    later = matured.known_from_N > origins[-1]
+    poisoned = matured._replace(
+        onset_N=np.where(later, ~matured.onset_N, matured.onset_N)
+    )
+    second = climb(poisoned, origins)
+    for rung in ("intercept", "platt"):
+        np.testing.assert_array_equal(first.log_odds[rung], second.log_odds[rung])
+
+
+def test_class_without_events_stays_with_its_fleet() -> None:
+    matured = fleet()
+    is_chiller = matured.class_N == "chiller"
+    few = matured.where(~is_chiller | (np.arange(len(is_chiller)) % 97 == 0))
+    bends = fit_bends(few, with_slope=False)
+    assert abs(bends["chiller"].intercept - bends["ahu"].intercept) < 0.35
+    nothing = matured.where(np.zeros(len(is_chiller), bool))
+    assert fit_bends(nothing, with_slope=True) == {}
+
+
+def test_too_few_known_onsets_are_told_in_a_sentence() -> None:
+    with pytest.raises(
+        InputError, match=r"labels with \d+ onsets were known; at least 20"
+    ):
+        origins_of(fleet(units=4), 300)
+
+
+def test_model_trained_anew_wins_where_it_knows_more() -> None:
+    matured = fleet(shift=0.0)
+    better = matured._replace(
+        log_odds_N=matured.log_odds_N + np.where(matured.onset_N, 1.0, -0.3)
+    )
+    origins = origins_of(matured, 300)
+    assert climb(matured, origins, retrained=better).winner == "retrained"
+    assert climb(matured, origins, retrained=matured).winner == "none"
+
+
+def test_common_rows_are_the_same_windows_in_one_order() -> None:
+    matured = fleet(units=5, windows=4)
+    some = matured.where(np.arange(20) % 3 > 0)
+    shuffled = some.where(np.random.default_rng(0).permutation(len(some.unit_N)))
+    here, there = common_rows(matured, shuffled)
+    for name in ("unit_N", "end_day_N", "log_odds_N", "onset_N"):
+        np.testing.assert_array_equal(getattr(here, name), getattr(there, name))
+    assert len(here.unit_N) == len(some.unit_N)
+
+
+def test_gate_lets_pass_what_is_surely_better_with_the_same_alarms() -> None:
+    climb_ = climbed(fleet(shift=0.8))
+    facts = check_gate(climb_, climb_.rows.alarm_N, budget=1.0)
+    assert facts.refused == ""
+    assert facts.ece_after < facts.ece_before
+    assert facts.false_alarms_after == facts.false_alarms_before
+
+
+def test_gate_refuses_more_false_alarms_than_the_budget() -> None:
+    climb_ = climbed(fleet(shift=0.8))
+    every = np.ones(len(climb_.rows.unit_N), bool)
+    every[::2] = False
+    facts = check_gate(climb_, every, budget=0.1)
+    assert "false alarms a unit-year" in facts.refused
+
+
+def test_false_alarms_are_episodes_without_an_onset() -> None:
+    day_N = np.array([0, 7, 60, 120])
+    rows = Matured.of(
+        class_N=np.full(4, "ahu"), unit_N=np.full(4, "a"), end_day_N=day_N,
+        horizon_N=np.full(4, H), log_odds_N=np.zeros(4),
+        onset_N=np.array([False, True, False, False]), alarm_N=np.ones(4, bool),
+    )  # fmt: skip
+    years = (7 + 30 + 30 + 30) / 365.25
+    rate = false_alarms_per_unit_year(rows, rows.alarm_N)
+    assert rate == pytest.approx(2 / years)
+
+
+def test_bends_keep_risks_that_never_fall_with_the_horizon() -> None:
+    matured = fleet()
+    bent = bent_log_odds(matured, {"ahu": Bend(0.5, 1.0)})
+    order = np.argsort(matured.log_odds_N[matured.class_N == "ahu"], kind="stable")
+    assert (np.diff(bent[matured.class_N == "ahu"][order]) >= 0).all()
+    same = bent_log_odds(matured, {"ahu": STRAIGHT})
+    np.testing.assert_array_equal(same, matured.log_odds_N)
+
+
+# Thresholds
+
+
+def rate_of(scores: Matured, threshold: float, **more: object):  # type: ignore[no-untyped-def]
+    return next_step(
+        scores.log_odds_N, threshold, unit_N=scores.unit_N, end_day_N=scores.end_day_N,
+        horizon=H, declared=1.0, days=720, **more,
+    )  # type: ignore[arg-type]  # fmt: skip
+
+
+def test_threshold_moves_towards_the_declared_rate_by_a_small_step() -> None:
+    scores = fleet()
+    many = rate_of(scores, -2.5)
+    assert (many.why, many.shift) == ("too_many", LARGEST_STEP)
+    assert many.rate_after < many.rate_before
+    few = rate_of(scores, 3.0)
+    assert (few.why, few.shift) == ("too_few", -LARGEST_STEP)
+
+
+def test_threshold_settles_at_the_declared_rate_and_stays() -> None:
+    scores, threshold, moved = fleet(), -2.0, []
+    for _ in range(40):
+        step = rate_of(scores, threshold)
+        threshold += step.shift
+        moved.append(step.shift)
+    assert rate_of(scores, threshold).rate_before == pytest.approx(1.0, abs=0.1)
+    assert moved[-5:] == [0.0] * 5
+
+
+def test_threshold_is_frozen_while_a_monitor_alerts() -> None:
+    step = rate_of(fleet(), -2.5, frozen=True)
+    assert (step.shift, step.why) == (0.0, "frozen")
