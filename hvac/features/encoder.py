@@ -191,6 +191,25 @@ class Encoder:
             return partial(hidden_tokens, self.model.backbone, self.model.config)
         else:
             plain = _Hidden(self.model.backbone).eval()
+        return self._fast(plain)
+
+    @cached_property
+    def _steps(self) -> Callable[[torch.Tensor], torch.Tensor]:
+        """Return the function from standardised series to their next steps [N, F]."""
+        if self._weights and self._weights.forecaster:
+            return self._fast(self._weights.forecaster.to(self.spec.device))
+        return self._library_steps
+
+    def _library_steps(self, batch_NL: torch.Tensor) -> torch.Tensor:
+        extra = {}
+        if self.model.config.resolution_prefix_tuning:
+            extra["freq_token"] = torch.full((len(batch_NL),), DAILY_TOKEN)
+        forecast = self.model(batch_NL.unsqueeze(-1), **extra)
+        steps_NF: torch.Tensor = forecast.prediction_outputs[..., 0]
+        return steps_NF
+
+    def _fast(self, plain: Any) -> Callable[[torch.Tensor], torch.Tensor]:
+        """Trace a module of standardised series, where that gives the same numbers."""
         traced = _traced(plain, self.context, self.spec.device)
         steps = torch.linspace(-2, 2, 3 * self.context, device=self.spec.device)
         probe_NL = steps.reshape(3, -1)
@@ -220,19 +239,13 @@ class Encoder:
         context_NL = torch.from_numpy(
             _resample(series_NL, self.context).astype(np.float32)
         )
-        extra = {}
-        if self.model.config.resolution_prefix_tuning:
-            extra["freq_token"] = torch.full((len(context_NL),), DAILY_TOKEN)
         with torch.inference_mode():
-            forecast = self.model(
-                context_NL.to(self.spec.device).unsqueeze(-1), **extra
-            )
-        steps_NS = forecast.prediction_outputs[..., 0].cpu().numpy()
+            steps_NF = self._steps(context_NL.to(self.spec.device)).cpu().numpy()
         day_of_step = (
-            np.arange(1, steps_NS.shape[1] + 1) * (shape[-1] - 1) / (self.context - 1)
+            np.arange(1, steps_NF.shape[1] + 1) * (shape[-1] - 1) / (self.context - 1)
         )
         day_D = np.arange(1, days + 1)
-        daily = [np.interp(day_D, day_of_step, row, right=np.nan) for row in steps_NS]
+        daily = [np.interp(day_D, day_of_step, row, right=np.nan) for row in steps_NF]
         forecast_ND = np.stack(daily) * std_N1 + mean_N1
         return forecast_ND.reshape(*shape[:-1], days)
 
