@@ -26,7 +26,7 @@ from hvac.panel.names import FILE as NAMES_FILE
 from hvac.panel.names import load_names
 from hvac.panel.registry import Registry
 from hvac.scoring.bundle import Bundle
-from hvac.scoring.worklist import ranking, write_ranking
+from hvac.scoring.worklist import write_ranking
 from hvac.storage import (
     AnyPath,
     content_key,
@@ -49,8 +49,8 @@ from ray_jobs.tables.published import (
     FleetTurns,
     fleet_turns,
     join_newest,
+    newest_entries,
     newest_file,
-    newest_rows,
     turns_file,
 )
 from ray_jobs.tables.scorer import score_buckets, score_mark
@@ -258,7 +258,7 @@ def publish_latest(
     first part of the ranking.
     """
     folder, whole = workspace.root / "scores", workspace.root / "latest.parquet"
-    most = config.score.listed
+    most, chosen = config.score.listed, None
     if len(turns.table) > most:
         log.warning(
             "score: %d pieces of equipment are more than score.listed: the ranking holds the first"
@@ -268,11 +268,10 @@ def publish_latest(
             folder / "latest",
         )
         whole.unlink(missing_ok=True)
-        rows = newest_rows(folder, turns.first(most))
+        chosen = turns.first(most)
     else:
         join_newest(folder, whole)
-        rows = newest_rows(folder)
-    entries = ranking(rows, last_day=EPOCH + dt.timedelta(days=last_day))
+    entries = newest_entries(folder, EPOCH + dt.timedelta(days=last_day), chosen)
     names = load_names(workspace.panel)
     write_ranking(
         entries, workspace.root / "latest_ranking.csv", config.language, names
