@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import datetime as dt
 import logging
-from collections import Counter
 from collections.abc import Mapping
 from dataclasses import replace
 
@@ -22,6 +21,7 @@ import ray
 from hvac.days import EPOCH
 from hvac.errors import InputError
 from hvac.features.recipe import Recipe
+from hvac.panel.joins import text_counts
 from hvac.panel.names import FILE as NAMES_FILE
 from hvac.panel.names import load_names
 from hvac.panel.registry import Registry
@@ -106,7 +106,7 @@ def _score(
         for name, bundle in trained.bundles.items()
     }
     recipes = {name: Bundle.load(path).recipe for name, path in bundles.items()}
-    registry = Registry.load(workspace.panel)
+    registry = Registry.load(workspace.panel, brief=True)
     _warn_of_unknown_classes(registry, recipes)
     plan = make_plan(config, workspace, recipes)
     states = _bring_up_states(plan, workspace.root / STATES, ingested, section)
@@ -184,7 +184,7 @@ def _with_peers(
 
 def _warn_of_unknown_classes(registry: Registry, recipes: Mapping[str, Recipe]) -> None:
     """Warn of equipment of a class that no bundle was trained for."""
-    counts = Counter(registry.units["class"].to_pylist())
+    counts = text_counts(registry.units["class"])
     for name in sorted(counts.keys() - recipes.keys()):
         log.warning(
             "score: %d units of class '%s' are not scored: no bundle was trained for it",

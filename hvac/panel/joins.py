@@ -270,7 +270,7 @@ def one_spelling(texts: Iterable[str | None] | pa.ChunkedArray) -> dict[str, str
     >>> one_spelling(["AHU", "AHU", "ahu", "Pump"])
     {'AHU': 'AHU', 'ahu': 'AHU', 'Pump': 'Pump'}
     """
-    counts = Counter(_counted(texts) if isinstance(texts, ARROW) else texts)
+    counts = Counter(text_counts(texts) if isinstance(texts, ARROW) else texts)
     counts = Counter({text: count for text, count in counts.items() if text})
     best: dict[str, str] = {}
     for text in sorted(counts, key=lambda text: (-counts[text], text)):
@@ -278,7 +278,8 @@ def one_spelling(texts: Iterable[str | None] | pa.ChunkedArray) -> dict[str, str
     return {text: best[folded(text)] for text in counts}
 
 
-def _counted(texts: pa.Array | pa.ChunkedArray) -> dict[str, int]:
+def text_counts(texts: pa.Array | pa.ChunkedArray) -> dict[str, int]:
+    """Count the rows of each text of a column, in order of appearance."""
     counts = pc.value_counts(texts)
     values, numbers = (counts.field(name).to_pylist() for name in ("values", "counts"))
     return dict(zip(values, numbers, strict=True))
