@@ -22,6 +22,7 @@ from ray.serve.handle import DeploymentHandle
 from hvac.json_values import JsonObject
 from serve import service_metrics
 from serve.graph.asks import Ask
+from serve.graph.lasting import keep_all
 from serve.graph.rows import BundleFacts, ExplainedRow, OutlookRow, Rows
 from serve.graph.stages import LocalStages, Part, Rounds, Stages, each_alone
 from serve.http.api import make_api
@@ -74,10 +75,10 @@ def _core(config: ServeConfig) -> ModuleType:
     """
     import torch
 
-    from serve.graph import core
+    from serve.graph import core, warming
 
     torch.set_num_threads(1)
-    core.warm(config.bundle_folder)
+    warming.warm(config.bundle_folder)
     return core
 
 
@@ -302,7 +303,9 @@ class Ingress:
         self._notifying = asyncio.create_task(notify_forever(self.service))
 
     def __serve_build_asgi_app__(self) -> FastAPI:
-        return make_api(self.service, self.door)
+        api = make_api(self.service, self.door)
+        keep_all()
+        return api
 
     def reconfigure(self, user_config: JsonObject) -> None:
         """Take over which bundles serve, `{bundles: [{class, bundle_id, facility_id?}]}`, without a
