@@ -20,9 +20,9 @@ from ray import serve
 from ray.serve.handle import DeploymentHandle
 
 from hvac.json_values import JsonObject
+from hvac.lasting import keep_all
 from serve import service_metrics
 from serve.graph.asks import Ask
-from serve.graph.lasting import keep_all
 from serve.graph.rows import BundleFacts, ExplainedRow, OutlookRow, Rows
 from serve.graph.stages import LocalStages, Part, Rounds, Stages, each_alone
 from serve.http.api import make_api

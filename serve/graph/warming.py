@@ -8,6 +8,7 @@ import numpy as np
 import pyarrow as pa
 
 from hvac.errors import BundleError
+from hvac.lasting import keep_all
 from hvac.panel.grid import Unit
 from hvac.panel.windows import BASELINE_DAYS
 from hvac.readings.gate import CANONICAL
@@ -15,7 +16,6 @@ from hvac.scoring.bundle import Bundle
 from hvac.storage import AnyPath, matching
 from serve.graph import core
 from serve.graph.asks import Ask, compact
-from serve.graph.lasting import keep_all
 from serve.graph.shelf import Shelf, try_out
 
 log = logging.getLogger(__name__)
