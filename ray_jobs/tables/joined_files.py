@@ -54,13 +54,14 @@ class ShareFacts(TypedDict):
     keys: list[str]
     gaps: list[str]
     absent_days: int
+    points: int
 
 
 def joined_files(panel: AnyPath, keys: Collection[str]) -> JoinedFiles:
     """Add the files that are new to those that were joined before, and keep the result."""
     folder = panel / "joined"
     count = _share_count(panel, folder, keys)
-    names = [f"{share:02d}-of-{count:02d}" for share in range(count)]
+    names = _names(count)
     todo = [name for name in names if set(_facts(folder / name)["keys"]) != set(keys)]
     if count == 1 and todo:
         join_share(str(panel), names[0], sorted(keys))
@@ -72,11 +73,13 @@ def joined_files(panel: AnyPath, keys: Collection[str]) -> JoinedFiles:
 
 
 def _share_count(panel: AnyPath, folder: AnyPath, keys: Iterable[str]) -> int:
-    """Return into how many shares the fleet is cut: as before, or by the rows of its files."""
+    """Return into how many shares the fleet is cut: as before, unless it has grown too large."""
     before = read_mark(folder / "shares.json").get("count")
     if isinstance(before, int):
-        return before
-    remove_tree(folder)  # of an earlier version, or begun and left
+        points = sum(_facts(folder / name)["points"] for name in _names(before))
+        if before == SHARES or points <= 2 * POINTS_TOGETHER * before:
+            return before
+    remove_tree(folder)  # cut otherwise, of an earlier version, or begun and left
     points = 0
     for key in keys:
         with (panel / "files" / f"{key}.series.parquet").open("rb") as file:
@@ -88,9 +91,14 @@ def _share_count(panel: AnyPath, folder: AnyPath, keys: Iterable[str]) -> int:
     return count
 
 
+def _names(count: int) -> list[str]:
+    """Return the names of the shares' folders."""
+    return [f"{share:02d}-of-{count:02d}" for share in range(count)]
+
+
 def _facts(folder: AnyPath) -> ShareFacts:
     """Read what a share was joined of; nothing where it is not whole."""
-    facts: ShareFacts = {"keys": [], "gaps": [], "absent_days": 0}
+    facts: ShareFacts = {"keys": [], "gaps": [], "absent_days": 0, "points": 0}
     facts.update(read_mark(folder / "keys.json"))  # type: ignore[typeddict-item]
     return facts
 
@@ -145,6 +153,7 @@ def join_share(panel_folder: str, name: str, keys: list[str]) -> None:
         "keys": list(keys),
         "gaps": list(recorded.gaps),
         "absent_days": absent_days(joined["series"]),
+        "points": len(joined["series"]),
     }
     write_json(folder / "keys.json", facts)
 

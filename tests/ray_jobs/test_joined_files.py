@@ -50,6 +50,17 @@ def test_shares_say_the_same_as_all_at_once(
     assert_same(at_once, by_share)
 
 
+def test_fleet_that_has_grown_is_cut_into_more_shares(
+    panel: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    keys = file_keys(panel)
+    first = joined_files(panel, keys[:1])
+    monkeypatch.setattr(module, "POINTS_TOGETHER", 1)
+    grown = joined_files(panel, keys)
+    assert len(list((panel / "joined").glob("*-of-*"))) > 1
+    assert len(grown.recorded.units) > len(first.recorded.units)
+
+
 def test_files_one_after_another_say_the_same_as_all_at_once(panel: Path) -> None:
     keys = file_keys(panel)
     assert len(keys) > 1
