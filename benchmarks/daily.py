@@ -1,6 +1,7 @@
 """What a day costs: one new day of a fleet of 5 points a unit is ingested and scored from states.
 
-    python benchmarks/daily.py [--quick] [--units 1000 10000 100000] [--before COMMIT]
+    python benchmarks/daily.py [--quick] [--units 1000 10000 100000] [--before COMMIT] [--also FILE]
+    python benchmarks/daily.py --measure states 1000000 0 FOLDER > FILE    # FOLDER: of `trained`
 
 `record`: units with 190 or 1,900 days of record, ingested as they would be; then a day's file comes and the daily
 jobs run. With `--before`, the same is measured with the code of another commit, in a worktree of its own. `states`:
@@ -72,6 +73,9 @@ def main() -> None:
                         in_own_process(("record", record_units, days), bundles, code)
                     )
         runs += [in_own_process(("states", size, 0), bundles) for size in units]
+        runs += [
+            {**json.loads(file.read_text()), "code": "also"} for file in asked.also
+        ]
         kernels = in_own_process(("kernels", KERNEL_UNITS, 0), bundles)
     facts = figures(runs, kernels)
     found = {"runs": runs, "kernels": kernels, "figures": facts}
@@ -82,6 +86,14 @@ def arguments() -> argparse.Namespace:
     command = parser(__doc__)
     command.add_argument("--units", type=int, nargs="+", default=UNITS)
     command.add_argument("--before", default="", help="a commit to compare with")
+    command.add_argument(
+        "--also",
+        type=Path,
+        nargs="+",
+        default=[],
+        metavar="FILE",
+        help="fleets that --measure measured before, and printed into a file",
+    )
     command.add_argument(
         "--measure",
         nargs=4,
@@ -437,7 +449,8 @@ def figures(runs: list[Any], kernels: Any) -> dict[str, Any]:
         if run["kind"] == "record" and run["code"] == "now"
     }
     before = [run for run in runs if run["code"] == "before"]
-    small, large = states[0], states[-1]
+    together = [run for run in states if run["code"] == "now"]
+    small, large = together[0], together[-1]
     further = {}
     for name in ("ingest", "score"):
         grown = large[f"{name}_cpu_seconds"] - small[f"{name}_cpu_seconds"]
@@ -453,7 +466,7 @@ def figures(runs: list[Any], kernels: Any) -> dict[str, Any]:
         "before_to_now": [
             (run["ingest_ms_cpu"] + run["score_ms_cpu"]) / day_ms[0] for run in before
         ],
-        "largest": large,
+        "largest": states[-1],
         "extrapolated": {
             "units": TARGET_UNITS,
             "cpu_hours": TARGET_UNITS * sum(further.values()) / 3.6e6,

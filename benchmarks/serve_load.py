@@ -1,10 +1,12 @@
 """What the benchmarks of the service share: bodies to send, how, whether it is ready, how much memory it takes."""
 
 import asyncio
+import datetime
 import io
 import json
 import socket
 from pathlib import Path
+from typing import Any
 
 import aiohttp
 import psutil
@@ -52,6 +54,35 @@ def bodies(workspace: Path) -> tuple[bytes, bytes]:
     with pa.ipc.new_stream(sink, table.schema) as writer:
         writer.write_table(table)
     return json.dumps({"units": [unit]}).encode(), sink.getvalue()
+
+
+def pushed_days(workspace: Path, count: int) -> list[bytes]:
+    """Pushes of a further day of machines of the workspace, day after day, machine after machine."""
+    readings = pads.dataset(workspace / "panel" / "readings").to_table(
+        columns=["facility_id", "equipment_id", "point_id", "date", "value"]
+    )
+    ids = ["facility_id", "equipment_id"]
+    last = readings.group_by([*ids, "point_id"]).aggregate(
+        [("date", "max"), ("value", "mean")]
+    )
+    points: dict[tuple[str, str], list[dict[str, Any]]] = {}
+    for row in last.to_pylist():
+        points.setdefault((row[ids[0]], row[ids[1]]), []).append(row)
+    bodies_made = []
+    for number in range(count):
+        machine = list(points)[number % len(points)]
+        day = datetime.timedelta(days=1 + number // len(points))
+        new = [
+            {
+                "point_id": row["point_id"],
+                "date": str(row["date_max"] + day),
+                "value": row["value_mean"],
+            }
+            for row in points[machine]
+        ]
+        unit = {**dict(zip(ids, machine, strict=True)), "readings": new}
+        bodies_made.append(json.dumps({"units": [unit]}).encode())
+    return bodies_made
 
 
 class Lines:

@@ -35,7 +35,7 @@ def safe_cell(value: Cell) -> Cell | str:
     >>> safe_cell("=1+1"), safe_cell("\\u00a0\\t＝1"), safe_cell("AHU-1"), safe_cell(-1.5)
     ("'=1+1", "'\\xa0\\t＝1", 'AHU-1', -1.5)
     """
-    if not isinstance(value, str):
+    if not isinstance(value, str) or value[:1].isalnum():
         return value
     first = next(
         (letter for letter in value if unicodedata.category(letter) not in BLANK), ""

@@ -28,7 +28,6 @@ from hvac.panel.names import save_names
 from hvac.panel.partitions import bucket_keys, part_keys
 from hvac.panel.registering import build_registry
 from hvac.panel.registry import Registry
-from hvac.panel.series_table import absent_days
 from hvac.panel.shared_files import (
     may_share,
     notes_on_shared,
@@ -88,9 +87,7 @@ PATHS = (
     "names",
     "building_model",
 )  # no part of any key: only what lies there
-UNITS = (
-    5  # raised when the same files give other tables (5: which events are still open)
-)
+UNITS = 6  # raised when the same files give other tables (6: rows of files by share)
 
 
 def run(config: RunConfig) -> IngestRecord:
@@ -188,12 +185,10 @@ def _ingest(
         )
     joined = joined_files(panel, keys)
     registry = build_registry(
-        joined.series,
-        joined.classes,
+        joined.recorded,
         source,
         by_class=config.windows.classes == "each",
         min_point_share=config.windows.min_point_share,
-        months=joined.months,
     )
     registry.save(panel)
     shared: dict[Unit, list[str]] = {}
@@ -204,7 +199,7 @@ def _ingest(
     rejected = _write_rejects(workspace, kept_tables(panel, keys, "rejects"), registry)
     buckets = bucket_keys(registry, part_keys(panel), per_facility)
     facts = {**registry.summary(), **_readings_summary(counts), "rejected": rejected}
-    facts["absent_days"] = absent_days(joined.series)
+    facts["absent_days"] = joined.absent_days
     warnings = [
         *_file_warnings(source, panel, keys),
         *notes_on_files(source, _notes(panel, keys)),

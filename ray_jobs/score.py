@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import datetime as dt
 import logging
-from collections import Counter
 from collections.abc import Mapping
 from dataclasses import replace
 
@@ -22,11 +21,12 @@ import ray
 from hvac.days import EPOCH
 from hvac.errors import InputError
 from hvac.features.recipe import Recipe
+from hvac.panel.joins import text_counts
 from hvac.panel.names import FILE as NAMES_FILE
 from hvac.panel.names import load_names
 from hvac.panel.registry import Registry
 from hvac.scoring.bundle import Bundle
-from hvac.scoring.worklist import ranking, write_ranking
+from hvac.scoring.worklist import write_ranking
 from hvac.storage import (
     AnyPath,
     content_key,
@@ -50,8 +50,8 @@ from ray_jobs.tables.published import (
     FleetTurns,
     fleet_turns,
     join_newest,
+    newest_entries,
     newest_file,
-    newest_rows,
     turns_file,
 )
 from ray_jobs.tables.scorer import score_buckets, score_mark
@@ -106,7 +106,7 @@ def _score(
         name: str(workspace.bundles / bundle) for name, bundle in serving.items()
     }
     recipes = {name: Bundle.load(path).recipe for name, path in bundles.items()}
-    registry = Registry.load(workspace.panel)
+    registry = Registry.load(workspace.panel, brief=True)
     _warn_of_unknown_classes(registry, recipes)
     plan = make_plan(config, workspace, recipes)
     states = _bring_up_states(plan, workspace.root / STATES, ingested, section)
@@ -184,7 +184,7 @@ def _with_peers(
 
 def _warn_of_unknown_classes(registry: Registry, recipes: Mapping[str, Recipe]) -> None:
     """Warn of equipment of a class that no bundle was trained for."""
-    counts = Counter(registry.units["class"].to_pylist())
+    counts = text_counts(registry.units["class"])
     for name in sorted(counts.keys() - recipes.keys()):
         log.warning(
             "score: %d units of class '%s' are not scored: no bundle was trained for it",
@@ -258,7 +258,7 @@ def publish_latest(
     first part of the ranking.
     """
     folder, whole = workspace.root / "scores", workspace.root / "latest.parquet"
-    most = config.score.listed
+    most, chosen = config.score.listed, None
     if len(turns.table) > most:
         log.warning(
             "score: %d pieces of equipment are more than score.listed: the ranking holds the first"
@@ -268,11 +268,10 @@ def publish_latest(
             folder / "latest",
         )
         whole.unlink(missing_ok=True)
-        rows = newest_rows(folder, turns.first(most))
+        chosen = turns.first(most)
     else:
         join_newest(folder, whole)
-        rows = newest_rows(folder)
-    entries = ranking(rows, last_day=EPOCH + dt.timedelta(days=last_day))
+    entries = newest_entries(folder, EPOCH + dt.timedelta(days=last_day), chosen)
     names = load_names(workspace.panel)
     write_ranking(
         entries, workspace.root / "latest_ranking.csv", config.language, names

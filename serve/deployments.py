@@ -20,6 +20,7 @@ from ray import serve
 from ray.serve.handle import DeploymentHandle
 
 from hvac.json_values import JsonObject
+from hvac.lasting import keep_all
 from serve import service_metrics
 from serve.case_keeping import keep_cases_forever
 from serve.graph.asks import Ask
@@ -75,10 +76,10 @@ def _core(config: ServeConfig) -> ModuleType:
     """
     import torch
 
-    from serve.graph import core
+    from serve.graph import core, warming
 
     torch.set_num_threads(1)
-    core.warm(config.bundle_folder)
+    warming.warm(config.bundle_folder)
     return core
 
 
@@ -304,7 +305,9 @@ class Ingress:
         self._keeping = asyncio.create_task(keep_cases_forever(self.service))
 
     def __serve_build_asgi_app__(self) -> FastAPI:
-        return make_api(self.service, self.door)
+        api = make_api(self.service, self.door)
+        keep_all()
+        return api
 
     def reconfigure(self, user_config: JsonObject) -> None:
         """Take over which bundles serve, `{bundles: [{class, bundle_id, facility_id?}]}`, without a

@@ -18,7 +18,7 @@ from hvac.checks.findings import Finding, joined_by_cause, noted, stopping
 from hvac.errors import InputError
 from hvac.panel.daily_readings import count_overlap
 from hvac.panel.grid import Unit
-from hvac.panel.registering import build_registry
+from hvac.panel.registering import build_registry, recorded_units
 from hvac.panel.registry import Registry
 from hvac.panel.series_table import joined_series, series_table
 from hvac.panel.shared_files import notes_on_shared, require_apart, shared_machines
@@ -102,12 +102,10 @@ def read_all_tables(
         record,
         usable,
         lambda source: build_registry(
-            joined_series(series),
-            classes,
+            recorded_units(joined_series(series), classes, months),
             source,
             by_class=by_class,
             min_point_share=min_point_share,
-            months=months,
         ),
     )
     record.rejects = pa.concat_tables([record.rejects, record.registry.rejects])

@@ -13,7 +13,7 @@ from __future__ import annotations
 import hashlib
 import warnings
 from collections.abc import Callable
-from functools import cached_property, partial
+from functools import cached_property, lru_cache, partial
 from pathlib import Path
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, Literal
@@ -30,7 +30,7 @@ from hvac.features.encoder_weights import (
     make_random,
     read_model,
 )
-from hvac.features.mixer import Weights, draw_mixer, read_mixer
+from hvac.features.mixer import CONFIG, Weights, draw_mixer, read_mixer
 from hvac.storage import local_folder
 
 if TYPE_CHECKING:
@@ -43,6 +43,7 @@ HUB_REPOSITORY = "ibm-granite/granite-timeseries-ttm-r2"
 HUB_REVISION = "90-30-ft-r2.1"
 DAILY_TOKEN = 8
 TINY_STD = 1e-10
+_READ: dict[tuple[str, str, str], Weights | None] = {}  # by configuration, hash, device
 
 
 class EncoderConfig(Config):
@@ -92,9 +93,16 @@ def load_encoder(spec: EncoderConfig | None = None) -> Encoder:
     folder, sha256 = folder_of(spec)
     with local_folder(folder) as copy:
         check_folder(copy, sha256, folder)
-        return Encoder(
-            spec, partial(read_model, folder), read_mixer(copy) if sha256 else None
-        )
+        weights = _shared_mixer(copy, sha256, spec.device) if sha256 else None
+        return Encoder(spec, partial(read_model, folder), weights)
+
+
+def _shared_mixer(copy: Path, sha256: str, device: str) -> Weights | None:
+    """Read a plain encoder once in a process: the bundles of all classes hold the same one."""
+    key = ((copy / CONFIG).read_text(encoding="utf-8"), sha256, device)
+    if key not in _READ:
+        _READ[key] = read_mixer(copy)
+    return _READ[key]
 
 
 class Encoder:
@@ -191,10 +199,23 @@ class Encoder:
             return partial(hidden_tokens, self.model.backbone, self.model.config)
         else:
             plain = _Hidden(self.model.backbone).eval()
-        traced = _traced(plain, self.context, self.spec.device)
-        steps = torch.linspace(-2, 2, 3 * self.context, device=self.spec.device)
-        probe_NL = steps.reshape(3, -1)
-        return traced if torch.equal(traced(probe_NL), plain(probe_NL)) else plain
+        return _fast(plain, self.context, self.spec.device)
+
+    @cached_property
+    def _steps(self) -> Callable[[torch.Tensor], torch.Tensor]:
+        """Return the function from standardised series to their next steps [N, F]."""
+        if self._weights and self._weights.forecaster:
+            plain = self._weights.forecaster.to(self.spec.device)
+            return _fast(plain, self.context, self.spec.device)
+        return self._library_steps
+
+    def _library_steps(self, batch_NL: torch.Tensor) -> torch.Tensor:
+        extra = {}
+        if self.model.config.resolution_prefix_tuning:
+            extra["freq_token"] = torch.full((len(batch_NL),), DAILY_TOKEN)
+        forecast = self.model(batch_NL.unsqueeze(-1), **extra)
+        steps_NF: torch.Tensor = forecast.prediction_outputs[..., 0]
+        return steps_NF
 
     def standardised(self, x_BCL: AnyFloats) -> Float32s:
         """Return every series z-scored, in the length the model reads: float32 [B·C, context]."""
@@ -220,19 +241,13 @@ class Encoder:
         context_NL = torch.from_numpy(
             _resample(series_NL, self.context).astype(np.float32)
         )
-        extra = {}
-        if self.model.config.resolution_prefix_tuning:
-            extra["freq_token"] = torch.full((len(context_NL),), DAILY_TOKEN)
         with torch.inference_mode():
-            forecast = self.model(
-                context_NL.to(self.spec.device).unsqueeze(-1), **extra
-            )
-        steps_NS = forecast.prediction_outputs[..., 0].cpu().numpy()
+            steps_NF = self._steps(context_NL.to(self.spec.device)).cpu().numpy()
         day_of_step = (
-            np.arange(1, steps_NS.shape[1] + 1) * (shape[-1] - 1) / (self.context - 1)
+            np.arange(1, steps_NF.shape[1] + 1) * (shape[-1] - 1) / (self.context - 1)
         )
         day_D = np.arange(1, days + 1)
-        daily = [np.interp(day_D, day_of_step, row, right=np.nan) for row in steps_NS]
+        daily = [np.interp(day_D, day_of_step, row, right=np.nan) for row in steps_NF]
         forecast_ND = np.stack(daily) * std_N1 + mean_N1
         return forecast_ND.reshape(*shape[:-1], days)
 
@@ -256,6 +271,16 @@ class _Hidden(torch.nn.Module):
             batch_NL.unsqueeze(-1)
         ).last_hidden_state[:, 0]
         return hidden_NPE
+
+
+@lru_cache(maxsize=16)
+def _fast(
+    module: Any, length: int, device: str
+) -> Callable[[torch.Tensor], torch.Tensor]:
+    """Trace a module of standardised series, where that gives the same numbers."""
+    traced = _traced(module, length, device)
+    probe_NL = torch.linspace(-2, 2, 3 * length, device=device).reshape(3, -1)
+    return traced if torch.equal(traced(probe_NL), module(probe_NL)) else module
 
 
 def _traced(

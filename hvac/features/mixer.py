@@ -2,10 +2,11 @@
 
 Importing granite-tsfm (and transformers, peft, scikit-learn with it) takes a worker process several
 times as long as all that this needs (benchmarks/runtimes.py). An encoder without adaptive patching,
-prefix or register tokens is a few small matrix products; this reads their weights from the same
-file. Any other encoder, the forecast head and tuning by LoRA use the library.
+prefix or register tokens is a few small matrix products, and so is a plain forecast head; this
+reads their weights from the same file. Any other encoder or head, and tuning by LoRA, use the
+library.
 
-Legend: N series, L days, P patches, S days a patch, E embedding.
+Legend: N series, L days, P patches, S days a patch, E embedding, F steps of the forecast.
 """
 
 from __future__ import annotations
@@ -35,6 +36,18 @@ PLAIN = {
     "norm_mlp": "LayerNorm",
     "masked_context_length": None,
 }
+PLAIN_HEAD = {
+    "use_decoder": True,
+    "decoder_mode": "common_channel",
+    "decoder_adaptive_patching_levels": 0,
+    "decoder_raw_residual": False,
+    "categorical_vocab_size_list": None,
+    "enable_forecast_channel_mixing": False,
+    "prediction_channel_indices": None,
+    "prediction_filter_length": None,
+    "multi_quantile_head": False,
+    "decompose": False,
+}
 PREDECESSOR: dict[str, Any] = {
     "context_length": 90,
     "patch_length": 8,
@@ -47,33 +60,23 @@ PREDECESSOR: dict[str, Any] = {
 CONFIG = "config.json"
 WEIGHTS = "model.safetensors"
 TINY_VARIANCE = 1e-5  # the library's scaler adds it
+Shapes = dict[str, tuple[int, ...]]
 
 
-class Mixer(torch.nn.Module):
-    """Patch tokens of standardised series, as granite-tsfm's `backbone` gives them.
+class _Layers(torch.nn.Module):
+    """Layers by name, and the mixing of patches and features that they are used in."""
 
-    Args:
-        config: the model's `config.json`.
-        state: all weights of its file, by name.
-
-    Raises:
-        KeyError, RuntimeError: weights are missing, or have another shape than the configuration
-            says.
-    """
-
-    def __init__(
-        self, config: Mapping[str, float], state: Mapping[str, torch.Tensor]
-    ) -> None:
+    def __init__(self, eps: float) -> None:
         super().__init__()
-        length = int(config["context_length"])
-        self.patch = int(config["patch_length"])
-        self.stride = int(config["patch_stride"])
-        self.start = (length - self.patch) % self.stride
-        self.eps = float(config["norm_eps"])
-        self.layers = int(config["num_layers"])
-        for name, shape in _shapes(config).items():
+        self.eps = eps
+
+    def _add(
+        self, state: Mapping[str, torch.Tensor], place: str, shapes: Shapes
+    ) -> None:
+        """Add layers from the weights of a file, where all their names begin with `place`."""
+        for name, shape in shapes.items():
             for kind, expected in (("weight", shape), ("bias", shape[:1])):
-                tensor = state[f"backbone.encoder.{name}.{kind}"]
+                tensor = state[f"{place}{name}.{kind}"]
                 actual = tuple(tensor.shape)
                 if actual != expected:
                     raise RuntimeError(
@@ -82,19 +85,12 @@ class Mixer(torch.nn.Module):
                 buffer = f"{name}.{kind}".replace(".", "_")
                 self.register_buffer(buffer, tensor.float().contiguous())
 
-    def forward(self, batch_NL: torch.Tensor) -> torch.Tensor:
-        """Return the patch tokens [N, P, E] of series of the model's own length."""
-        mean_N1 = batch_NL.mean(dim=1, keepdim=True)
-        variance_N1 = ((batch_NL - mean_N1) ** 2).mean(dim=1, keepdim=True)
-        scaled_NL = (batch_NL - mean_N1) / torch.sqrt(variance_N1 + TINY_VARIANCE)
-        patches_NPS = scaled_NL[:, self.start :].unfold(1, self.patch, self.stride)
-        hidden = self._linear(patches_NPS, "patcher")
-        for layer in range(self.layers):
-            place = f"mlp_mixer_encoder_mixers_{layer}_"
-            hidden = hidden + self._mixed(hidden, f"{place}patch_mixer_", turned=True)
-            hidden = hidden + self._mixed(
-                hidden, f"{place}feature_mixer_", turned=False
-            )
+    def _block(self, hidden: torch.Tensor, place: str, layers: int) -> torch.Tensor:
+        """Mix patches, then features, in every layer of a block."""
+        for layer in range(layers):
+            for name, turned in (("patch_mixer", True), ("feature_mixer", False)):
+                of_layer = f"{place}_mixers_{layer}_{name}_"
+                hidden = hidden + self._mixed(hidden, of_layer, turned=turned)
         return hidden
 
     def _mixed(self, hidden: torch.Tensor, place: str, *, turned: bool) -> torch.Tensor:
@@ -116,20 +112,107 @@ class Mixer(torch.nn.Module):
         return getattr(self, f"{name}_weight"), getattr(self, f"{name}_bias")
 
 
-def _shapes(config: Mapping[str, float]) -> dict[str, tuple[int, ...]]:
-    """Return the shapes of all layers' weights, in the order in which the library builds them."""
-    length = int(config["context_length"])
-    patch = int(config["patch_length"])
-    stride = int(config["patch_stride"])
-    dim = int(config["d_model"])
-    wide = int(config["expansion_factor"])
-    shapes: dict[str, tuple[int, ...]] = {"patcher": (dim, patch)}
-    for layer in range(int(config["num_layers"])):
-        for name, size in (
-            ("patch_mixer", (length - patch) // stride + 1),
-            ("feature_mixer", dim),
-        ):
-            place = f"mlp_mixer_encoder.mixers.{layer}.{name}."
+class Mixer(_Layers):
+    """Patch tokens of standardised series, as granite-tsfm's `backbone` gives them.
+
+    Args:
+        config: the model's `config.json`.
+        state: all weights of its file, by name.
+
+    Raises:
+        KeyError, RuntimeError: weights are missing, or have another shape than the configuration
+            says.
+    """
+
+    def __init__(
+        self, config: Mapping[str, Any], state: Mapping[str, torch.Tensor]
+    ) -> None:
+        super().__init__(float(config["norm_eps"]))
+        length = int(config["context_length"])
+        self.patch = int(config["patch_length"])
+        self.stride = int(config["patch_stride"])
+        self.start = (length - self.patch) % self.stride
+        self.layers = int(config["num_layers"])
+        self._add(state, "backbone.encoder.", _shapes(config))
+
+    def forward(self, batch_NL: torch.Tensor) -> torch.Tensor:
+        """Return the patch tokens [N, P, E] of series of the model's own length."""
+        mean_N1, scale_N1 = level_of(batch_NL)
+        scaled_NL = (batch_NL - mean_N1) / scale_N1
+        patches_NPS = scaled_NL[:, self.start :].unfold(1, self.patch, self.stride)
+        hidden = self._linear(patches_NPS, "patcher")
+        return self._block(hidden, "mlp_mixer_encoder", self.layers)
+
+
+class Forecaster(_Layers):
+    """The next steps of series, as granite-tsfm's prediction model gives them.
+
+    Args:
+        mixer: the encoder of the same model.
+        config: the model's `config.json`.
+        state: all weights of its file, by name.
+
+    Raises:
+        KeyError, RuntimeError: weights are missing, or have another shape than the configuration
+            says.
+    """
+
+    def __init__(
+        self,
+        mixer: Mixer,
+        config: Mapping[str, Any],
+        state: Mapping[str, torch.Tensor],
+    ) -> None:
+        super().__init__(mixer.eps)
+        self.mixer = mixer
+        self.layers = int(config["decoder_num_layers"])
+        dim, inner = int(config["d_model"]), int(config["decoder_d_model"])
+        wide, patches = int(config["expansion_factor"]), _patches(config)
+        self.adapted = dim != inner
+        if self.adapted:
+            self._add(state, "decoder.", {"adapter": (inner, dim)})
+        shapes = _block_shapes("decoder_block", self.layers, patches, inner, wide)
+        self._add(state, "decoder.", shapes)
+        steps = int(config["prediction_length"])
+        self._add(state, "head.", {"base_forecast_block": (steps, patches * inner)})
+
+    def forward(self, batch_NL: torch.Tensor) -> torch.Tensor:
+        """Return the next steps [N, F] of series of the model's own length."""
+        hidden = self.mixer(batch_NL)
+        if self.adapted:
+            hidden = self._linear(hidden, "adapter")
+        hidden = self._block(hidden, "decoder_block", self.layers)
+        steps_NF = self._linear(hidden.flatten(1), "base_forecast_block")
+        mean_N1, scale_N1 = level_of(batch_NL)
+        return steps_NF * scale_N1 + mean_N1
+
+
+def level_of(batch_NL: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return mean and scale [N, 1] of series, as the library's scaler takes them."""
+    mean_N1 = batch_NL.mean(dim=1, keepdim=True)
+    variance_N1 = ((batch_NL - mean_N1) ** 2).mean(dim=1, keepdim=True)
+    return mean_N1, torch.sqrt(variance_N1 + TINY_VARIANCE)
+
+
+def _shapes(config: Mapping[str, Any]) -> Shapes:
+    """Return the shapes of the encoder's weights, in the order in which the library builds them."""
+    dim, layers = int(config["d_model"]), int(config["num_layers"])
+    wide, patches = int(config["expansion_factor"]), _patches(config)
+    blocks = _block_shapes("mlp_mixer_encoder", layers, patches, dim, wide)
+    return {"patcher": (dim, int(config["patch_length"])), **blocks}
+
+
+def _patches(config: Mapping[str, Any]) -> int:
+    behind_first = int(config["context_length"]) - int(config["patch_length"])
+    return behind_first // int(config["patch_stride"]) + 1
+
+
+def _block_shapes(block: str, layers: int, patches: int, dim: int, wide: int) -> Shapes:
+    """Return the shapes of a block's weights, which widens inner layers by a factor."""
+    shapes: Shapes = {}
+    for layer in range(layers):
+        for name, size in (("patch_mixer", patches), ("feature_mixer", dim)):
+            place = f"{block}.mixers.{layer}.{name}."
             shapes |= {
                 f"{place}norm.norm": (dim,),
                 f"{place}mlp.fc1": (wide * size, size),
@@ -140,15 +223,16 @@ def _shapes(config: Mapping[str, float]) -> dict[str, tuple[int, ...]]:
 
 
 class Weights(NamedTuple):
-    """A model's configuration, its weights by name, and the encoder among them.
+    """A model's configuration, its weights by name, and the encoder and forecast head among them.
 
     Of an encoder that was drawn (`draw_mixer`) the weights by name are not kept: the library has
-    the whole model.
+    the whole model, and forecasts. So it does where a head is not plain.
     """
 
     config: dict[str, Any]
     state: dict[str, torch.Tensor]
     mixer: Mixer
+    forecaster: Forecaster | None = None
 
     def save(self, folder: Path) -> None:
         """Write configuration and weights in Hugging Face layout."""
@@ -180,15 +264,22 @@ def draw_mixer(seed: int) -> Weights:
 def read_mixer(folder: Path) -> Weights | None:
     """Read the weights of a folder; None where the library is needed to run, or to refuse, them.
 
-    The caller must know that the file is whole (by its SHA-256): only the encoder's part is checked
-    here.
+    The caller must know that the file is whole (by its SHA-256): only the parts that are used are
+    checked here.
     """
     try:
         config = json.loads((folder / CONFIG).read_text(encoding="utf-8"))
-        plain = all(config.get(name, value) == value for name, value in PLAIN.items())
-        if not plain or "gate_mode" in config:
+        if not _is_plain(config, PLAIN) or "gate_mode" in config:
             return None
         state = load_file(folder / WEIGHTS)
-        return Weights(config, state, Mixer(config, state).eval())
+        mixer = Mixer(config, state).eval()
+        forecaster = None
+        if _is_plain(config, PLAIN_HEAD):
+            forecaster = Forecaster(mixer, config, state).eval()
+        return Weights(config, state, mixer, forecaster)
     except (OSError, ValueError, KeyError, RuntimeError, SafetensorError):
         return None
+
+
+def _is_plain(config: Mapping[str, Any], expected: Mapping[str, Any]) -> bool:
+    return all(config.get(name, value) == value for name, value in expected.items())

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from heapq import nsmallest
 from typing import NamedTuple
+
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from hvac.features.peer_files import FLEET
 from hvac.features.peers import LEAST_PEERS as LEAST_PEERS
 from hvac.features.peers import MOST_PEERS, PeerLevel, peer_level, peer_series
 from hvac.features.recipe import Recipe
 from hvac.panel.grid import Panel, Unit
-from hvac.panel.registry import Registry
+from hvac.panel.joins import units_of
+from hvac.panel.registry import READ_TOGETHER, Registry
 from hvac.panel.windows import fit_scale
 from hvac.storage import name_hash
 
@@ -32,45 +36,34 @@ def peer_groups(registry: Registry) -> dict[KindAndFacility, PeerGroup]:
     A group takes at most 128 units, by a hash of their ids. Where the fleet has fewer than 5 units
     of a kind, there is no group.
     """
-    ids = registry.units.group_by(["kind", "facility_id"]).aggregate(
-        [("equipment_id", "list")]
-    )
-    by_facility: dict[KindAndFacility, list[str]] = {}
-    sizes: Counter[str] = Counter()
-    columns = [
-        ids[name].to_pylist() for name in ("kind", "facility_id", "equipment_id_list")
-    ]
-    for kind, facility, equipment in zip(*columns, strict=True):
-        by_facility[kind, facility] = equipment
-        sizes[kind] += len(equipment)
+    units = registry.units
+    ids = units.group_by(["kind", "facility_id"]).aggregate([("equipment_id", "list")])
+    counts = units.group_by("kind").aggregate([([], "count_all")])
+    sizes = dict(zip(*(column.to_pylist() for column in counts.columns), strict=True))
+    pairs = (ids[name].to_pylist() for name in ("kind", "facility_id"))
     groups: dict[KindAndFacility, PeerGroup] = {}
     of_fleet: dict[str, PeerGroup] = {}
-    for (kind, facility), equipment in by_facility.items():
+    for kind, facility, equipment in zip(*pairs, ids["equipment_id_list"], strict=True):
         if len(equipment) >= LEAST_PEERS:
-            units = [Unit(facility, name) for name in equipment]
-            groups[kind, facility] = PeerGroup(kind, facility, _sample(units))
+            members = (Unit(facility, name) for name in equipment.as_py())
+            groups[kind, facility] = PeerGroup(kind, facility, _sample(members))
         elif sizes[kind] >= LEAST_PEERS:
             if kind not in of_fleet:
-                of_fleet[kind] = PeerGroup(
-                    kind, FLEET, _sample(_of_kind(by_facility, kind))
-                )
+                everyone = units.filter(pc.equal(units["kind"], kind))
+                of_fleet[kind] = PeerGroup(kind, FLEET, _sample(_each(everyone)))
             groups[kind, facility] = of_fleet[kind]
     return groups
 
 
-def _of_kind(by_facility: Mapping[KindAndFacility, list[str]], kind: str) -> list[Unit]:
-    units = []
-    for (other, facility), equipment in by_facility.items():
-        if other == kind:
-            units += [Unit(facility, name) for name in equipment]
-    return units
+def _each(units: pa.Table) -> Iterator[Unit]:
+    """Yield the units of a table, of which few are held at a time."""
+    for some in units.select(list(Unit._fields)).to_batches(READ_TOGETHER):
+        yield from units_of(pa.table(some))
 
 
-def _sample(units: Sequence[Unit]) -> tuple[Unit, ...]:
-    chosen = units
-    if len(units) > MOST_PEERS:
-        chosen = sorted(units, key=lambda unit: name_hash(*unit))[:MOST_PEERS]
-    return tuple(sorted(chosen))
+def _sample(units: Iterable[Unit]) -> tuple[Unit, ...]:
+    by_hash = nsmallest(MOST_PEERS, units, key=lambda unit: name_hash(*unit))
+    return tuple(sorted(by_hash))
 
 
 def peer_levels(

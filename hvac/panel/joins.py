@@ -10,18 +10,23 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections import Counter, defaultdict
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from typing import Any, NamedTuple
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from hvac.errors import InputError, nearest
 from hvac.panel.grid import Unit
 
+ARROW = (pa.Array, pa.ChunkedArray)
 NAMED = 3  # offenders that a sentence names
 COMPARED = 20_000  # ids among which the nearest are looked for
+BLANKS = (
+    r"[\x00-\x20]"  # a text of ASCII without any of these folds to its small letters
+)
 _DASHES = str.maketrans(dict.fromkeys("‐‑‒–—―−", "-"))
 
 
@@ -43,6 +48,36 @@ def unit_column(table: pa.Table, name: str) -> dict[Unit, Any]:
     return dict(zip(units_of(table), table[name].to_pylist(), strict=True))
 
 
+def looked_up(ids: pa.Array, table: pa.Table, name: str) -> pa.Array:
+    """Return a column of a table for units by their ids (`unit_ids`), null where it has none.
+
+    Of several rows of a unit the last holds.
+
+    >>> table = pa.table({"facility_id": ["F"] * 2, "equipment_id": ["a"] * 2, "n": [1, 2]})
+    >>> looked_up(pa.array(["F\x1fb", "F\x1fa"]), table, "n").to_pylist()
+    [None, 2]
+    """
+    backwards = table.take(pa.array(np.arange(len(table))[::-1]))
+    rows = pc.index_in(ids, value_set=unit_ids(backwards))
+    return backwards[name].combine_chunks().take(rows)
+
+
+def folded_ids(table: pa.Table) -> pa.Array:
+    """Return one text per row that all spellings of its unit have in common."""
+    ids = [_folded_texts(table[name]) for name in Unit._fields]
+    return pc.binary_join_element_wise(*ids, "\x1f")
+
+
+def _folded_texts(column: pa.ChunkedArray) -> pa.Array:
+    """Fold every text of a column (`folded`)."""
+    texts = column.combine_chunks()
+    odd = pc.or_(
+        pc.invert(pc.string_is_ascii(texts)), pc.match_substring_regex(texts, BLANKS)
+    )
+    again = [folded(text) for text in texts.filter(odd).to_pylist()]
+    return pc.replace_with_mask(pc.utf8_lower(texts), odd, pa.array(again, texts.type))
+
+
 @lru_cache(maxsize=4096)
 def folded(text: str) -> str:
     """Return what a text and its other spellings have in common.
@@ -55,26 +90,25 @@ def folded(text: str) -> str:
     return re.sub(r" ?([-_/.:]) ?", r"\1", spaced)
 
 
-def notes_on_twins(units: Collection[Unit]) -> list[str]:
+def notes_on_twins(units: pa.Table) -> list[str]:
     """Return a sentence on equipment of the readings whose ids are but spellings of one."""
-    twins = [
-        sorted(spellings)
-        for spellings in _by_folded(units).values()
-        if len(spellings) > 1
-    ]
-    if not twins:
+    ids = folded_ids(units)
+    counts = pc.value_counts(ids)
+    several = counts.field("values").filter(pc.greater(counts.field("counts"), 1))
+    if not len(several):
         return []
-    first = sorted(twins)[:NAMED]
-    named = ", ".join(" and ".join(map(_name, spellings)) for spellings in first)
+    spellings = _by_folded(units.filter(pc.is_in(ids, value_set=several)))
+    first = sorted(map(sorted, spellings.values()))[:NAMED]
+    named = ", ".join(" and ".join(map(_name, twins)) for twins in first)
     return [
-        f"readings: {len(twins)} ids are written in several ways, each taken for equipment of its"
+        f"readings: {len(several)} ids are written in several ways, each taken for equipment of its"
         f" own ({named}): write them in one way"
     ]
 
 
-def notes_on_zones(zones: Mapping[str, str], units: Collection[Unit]) -> list[str]:
+def notes_on_zones(zones: Mapping[str, str], units: pa.Table) -> list[str]:
     """Return sentences on facilities of `source.facility_time_zones` without a reading."""
-    facilities = sorted({unit.facility_id for unit in units})
+    facilities = sorted(pc.unique(units["facility_id"]).to_pylist())
     notes = []
     for name in sorted(set(zones) - set(facilities)):
         alike = [
@@ -101,9 +135,7 @@ class Joined(NamedTuple):
     strangers: Counter[Unit]
 
 
-def join_units(
-    table: pa.Table, units: Collection[Unit], *, once: bool = False
-) -> Joined:
+def join_units(table: pa.Table, units: pa.Table, *, once: bool = False) -> Joined:
     """Give the rows of a table the ids of the readings.
 
     An id that no reading has becomes the one that is the same but for case, width and spaces, where
@@ -111,47 +143,70 @@ def join_units(
 
     Args:
         table: with columns `facility_id` and `equipment_id`.
-        units: the equipment that has readings.
+        units: the equipment that has readings, with the same columns.
         once: whether equipment stands in the table once, so that an id that is there already is not
             given again.
 
     >>> table = pa.table({"facility_id": ["F", "F"], "equipment_id": ["ａｈｕ-1", "7"]})
-    >>> joined = join_units(table, [Unit("F", "AHU-1"), Unit("F", "007")])
+    >>> units = pa.table({"facility_id": ["F", "F"], "equipment_id": ["AHU-1", "007"]})
+    >>> joined = join_units(table, units)
     >>> joined.table["equipment_id"].to_pylist(), joined.matched, list(joined.strangers)
     (['AHU-1', '7'], 1, [Unit(facility_id='F', equipment_id='7')])
     """
-    known = set(units)
-    spellings = _by_folded(units)
-    given = units_of(table)
-    taken = set(given) if once else set()
+    ids = unit_ids(table)
+    missing = pc.invert(pc.is_in(ids, value_set=unit_ids(units)))
+    unmatched = units_of(table.filter(missing))
+    if not unmatched:
+        return Joined(table, len(table), {}, Counter())
+    spellings = _spellings(units, unmatched)
+    taken = set(_among(spellings, ids)) if once else set()
     respelled = {}
-    for unit in sorted(set(given) - known):
+    for unit in sorted(set(unmatched)):
         candidates = spellings.get(_folded(unit), ())
         if len(candidates) == 1 and candidates[0] not in taken:
             respelled[unit] = candidates[0]
             if once:
                 taken.add(candidates[0])
-    joined = [respelled.get(unit, unit) for unit in given]
-    strangers = Counter(unit for unit in joined if unit not in known)
+    joined = [respelled.get(unit, unit) for unit in unmatched]
+    strangers = Counter(unit for unit in joined if unit not in respelled.values())
     for name in Unit._fields:
-        values = [getattr(unit, name) for unit in joined]
-        table = with_column(table, name, values, pa.string())
-    return Joined(table, len(joined) - strangers.total(), respelled, strangers)
+        texts = table[name].cast(pa.string()).combine_chunks()
+        values = pa.array([getattr(unit, name) for unit in joined], pa.string())
+        changed = pc.replace_with_mask(texts, missing, values)
+        table = table.set_column(table.column_names.index(name), name, changed)
+    return Joined(table, len(table) - strangers.total(), respelled, strangers)
+
+
+def _spellings(units: pa.Table, wanted: Iterable[Unit]) -> dict[Unit, list[Unit]]:
+    """Return the equipment that is spelled otherwise than wanted, by what spellings share."""
+    folds = pa.array({"\x1f".join(_folded(unit)) for unit in wanted}, pa.string())
+    return _by_folded(units.filter(pc.is_in(folded_ids(units), value_set=folds)))
+
+
+def _among(spellings: Mapping[Unit, list[Unit]], ids: pa.Array) -> list[Unit]:
+    """Return the units whose ids are among some."""
+    units = [unit for found in spellings.values() for unit in found]
+    there = pc.is_in(pa.array(map("\x1f".join, units), pa.string()), value_set=ids)
+    return [
+        unit
+        for unit, is_there in zip(units, there.to_pylist(), strict=True)
+        if is_there
+    ]
 
 
 def _folded(unit: Unit) -> Unit:
     return Unit(*map(folded, unit))
 
 
-def _by_folded(units: Iterable[Unit]) -> dict[Unit, list[Unit]]:
+def _by_folded(units: pa.Table) -> dict[Unit, list[Unit]]:
     spellings: dict[Unit, list[Unit]] = defaultdict(list)
-    for unit in units:
+    for unit in units_of(units):
         spellings[_folded(unit)].append(unit)
     return spellings
 
 
 def notes_on_join(
-    joined: Joined, units: Collection[Unit], *, file: str, rows: str
+    joined: Joined, units: pa.Table, *, file: str, rows: str
 ) -> list[str]:
     """Return sentences on ids that were written otherwise, and on those that match nothing.
 
@@ -177,7 +232,7 @@ def notes_on_join(
 
 
 def require_matches(
-    joined: Joined, units: Collection[Unit], *, file: str, share: float
+    joined: Joined, units: pa.Table, *, file: str, share: float
 ) -> None:
     """Raise InputError where less than a share of the events is of equipment that has readings."""
     total = len(joined.table)
@@ -190,9 +245,10 @@ def require_matches(
     )
 
 
-def _strangers(joined: Joined, units: Collection[Unit]) -> str:
+def _strangers(joined: Joined, units: pa.Table) -> str:
     """Name the most frequent ids that match nothing, and the nearest that the readings have."""
-    names = sorted(map(_name, units))[:COMPARED]
+    ids = pc.binary_join_element_wise(*(units[name] for name in Unit._fields), "/")
+    names = ids.take(pc.sort_indices(ids)[:COMPARED]).to_pylist()
     phrases = []
     for unit, _ in joined.strangers.most_common(NAMED):
         name = _name(unit)
@@ -208,17 +264,32 @@ def _name(unit: Unit) -> str:
     return f"{unit.facility_id}/{unit.equipment_id}"
 
 
-def one_spelling(texts: Iterable[str | None]) -> dict[str, str]:
+def one_spelling(texts: Iterable[str | None] | pa.ChunkedArray) -> dict[str, str]:
     """Map every spelling of a name to the most frequent one.
 
     >>> one_spelling(["AHU", "AHU", "ahu", "Pump"])
     {'AHU': 'AHU', 'ahu': 'AHU', 'Pump': 'Pump'}
     """
-    counts = Counter(text for text in texts if text)
+    counts = Counter(text_counts(texts) if isinstance(texts, ARROW) else texts)
+    counts = Counter({text: count for text, count in counts.items() if text})
     best: dict[str, str] = {}
     for text in sorted(counts, key=lambda text: (-counts[text], text)):
         best.setdefault(folded(text), text)
     return {text: best[folded(text)] for text in counts}
+
+
+def text_counts(texts: pa.Array | pa.ChunkedArray) -> dict[str, int]:
+    """Count the rows of each text of a column, in order of appearance."""
+    counts = pc.value_counts(texts)
+    values, numbers = (counts.field(name).to_pylist() for name in ("values", "counts"))
+    return dict(zip(values, numbers, strict=True))
+
+
+def respelled(texts: pa.Array, spelling: Mapping[str, str]) -> pa.Array:
+    """Return texts in the one spelling of each; null where there is none."""
+    best = pa.array(list(spelling.values()), pa.string())
+    names = pa.array(list(spelling), pa.string())
+    return best.take(pc.index_in(texts, value_set=names))
 
 
 def notes_on_spellings(
@@ -235,12 +306,3 @@ def notes_on_spellings(
         f"{file}: {what} written in several ways were taken for one"
         f" ({', '.join(other[:NAMED])}{more})"
     ]
-
-
-def with_column(
-    table: pa.Table, name: str, values: list[Any], kind: pa.DataType | None = None
-) -> pa.Table:
-    """Return the table with other values in a column, of its type where no other is given."""
-    place = table.column_names.index(name)
-    kind = table.schema.field(name).type if kind is None else kind
-    return table.set_column(place, name, pa.array(values, kind))

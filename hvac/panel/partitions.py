@@ -7,9 +7,11 @@ content depends on.
 
 from __future__ import annotations
 
+import hashlib
 import zlib
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -17,7 +19,8 @@ import pyarrow.compute as pc
 
 from hvac.panel.follow_up import FollowUp
 from hvac.panel.grid import Unit
-from hvac.panel.registry import Registry
+from hvac.panel.joins import units_of
+from hvac.panel.registry import READ_TOGETHER, Registry
 from hvac.panel.splits import Splitter
 from hvac.storage import AnyPath, content_key, folder_name
 
@@ -75,17 +78,15 @@ def bucket_keys(
     registry: Registry, parts: Mapping[str, Iterable[str]], each: int
 ) -> dict[str, str]:
     """Return the key of each bucket: of its parts, its units and their events."""
-    known: dict[str, list[str]] = defaultdict(list)
+    known: dict[str, Any] = defaultdict(hashlib.sha256)
     for table in (registry.units, registry.events):
-        ids = zip(
-            table["facility_id"].to_pylist(),
-            table["equipment_id"].to_pylist(),
-            strict=True,
-        )
-        for unit, text in zip(ids, _row_texts(table), strict=True):
-            known[bucket_of(Unit(*unit), each)].append(text)
+        for batch in table.to_batches(max_chunksize=READ_TOGETHER):
+            some = pa.table(batch)
+            for unit, text in zip(units_of(some), _row_texts(some), strict=True):
+                known[bucket_of(unit, each)].update(f"{text}\n".encode())
     return {
-        bucket: content_key(list(keys), known[bucket]) for bucket, keys in parts.items()
+        bucket: content_key(list(keys), known[bucket].hexdigest())
+        for bucket, keys in parts.items()
     }
 
 

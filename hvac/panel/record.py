@@ -9,7 +9,7 @@ import pyarrow as pa
 
 from hvac.panel.daily_readings import Aggregate
 from hvac.panel.grid import Panel, Unit, panels
-from hvac.panel.registering import build_registry
+from hvac.panel.registering import build_registry, recorded_units
 from hvac.panel.registry import Registry
 from hvac.panel.series_table import joined_series, series_table
 from hvac.panel.spans import readings_by_month
@@ -41,11 +41,13 @@ def read_record(source: SourceConfig, *, by_class: bool) -> Record:
     results = list(read_all(source))
     readings = pa.concat_tables([result.readings for result in results])
     registry = build_registry(
-        joined_series(series_table(readings)),
-        pa.concat_tables([result.classes for result in results]),
+        recorded_units(
+            joined_series(series_table(readings)),
+            pa.concat_tables([result.classes for result in results]),
+            readings_by_month(readings),
+        ),
         source,
         by_class=by_class,
         min_point_share=0.0,
-        months=readings_by_month(readings),
     )
     return Record(readings, registry)

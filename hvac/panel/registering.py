@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
+from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -12,18 +13,18 @@ import pyarrow.compute as pc
 from hvac.panel.grid import Unit
 from hvac.panel.joins import (
     join_units,
+    looked_up,
     notes_on_join,
     notes_on_spellings,
     notes_on_twins,
     notes_on_zones,
     one_spelling,
     require_matches,
-    unit_column,
-    units_of,
-    with_column,
+    respelled,
+    unit_ids,
 )
 from hvac.panel.registry import ALL, Registry
-from hvac.panel.spans import with_spans
+from hvac.panel.spans import first_gaps, with_spans
 from hvac.readings.event_log import distinct_events, with_open_ends
 from hvac.readings.gate import SourceConfig, check_events, read_equipment, read_events
 from hvac.readings.rejects import Rejects
@@ -44,45 +45,60 @@ UNITS = pa.schema(
         ("limited", pa.int64()),
     ]
 )
+TOGETHER = 4096  # units that are counted at once
 Points = dict[str, tuple[str, ...]]
 
 
+class RecordedUnits(NamedTuple):
+    """What the readings say of equipment: a row each (its days, points, class and spans), and gaps in them."""
+
+    units: pa.Table
+    gaps: list[str]
+
+
+def recorded_units(
+    series: pa.Table, classes: pa.Table, months: pa.Table | None = None
+) -> RecordedUnits:
+    """Gather what the readings say of each piece of equipment, sorted by its ids.
+
+    Args:
+        series: a row per point of a unit: ids, date_min, date_max, date_count, limited_sum.
+        classes: the classes that the readings themselves hold (`CLASSES`).
+        months: readings of every unit by month (`facility_id`, `equipment_id`, `month`,
+            `readings`): between which months there are none for a year or more.
+    """
+    units = _unit_spans(series)
+    kind = looked_up(unit_ids(units), classes, "class")
+    units = units.append_column("recorded_class", kind.cast(pa.string()))
+    return (
+        RecordedUnits(units, [])
+        if months is None
+        else RecordedUnits(*with_spans(units, months))
+    )
+
+
 def build_registry(
-    series: pa.Table,
-    recorded_classes: pa.Table,
+    recorded: RecordedUnits,
     source: SourceConfig,
     *,
     by_class: bool,
     min_point_share: float,
-    months: pa.Table | None = None,
 ) -> Registry:
-    """Join the series that were read with the equipment register and the event log.
+    """Join the equipment that was read with the equipment register and the event log.
 
     A point is one of its class's points where at least `min_point_share` of the class's units have
     it; the others are named in `dropped_points`. Events of equipment without readings are rejected
     as `unknown_equipment`; an installation after the first reading is listed as
     `installed_after_readings`. What did not fit is said in `notes`.
 
-    Args:
-        series: a row per point of a unit: ids, date_min, date_max, date_count, limited_sum.
-        recorded_classes: the classes that the readings themselves hold (`CLASSES`).
-        months: readings of every unit by month (`facility_id`, `equipment_id`, `month`,
-            `readings`): between which months there are none for a year or more.
-
     Raises:
         InputError: less than `source.min_matching` of the events are of equipment that has
             readings.
     """
-    spans = _unit_spans(series)
-    known = units_of(spans)
-    units, register_rejects, register_notes = _register(
-        spans, known, recorded_classes, source, by_class
-    )
+    known = recorded.units
+    units, register_rejects, register_notes = _register(known, source, by_class)
     notes = notes_on_twins(known) + notes_on_zones(source.facility_time_zones, known)
-    notes += register_notes
-    if months is not None:
-        units, gap_notes = with_spans(units, months)
-        notes += gap_notes
+    notes += register_notes + first_gaps(recorded.gaps)
     events, log_rejects, log_notes = _event_log(known, source)
     points, dropped = _class_points(units, min_point_share)
     late = _installed_late(units, file=_named(source.equipment, "equipment"))
@@ -97,48 +113,59 @@ def build_registry(
 
 
 def _register(
-    spans: pa.Table,
-    known: Sequence[Unit],
-    recorded_classes: pa.Table,
-    source: SourceConfig,
-    by_class: bool,
+    known: pa.Table, source: SourceConfig, by_class: bool
 ) -> tuple[pa.Table, pa.Table, list[str]]:
     """Return the units with what the register knows of them, its rejects, and notes."""
     register = read_equipment(source)
     file = _named(source.equipment, "equipment")
     joined = join_units(register.table, known, once=True)
-    kinds: dict[Unit, str] = unit_column(recorded_classes, "class")
-    for unit, name in unit_column(joined.table, "class").items():
-        if name:
-            kinds[unit] = name
-    spelling = one_spelling(kinds[unit] for unit in known if unit in kinds)
-    kinds = {unit: spelling.get(name, name) for unit, name in kinds.items()}
+    ids = unit_ids(known)
+    told = looked_up(ids, joined.table, "class")
+    told = pc.if_else(pc.equal(told, ""), None, told)
+    kind = pc.coalesce(told, known["recorded_class"].combine_chunks())
+    spelling = one_spelling(kind)
+    kind = respelled(kind, spelling)
     notes = notes_on_join(joined, known, file=file, rows="rows")
     notes += _notes_on_rejects(register.counts, file)
     notes += notes_on_spellings(spelling, file=file, what="classes")
-    without = sum(unit not in kinds for unit in known)
-    if kinds and without:
+    if spelling and kind.null_count:
         notes.append(
-            f"{file}: {without} of {len(known)} pieces of equipment have no class: they form the"
-            f" class '{ALL}'"
+            f"{file}: {kind.null_count} of {len(known)} pieces of equipment have no class: they form"
+            f" the class '{ALL}'"
         )
-    return _units(spans, known, kinds, joined.table, by_class), register.rejects, notes
+    dates = {
+        name: looked_up(ids, joined.table, name)
+        for name in ("install_date", "end_of_follow_up")
+    }
+    kind = pc.fill_null(kind, ALL)
+    everyone = pa.array([ALL]).take(pa.array(np.zeros(len(known), dtype=np.int64)))
+    columns = {
+        **{name: known[name] for name in known.column_names},
+        "class": kind if by_class else everyone,
+        "kind": kind,
+        **dates,
+        "limited": pc.fill_null(known["limited"], 0),
+    }
+    units = pa.table({name: columns[name] for name in UNITS.names}).cast(UNITS)
+    if "spans" in known.column_names:
+        units = units.append_column("spans", known["spans"])
+    return units, register.rejects, notes
 
 
 def _event_log(
-    known: Sequence[Unit], source: SourceConfig
+    known: pa.Table, source: SourceConfig
 ) -> tuple[pa.Table, pa.Table, list[str]]:
     """Return the events of known equipment, what was rejected, and notes."""
     log = read_events(source)
     file = _named(source.events, "events")
     joined = join_units(log.table, known)
     require_matches(joined, known, file=file, share=source.min_matching)
-    kinds = joined.table["kind"].to_pylist()
-    spelling = one_spelling(kinds)
-    table = with_column(joined.table, "kind", [spelling[kind] for kind in kinds])
-    table, again = distinct_events(table)
+    spelling = one_spelling(joined.table["kind"])
+    place = joined.table.column_names.index("kind")
+    kinds = respelled(joined.table["kind"].combine_chunks(), spelling)
+    table, again = distinct_events(joined.table.set_column(place, "kind", kinds))
     table, still_open = with_open_ends(table)
-    events, unknown = check_events(table, set(known), file=file)
+    events, unknown = check_events(table, known, file=file)
     notes = notes_on_join(joined, known, file=file, rows="events")
     notes += notes_on_spellings(spelling, file=file, what="kinds")
     notes += _notes_on_rejects(log.counts, file)
@@ -197,38 +224,16 @@ def _unit_spans(series: pa.Table) -> pa.Table:
     return table.select(columns).rename_columns(names)
 
 
-def _units(
-    spans: pa.Table,
-    known: Sequence[Unit],
-    kinds: dict[Unit, str],
-    register: pa.Table,
-    by_class: bool,
-) -> pa.Table:
-    """Return one row per equipment (UNITS), sorted by its ids."""
-    installed = unit_column(register, "install_date")
-    followed = unit_column(register, "end_of_follow_up")
-    kind_U = pa.array([kinds.get(unit, ALL) for unit in known], pa.string())
-    columns = {
-        **{name: spans[name] for name in spans.column_names},
-        "class": kind_U if by_class else pa.array([ALL] * len(known), pa.string()),
-        "kind": kind_U,
-        "install_date": pa.array([installed.get(unit) for unit in known], pa.date32()),
-        "end_of_follow_up": pa.array(
-            [followed.get(unit) for unit in known], pa.date32()
-        ),
-        "limited": pc.fill_null(spans["limited"], 0),
-    }
-    return pa.table({name: columns[name] for name in UNITS.names}).cast(UNITS)
-
-
 def _class_points(units: pa.Table, share: float) -> tuple[Points, Points]:
     """Return the points of every class, and those that too few of its units have."""
-    members: Counter[str] = Counter(units["class"].to_pylist())
+    members: Counter[str] = Counter()
     having: dict[str, Counter[str]] = defaultdict(Counter)
-    for name, points in zip(
-        units["class"].to_pylist(), units["points"].to_pylist(), strict=True
-    ):
-        having[name].update(points)
+    for some in units.select(["class", "points"]).to_batches(TOGETHER):
+        for name, points in zip(
+            *(some[n].to_pylist() for n in ("class", "points")), strict=True
+        ):
+            members[name] += 1
+            having[name].update(points)
     kept: Points = {}
     dropped: Points = {}
     for name, counts in sorted(having.items()):

@@ -10,17 +10,19 @@ from functools import cached_property
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.dataset as pads
 
 from hvac.days import DAYS_PER_YEAR, EPOCH
 from hvac.panel.events import Events, events_by_unit, no_events
 from hvac.panel.follow_up import FollowUp, follow_ups
 from hvac.panel.grid import Unit
-from hvac.panel.joins import unit_column
+from hvac.panel.joins import text_counts, unit_column
 from hvac.panel.spans import spans_of
 from hvac.storage import AnyPath, parquet_dataset, read_parquet, write_parquet
 
 READ_TOGETHER = 4096  # rows of a facility lie among so many others
+BRIEF = ("facility_id", "equipment_id", "class", "kind", "first_date", "last_date")
 ALL = "all"  # the class of units that are pooled, or whose class is unknown
 POINT_LISTS = pa.schema(
     [
@@ -63,20 +65,26 @@ class Registry:
         )
 
     @classmethod
-    def load(cls, folder: AnyPath, facility: str | None = None) -> Registry:
+    def load(
+        cls, folder: AnyPath, facility: str | None = None, *, brief: bool = False
+    ) -> Registry:
         """Read what `save` wrote: all of it, or the units and events of one facility.
 
-        Of a large fleet a facility costs a few thousand rows.
+        Of a large fleet a facility costs a few thousand rows. `brief` reads of units no more than
+        who and when they are, and no event.
         """
         rows = read_parquet(folder / "points.parquet").to_pylist()
         only = None if facility is None else pads.field("facility_id") == facility
-        units = parquet_dataset([folder / "units.parquet"]).to_table(filter=only)
+        events = parquet_dataset([folder / "events.parquet"])
+        units = parquet_dataset([folder / "units.parquet"]).to_table(
+            filter=only, columns=list(BRIEF) if brief else None
+        )
         if "end_of_follow_up" not in units.column_names:  # of an earlier version
             unknown = pa.nulls(len(units), pa.date32())
             units = units.append_column("end_of_follow_up", unknown)
         return cls(
             units=units,
-            events=parquet_dataset([folder / "events.parquet"]).to_table(filter=only),
+            events=events.head(0) if brief else events.to_table(filter=only),
             points={row["class"]: tuple(row["points"]) for row in rows},
             dropped_points={
                 row["class"]: tuple(row["dropped"]) for row in rows if row["dropped"]
@@ -110,13 +118,13 @@ class Registry:
     @property
     def event_kinds(self) -> tuple[str, ...]:
         """Return all kinds of events in the log, sorted."""
-        return tuple(sorted(set(self.events["kind"].to_pylist())))
+        return tuple(sorted(text_counts(self.events["kind"])))
 
     @property
     def days(self) -> tuple[int, int]:
         """Return the first and last day of the record (since 1970-01-01)."""
-        first = min(self.units["first_date"].to_pylist())
-        last = max(self.units["last_date"].to_pylist())
+        first = pc.min(self.units["first_date"]).as_py()
+        last = pc.max(self.units["last_date"]).as_py()
         return (first - EPOCH).days, (last - EPOCH).days
 
     def follow_up(self, kinds: tuple[str, ...]) -> dict[Unit, FollowUp]:
@@ -170,12 +178,12 @@ class Registry:
             name: list(points) for name, points in self.dropped_points.items() if points
         }
         return {
-            "facilities": len(set(self.units["facility_id"].to_pylist())),
+            "facilities": len(pc.unique(self.units["facility_id"])),
             "equipment": self.units.num_rows,
-            "points": sum(map(len, self.units["points"].to_pylist())),
+            "points": pc.sum(pc.list_value_length(self.units["points"])).as_py(),
             "first_date": (EPOCH + dt.timedelta(days=first)).isoformat(),
             "last_date": (EPOCH + dt.timedelta(days=last)).isoformat(),
-            "events": dict(Counter(self.events["kind"].to_pylist())),
-            "classes": dict(Counter(self.units["class"].to_pylist())),
+            "events": text_counts(self.events["kind"]),
+            "classes": text_counts(self.units["class"]),
             "dropped_points": dropped,
         }

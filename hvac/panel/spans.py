@@ -38,7 +38,7 @@ def readings_by_month(readings: pa.Table) -> pa.Table:
 
 
 def with_spans(units: pa.Table, months: pa.Table) -> tuple[pa.Table, list[str]]:
-    """Return units with a column `spans`, and sentences on gaps of a year or more.
+    """Return units with a column `spans`, and a sentence on each gap of a year or more.
 
     `spans` holds first and last day of each stretch of a unit's record, one after the other.
 
@@ -71,10 +71,14 @@ def with_spans(units: pa.Table, months: pa.Table) -> tuple[pa.Table, list[str]]:
             notes.append(_gap(unit, counts[unit], before, after))
         spans[place] = [spans[place][0], *borders, spans[place][-1]]
     table = units.append_column("spans", pa.array(spans, pa.list_(pa.date32())))
-    more = len(notes) - NAMED
-    if more > 0:
-        notes[NAMED:] = [f"and {more} more gaps of a year or more"]
     return table, notes
+
+
+def first_gaps(notes: Sequence[str]) -> list[str]:
+    """Return the first sentences on gaps, and how many more there are."""
+    more = len(notes) - NAMED
+    rest = [f"and {more} more gaps of a year or more"] if more > 0 else []
+    return [*notes[:NAMED], *rest]
 
 
 def _with_gaps(units: pa.Table, months: pa.Table) -> Positions:

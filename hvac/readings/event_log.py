@@ -14,6 +14,7 @@ from hvac.readings.registers import OPEN_END
 from hvac.readings.rejects import Rejects
 
 Pair = tuple[str, str]
+IDS = ("facility_id", "equipment_id")
 
 
 def with_open_ends(events: pa.Table) -> tuple[pa.Table, int]:
@@ -84,9 +85,9 @@ def unknown_equipment(
     >>> unknown_equipment(events, {("F", "a")})
     {('F', 'b'): 1}
     """
-    known = _known(units)
-    counts = Counter(pair for pair in _pairs(events) if pair not in known)
-    return dict(counts.most_common())
+    unknown = events.filter(_unknown(events, units))
+    pairs = zip(*(unknown[name].to_pylist() for name in IDS), strict=True)
+    return dict(Counter(pairs).most_common())
 
 
 def check_events(
@@ -101,20 +102,24 @@ def check_events(
     >>> len(kept), rejects["found"].to_pylist()
     (1, ['F/b'])
     """
-    known = _known(units)
-    pairs = _pairs(events)
-    unknown = np.array([pair not in known for pair in pairs], dtype=bool)
-    names = pa.array(["/".join(pair) for pair in pairs], pa.string())
-    rejects = Rejects(file, np.arange(1, len(pairs) + 1))
-    rejects.reject(unknown, "equipment_id", reason="unknown_equipment", found=names)
-    return events.filter(pa.array(~unknown)), rejects.table()
+    unknown = _unknown(events, units)
+    names = pc.binary_join_element_wise(*(events[name] for name in IDS), "/")
+    rejects = Rejects(file, np.arange(1, len(events) + 1))
+    unknown_N = unknown.to_numpy(zero_copy_only=False)
+    rejects.reject(unknown_N, "equipment_id", reason="unknown_equipment", found=names)
+    return events.filter(pc.invert(unknown)), rejects.table()
 
 
-def _pairs(table: pa.Table) -> list[Pair]:
-    facility = table["facility_id"].to_pylist()
-    equipment = table["equipment_id"].to_pylist()
-    return list(zip(facility, equipment, strict=True))
+def _unknown(events: pa.Table, units: Collection[Pair] | pa.Table) -> pa.Array:
+    """Tell which events are of equipment that `units` does not hold."""
+    if not isinstance(units, pa.Table):
+        columns = zip(*units, strict=True) if units else ((), ())
+        texts = [pa.array(texts, pa.string()) for texts in columns]
+        units = pa.table(dict(zip(IDS, texts, strict=True)))
+    known = pc.is_in(_joined(events), value_set=_joined(units))
+    return pc.invert(known)
 
 
-def _known(units: Collection[Pair] | pa.Table) -> set[Pair]:
-    return set(_pairs(units) if isinstance(units, pa.Table) else units)
+def _joined(table: pa.Table) -> pa.Array:
+    ids = (table[name].cast(pa.string()) for name in IDS)
+    return pc.binary_join_element_wise(*ids, "\x1f").combine_chunks()

@@ -11,6 +11,7 @@ Legend: B windows, C points, H horizons, D days ahead, N series.
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, NamedTuple
@@ -35,7 +36,7 @@ from hvac.scoring.bundle_content import BundleContent
 from hvac.scoring.bundle_files import DAMAGE, load_own_encoder
 from hvac.scoring.bundle_folder import read_bundle, save_bundle
 from hvac.scoring.forecast import Moments
-from hvac.scoring.forecast_methods import forecast_by
+from hvac.scoring.forecast_methods import forecasts_by
 from hvac.scoring.golden import check_answers
 from hvac.scoring.predict_readings import predict_readings
 from hvac.storage import AnyPath
@@ -208,28 +209,26 @@ class Bundle(BundleContent):
         """
         shape = x_BCL.shape
         point_N = np.tile(np.arange(shape[1]), shape[0])
-        parts = self.forecast_series(x_BCL.reshape(-1, shape[-1]), point_N, horizon)
+        x_NL = x_BCL.reshape(-1, shape[-1])
+        (parts,) = self.forecast_series(x_NL, point_N, [horizon])
         return Outlook(*(part_ND.reshape(*shape[:2], horizon) for part_ND in parts))
 
     def forecast_series(
-        self,
-        x_NL: AnyFloats,
-        point_N: AnyInts,
-        horizon: int,
-        moments: Moments | None = None,
-    ) -> Outlook:
-        """Forecast N series; `point_N` holds each series' point index.
+        self, x_NL: AnyFloats, point_N: AnyInts, horizons: Sequence[int]
+    ) -> Iterator[Outlook]:
+        """Forecast N series for each horizon; `point_N` holds each series' point index.
 
-        Returns:
+        Yields:
             Value, low and high, each [N, D].
         """
-        moments = moments or Moments.of(x_NL)
-        value_ND = forecast_by(
-            self.forecast_method, x_NL, horizon, lambda: self.encoder, moments
-        )
-        band_CD = self.band.get(horizon)
-        half_ND = moments.spread_B1 * (np.nan if band_CD is None else band_CD[point_N])
-        return Outlook(value_ND, value_ND - half_ND, value_ND + half_ND)
+        moments = Moments.of(x_NL)
+        method = self.forecast_method
+        every = forecasts_by(method, x_NL, horizons, lambda: self.encoder, moments)
+        for horizon, value_ND in zip(horizons, every, strict=True):
+            band_CD = self.band.get(horizon)
+            width_ND = np.nan if band_CD is None else band_CD[point_N]
+            half_ND = moments.spread_B1 * width_ND
+            yield Outlook(value_ND, value_ND - half_ND, value_ND + half_ND)
 
     def save(self, parent: AnyPath) -> AnyPath:
         """Write the bundle as `parent/<id>`, whole or not at all."""

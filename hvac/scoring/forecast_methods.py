@@ -5,7 +5,7 @@ Legend: N series, L lookback days, D days ahead.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -38,23 +38,34 @@ SIMPLEST_FIRST: Final = (*METHODS, ENCODER)
 
 
 def forecast_by(
+    method: str, x_NL: AnyFloats, horizon: int, encoder: Callable[[], Encoder]
+) -> Floats:
+    """Forecast days 1…horizon of series by one method: [N, D] (`forecasts_by`)."""
+    (value_ND,) = forecasts_by(method, x_NL, [horizon], encoder)
+    return value_ND
+
+
+def forecasts_by(
     method: str,
     x_NL: AnyFloats,
-    horizon: int,
+    horizons: Sequence[int],
     encoder: Callable[[], Encoder],
     moments: Moments | None = None,
-) -> Floats:
-    """Forecast days 1…horizon of series by one method: [N, D].
+) -> list[Floats]:
+    """Forecast days 1…horizon of series by one method, for several horizons: [N, D] each.
+
+    The encoder runs once: its forecast of a day does not depend on the horizon.
 
     Args:
         method: one of `SIMPLEST_FIRST`.
         x_NL: the series.
-        horizon: in days.
+        horizons: in days.
         encoder: gives the encoder, whose head forecasts by `encoder`.
         moments: of the series, where they are known already.
     """
     if method == ENCODER:
-        return encoder().forecast(np.asarray(x_NL)[:, None], horizon)[:, 0]
+        every_ND = encoder().forecast(np.asarray(x_NL)[:, None], max(horizons))[:, 0]
+        return [every_ND[:, :horizon] for horizon in horizons]
     if method == QUADRATIC:
-        return damped_quadratic(x_NL, horizon, moments)
-    return METHODS[method](x_NL, horizon)
+        return [damped_quadratic(x_NL, horizon, moments) for horizon in horizons]
+    return [METHODS[method](x_NL, horizon) for horizon in horizons]

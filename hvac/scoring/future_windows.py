@@ -143,7 +143,7 @@ def inside_band(
     for horizon in horizons:
         x_NL, future_ND = windows.series(horizon)
         point_N = np.tile(np.arange(windows.x_BCL.shape[1]), len(windows.x_BCL))
-        outlook = bundle.forecast_series(x_NL, point_N, horizon)
+        (outlook,) = bundle.forecast_series(x_NL, point_N, [horizon])
         seen_ND = np.isfinite(future_ND) & np.isfinite(outlook.low_BCD)
         inside_ND = (
             seen_ND & (future_ND >= outlook.low_BCD) & (future_ND <= outlook.high_BCD)

@@ -12,7 +12,7 @@ import numpy as np
 
 from hvac.arrays import AnyFloats, Floats, Ints, Positions
 from hvac.scoring.bundle import Bundle
-from hvac.scoring.forecast import Moments, crossing_probability
+from hvac.scoring.forecast import crossing_probability
 from hvac.scoring.newest_windows import Frame, Newest
 
 MOVED_DAYS = 14
@@ -90,10 +90,8 @@ def _headings(
     horizons: Sequence[int],
 ) -> Iterator[Heading]:
     """Yield for each horizon where N series are heading."""
-    moments = Moments.of(x_NL)
     spread_N1, centre_N1 = frame.spread_N[:, None], frame.centre_N[:, None]
-    for horizon in horizons:
-        parts = bundle.forecast_series(x_NL, point_N, horizon, moments)
+    for parts in bundle.forecast_series(x_NL, point_N, horizons):
         value_ND, low_ND, high_ND = (part * spread_N1 + centre_N1 for part in parts)
         crossing_N = crossing_probability(
             value_ND,

@@ -20,7 +20,12 @@ from hvac.storage.paths import (
     place,
 )
 from hvac.storage.places import Place
-from hvac.storage.tables import parquet_dataset, read_parquet, write_parquet
+from hvac.storage.tables import (
+    parquet_dataset,
+    read_parquet,
+    repeating_columns,
+    write_parquet,
+)
 from hvac.storage.writing import (
     read_mark,
     remove_leftovers,
@@ -48,6 +53,7 @@ __all__ = [
     "read_parquet",
     "remove_leftovers",
     "remove_tree",
+    "repeating_columns",
     "replacing",
     "replacing_folder",
     "unreadable",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+from functools import lru_cache
 from pathlib import Path
 from typing import Annotated, Any, TypeAlias
 from urllib.parse import unquote
@@ -67,6 +68,7 @@ def matching(folder: AnyPath, pattern: str) -> list[AnyPath]:
     return sorted(folder.glob(pattern), key=str)
 
 
+@lru_cache(maxsize=4096)
 def folder_name(label: str) -> str:
     """Return an id or a class's name as a folder's or file's name, whatever characters it has.
 

@@ -50,13 +50,16 @@ def within_reach(section: ScoreConfig, recipe: Recipe) -> bool:
     return _has_states(recipe) and reaches and section.day is None
 
 
-def facility_registry(plan: BucketPlan, bucket: str) -> Registry:
-    """Read what is known of the units of a bucket's facility."""
+def facility_registry(
+    plan: BucketPlan, bucket: str, *, brief: bool = False
+) -> Registry:
+    """Read what is known of the units of a bucket's facility (`Registry.load`)."""
     panel = place(plan.panel_folder)
     (part, *_) = matching(bucket_folder(panel, bucket), "part-*.parquet")
     with part.open("rb") as file:  # one row of it, however large it is
         rows = pq.ParquetFile(file).iter_batches(batch_size=1, columns=["facility_id"])
-        return Registry.load(panel, next(rows)["facility_id"][0].as_py())
+        facility = next(rows)["facility_id"][0].as_py()
+    return Registry.load(panel, facility, brief=brief)
 
 
 def bring_up_to_date(
@@ -70,7 +73,7 @@ def bring_up_to_date(
         part.stem.removeprefix("part-"): part
         for part in matching(record, "part-*.parquet")
     }
-    classes = facility_registry(plan, bucket).classes
+    classes = facility_registry(plan, bucket, brief=True).classes
     before = read_unit_states(path, recipes)
     if before is None or not _fits(before, parts, classes):
         before = StateFile({})

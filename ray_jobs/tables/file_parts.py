@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Container, Generator, Iterable
+import zlib
+from collections.abc import Container, Generator, Iterable, Sequence
 from contextlib import ExitStack
 from typing import NotRequired, TypedDict
 
+import numpy as np
 import pyarrow as pa
+import pyarrow.dataset as pads
 import pyarrow.parquet as pq
 
 from hvac.errors import InputError
@@ -28,13 +31,16 @@ from hvac.readings.gate import (
 from hvac.storage import (
     AnyPath,
     open_filesystem,
+    parquet_dataset,
     place,
     read_mark,
-    read_parquet,
     replacing,
     write_json,
     write_parquet,
 )
+
+SHARES = 64  # of facilities; large fleets are joined by some of them together
+READ_TOGETHER = 16_384  # rows of a share lie among so many others
 
 
 def ingest_file(
@@ -82,19 +88,27 @@ def ingest_file(
         raise InputError(
             f"{path} changed while it was read: run the job again when nobody writes to it"
         )
-    for name, tables in (
-        ("series", series),
-        ("months", months),
-        ("classes", classes),
-        ("rejects", rejects),
-    ):
+    for name, tables in (("series", series), ("months", months), ("classes", classes)):
         write_parquet(
-            pa.concat_tables(tables), panel / "files" / f"{key}.{name}.parquet"
+            _by_share(pa.concat_tables(tables)),
+            panel / "files" / f"{key}.{name}.parquet",
+            row_group_size=READ_TOGETHER,
         )
+    write_parquet(pa.concat_tables(rejects), panel / "files" / f"{key}.rejects.parquet")
     write_json(
         _facts_file(panel, key),
         {"counts": add_counts(counts), "buckets": sorted(writers), "notes": notes},
     )
+
+
+def _by_share(table: pa.Table) -> pa.Table:
+    """Sort rows by the share that the facility of each falls to, which becomes a column."""
+    codes = table["facility_id"].combine_chunks().dictionary_encode()
+    names = codes.dictionary.to_pylist()
+    shares = np.array([zlib.crc32(name.encode()) % SHARES for name in names], np.int8)
+    share_N = shares[codes.indices.to_numpy()]
+    table = table.append_column("share", pa.array(share_N))
+    return table.take(pa.array(np.argsort(share_N, kind="stable")))
 
 
 def _version(path: str) -> tuple[int | None, int | None]:
@@ -164,8 +178,19 @@ def file_facts(panel: AnyPath, key: str) -> FileFacts:
     return facts
 
 
-def kept_tables(panel: AnyPath, keys: Iterable[str], name: str) -> pa.Table:
-    """Join the tables of one name (series, months, classes or rejects) of several source files."""
-    return pa.concat_tables(
-        [read_parquet(panel / "files" / f"{key}.{name}.parquet") for key in keys]
-    )
+def kept_tables(
+    panel: AnyPath, keys: Iterable[str], name: str, shares: Sequence[int] | None = None
+) -> pa.Table:
+    """Join the tables of one name (series, months, classes or rejects) of several source files.
+
+    Args:
+        panel: the folder of the panel.
+        keys: of the files.
+        name: of the tables.
+        shares: those of which rows are read; by default all.
+    """
+    only = None if shares is None else pads.field("share").isin(shares)
+    files = [panel / "files" / f"{key}.{name}.parquet" for key in keys]
+    tables = [parquet_dataset([file]).to_table(filter=only) for file in files]
+    joined = pa.concat_tables(tables)
+    return joined.drop_columns("share") if "share" in joined.column_names else joined

@@ -6,6 +6,7 @@ ranking, so that the first of a fleet are found without reading it all.
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Iterator
 from typing import Final, NamedTuple
 
@@ -18,9 +19,17 @@ from hvac.arrays import Floats, Positions
 from hvac.panel.joins import unit_ids
 from hvac.panel.windows import LEARNING
 from hvac.scoring.latest import LATEST
-from hvac.scoring.latest_rows import LatestRow
+from hvac.scoring.latest_rows import RankedUnit
+from hvac.scoring.turns import TURNS, turns_table
 from hvac.scoring.worklist import ranking, turn
-from hvac.storage import AnyPath, matching, parquet_dataset, replacing, write_parquet
+from hvac.storage import (
+    AnyPath,
+    matching,
+    parquet_dataset,
+    repeating_columns,
+    replacing,
+    write_parquet,
+)
 
 RANKED: Final = (
     "facility_id",
@@ -41,15 +50,6 @@ RANKED: Final = (
     "needs_look",
     "bundle_id",
 )
-TURNS: Final = pa.schema(
-    [
-        ("facility_id", pa.string()),
-        ("equipment_id", pa.string()),
-        ("status", pa.string()),
-        ("learning_days_left", pa.int32()),
-        ("turn", pa.list_(pa.float64())),
-    ]
-)
 
 
 def newest_file(folder: AnyPath, bucket: str) -> AnyPath:
@@ -64,20 +64,7 @@ def turns_file(folder: AnyPath, bucket: str) -> AnyPath:
 
 def write_newest(table: pa.Table, folder: AnyPath, bucket: str) -> None:
     """Write the newest scores of a bucket, and the turn of its equipment in the ranking."""
-    rows: list[LatestRow] = table.select(RANKED).to_pylist()
-    last_day = pc.max(table["end_date"]).as_py()
-    turns = []
-    for entry in ranking(rows, last_day=last_day) if rows else ():
-        turns.append(
-            {
-                "facility_id": entry["facility_id"],
-                "equipment_id": entry["equipment_id"],
-                "status": entry["status"],
-                "learning_days_left": entry["learning_days_left"],
-                "turn": turn(entry),
-            }
-        )
-    write_parquet(pa.Table.from_pylist(turns, schema=TURNS), turns_file(folder, bucket))
+    write_parquet(turns_table(table), turns_file(folder, bucket))
     write_parquet(table, newest_file(folder, bucket))
 
 
@@ -104,7 +91,7 @@ class FleetTurns(NamedTuple):
 
     def first(self, count: int) -> pa.Table:
         """Return the ids of the equipment that comes first in the ranking."""
-        rows = _first_rows(self.table["turn"].to_pylist(), count)
+        rows = _first_rows(self.table["turn"].combine_chunks(), count)
         return self.table.select(["facility_id", "equipment_id"]).take(pa.array(rows))
 
 
@@ -118,28 +105,35 @@ def fleet_turns(folder: AnyPath) -> FleetTurns:
     return FleetTurns(pa.concat_tables(tables))
 
 
-def _first_rows(turns: list[list[float]], count: int) -> Positions:
+def _first_rows(turns: pa.ListArray, count: int) -> Positions:
     """Return the places of the smallest turns, which are compared place by place."""
-    width = max(map(len, turns), default=0)
-    turn_UW: Floats = np.full((len(turns), width), -np.inf)
-    for u, numbers in enumerate(turns):
-        turn_UW[u, : len(numbers)] = numbers
+    width_U = pc.list_value_length(turns).to_numpy()
+    turn_UW: Floats = np.full((len(turns), width_U.max(initial=0)), -np.inf)
+    filled_UW = np.arange(turn_UW.shape[1]) < width_U[:, None]
+    turn_UW[filled_UW] = turns.flatten().to_numpy()
     return np.lexsort(turn_UW.T[::-1])[:count]
 
 
-def newest_rows(folder: AnyPath, chosen: pa.Table | None = None) -> list[LatestRow]:
-    """Read the newest scores of some equipment (by default of all), part after part."""
-    rows: list[LatestRow] = []
+def newest_entries(
+    folder: AnyPath, last_day: dt.date, chosen: pa.Table | None = None
+) -> list[RankedUnit]:
+    """Rank some equipment (by default all) by its newest scores, which are read part after part."""
+    entries: list[RankedUnit] = []
+    wanted = None if chosen is None else unit_ids(chosen)
     for table in _parts(folder, list(RANKED)):
-        if chosen is not None:
-            table = table.filter(pc.is_in(unit_ids(table), value_set=unit_ids(chosen)))
-        rows += table.to_pylist()
-    return rows
+        if wanted is not None:
+            table = table.filter(pc.is_in(unit_ids(table), value_set=wanted))
+        entries += ranking(table.to_pylist(), last_day=last_day)
+    return sorted(entries, key=turn)
 
 
 def join_newest(folder: AnyPath, path: AnyPath) -> None:
     """Join the newest scores of all buckets into one file, part after part."""
-    with replacing(path) as building, pq.ParquetWriter(building, LATEST) as writer:
+    repeating = repeating_columns(LATEST)
+    with (
+        replacing(path) as building,
+        pq.ParquetWriter(building, LATEST, use_dictionary=repeating) as writer,
+    ):
         for table in _parts(folder):
             writer.write_table(table)
 

@@ -19,6 +19,7 @@ import torch
 
 from hvac.arrays import DayNumbers
 from hvac.days import EPOCH
+from hvac.lasting import keep_all
 from hvac.scoring.bundle import Bundle
 from hvac.scoring.latest import LATEST, PAST, latest_table, past_rows
 from hvac.scoring.newest_windows import newest_of
@@ -61,7 +62,9 @@ def score_buckets(
 @lru_cache(maxsize=1)
 def _kept(plan: BucketPlan | ray.ObjectRef[BucketPlan]) -> BucketPlan:
     """Fetch a plan once in each of Ray's processes: its keys and peers grow with the fleet."""
-    return fetched(plan)
+    here = fetched(plan)
+    keep_all()
+    return here
 
 
 @lru_cache(maxsize=64)

@@ -43,7 +43,6 @@ from serve.graph.shelf import Shelf as Shelf
 from serve.graph.shelf import about_fresh as about_fresh
 from serve.graph.shelf import about_one as about_one
 from serve.graph.shelf import bundle_path as bundle_path
-from serve.graph.shelf import warm as warm
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections import OrderedDict
 from pathlib import Path
 from threading import Lock
@@ -13,25 +12,9 @@ import numpy as np
 from hvac.errors import BundleError
 from hvac.json_values import branch
 from hvac.scoring.bundle import Bundle
-from hvac.storage import AnyPath, matching
+from hvac.storage import AnyPath
 from serve.graph.published_peers import PeerLevels
 from serve.graph.rows import BundleFacts, ThresholdMove
-
-log = logging.getLogger(__name__)
-
-
-def warm(folder: AnyPath) -> None:
-    """Load and check every bundle of a folder once, so that no request waits for imports, compiled
-    functions or an encoder's first pass.
-    """
-    for manifest in matching(folder, "[!.]*/manifest.json"):
-        try:
-            return try_out(Bundle.load(manifest.parent))
-        except (
-            BundleError
-        ) as error:  # it may serve nobody: the others must not wait for it
-            log.warning("%s", error)
-    return None
 
 
 def try_out(bundle: Bundle) -> None:

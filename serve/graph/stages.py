@@ -178,10 +178,10 @@ class LocalStages:
     ) -> None:
         import torch
 
-        from serve.graph import core
+        from serve.graph import core, warming
 
         torch.set_num_threads(1)
-        core.warm(folder)
+        warming.warm(folder)
         self.core = core
         self.shelf = core.Shelf(folder, size, core.PeerLevels(peers) if peers else None)
         self._rounds: Rounds[Sequence[Ask], Rows] = Rounds(

@@ -415,6 +415,29 @@ def test_forecast_is_in_the_units_of_the_window_and_nan_beyond_the_heads_reach(
     np.testing.assert_allclose(encoder(source).forecast(x_BCL, 30), found[..., :30])
 
 
+@pytest.mark.parametrize("days", [90, 60])
+def test_plain_forecast_head_gives_the_librarys_numbers(days: int) -> None:
+    found = encoder()
+    by_library = Encoder(found.spec, lambda: found.model)
+    x_BCL = series(days=days)
+    np.testing.assert_array_equal(
+        found.forecast(x_BCL, 90), by_library.forecast(x_BCL, 90)
+    )
+
+
+@pytest.mark.parametrize(
+    "change", [{"decoder_raw_residual": True}, {"enable_forecast_channel_mixing": True}]
+)
+def test_other_forecast_heads_are_left_to_the_library(
+    copied: Path, change: dict[str, Any]
+) -> None:
+    config = json.loads((copied / "config.json").read_text())
+    (copied / "config.json").write_text(json.dumps(config | change))
+    weights = read_mixer(copied)
+    assert weights is not None
+    assert weights.forecaster is None
+
+
 def test_forecast_of_a_constant_is_finite_and_near_it() -> None:
     assert np.abs(encoder().forecast(np.full((1, 1, 90), 20.0), 90) - 20).max() < 1e-3
 
@@ -475,6 +498,7 @@ import sys, numpy as np
 from hvac.features.encoder import EncoderConfig, load_encoder
 for source in ("packaged", "random"):
     load_encoder(EncoderConfig(source=source)).embed(np.zeros((1, 1, 90)))
+load_encoder().forecast(np.zeros((1, 1, 90)), 30)
 print([name for name in ("tsfm_public", "transformers", "peft", "sklearn") if name in sys.modules])
 """
     told = subprocess.run(

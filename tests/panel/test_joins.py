@@ -15,7 +15,8 @@ import pytest
 from hvac.errors import ConfigError, InputError
 from hvac.panel.events import inside_episode
 from hvac.panel.grid import Unit
-from hvac.panel.registering import build_registry
+from hvac.panel.joins import folded, folded_ids
+from hvac.panel.registering import build_registry, recorded_units
 from hvac.panel.registry import Registry
 from hvac.readings.accepted import newest_day
 from hvac.readings.files import open_table
@@ -62,8 +63,7 @@ def joined(
             source[name] = str(folder / f"{name}.csv")
     config = SourceConfig(readings="readings.csv", **source)
     return build_registry(
-        pa.Table.from_pylist(rows),
-        CLASSES.empty_table(),
+        recorded_units(pa.Table.from_pylist(rows), CLASSES.empty_table()),
         config,
         by_class=True,
         min_point_share=0.5,
@@ -548,3 +548,24 @@ def test_stamps_in_a_zone_that_nobody_knows_need_the_time_zone(tmp_path: Path) -
         SourceConfig(readings=str(tmp_path / "a.parquet"), time_zone="Asia/Tokyo")
     )
     assert found.readings["date"].to_pylist() == [dt.date(2024, 1, 2)]
+
+
+def test_ids_fold_in_a_column_as_they_do_one_by_one() -> None:
+    texts = [
+        "AHU-1",
+        "ahu 1",
+        " a\tB ",
+        "ＡＨＵ－１",
+        "a\x1fb",
+        "x -  y",
+        "é",
+        "e\u0301",
+        "ﬁ",
+        "",
+        "İ",
+    ]
+    table = pa.table({"facility_id": texts, "equipment_id": texts[::-1]})
+    one_by_one = [
+        f"{folded(a)}\x1f{folded(b)}" for a, b in zip(texts, texts[::-1], strict=True)
+    ]
+    assert folded_ids(table).to_pylist() == one_by_one

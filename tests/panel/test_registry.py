@@ -9,7 +9,7 @@ import pyarrow as pa
 import pytest
 
 from hvac.panel.grid import Unit
-from hvac.panel.registering import build_registry
+from hvac.panel.registering import build_registry, recorded_units
 from hvac.panel.registry import Registry
 from hvac.readings.gate import CLASSES, SourceConfig
 from tests.panel.panel_example import FIRST, date
@@ -64,8 +64,10 @@ def build(
         for e, c in (told or {}).items()
     ]
     return build_registry(
-        series_of(points, limited=int(more.pop("limited", 0))),
-        pa.Table.from_pylist(classes, schema=CLASSES),
+        recorded_units(
+            series_of(points, limited=int(more.pop("limited", 0))),
+            pa.Table.from_pylist(classes, schema=CLASSES),
+        ),
         SourceConfig(
             readings="readings.csv", min_matching=more.pop("min_matching", 0.5), **paths
         ),
@@ -200,8 +202,7 @@ def test_unit_is_followed_until_it_departs_or_its_administrative_end(
     source = SourceConfig(readings="readings.csv", events=str(tmp_path / "events.csv"))
     told = pa.Table.from_pylist([], schema=CLASSES)
     made = build_registry(
-        pa.Table.from_pylist(rows, schema=SERIES),
-        told,
+        recorded_units(pa.Table.from_pylist(rows, schema=SERIES), told),
         source,
         by_class=False,
         min_point_share=0.5,
