@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from hvac.casework.case_states import OPEN_STATES, is_armed, is_confirmed
 from hvac.days import today
 from hvac.explain.reason import plain_reason, reason_of
+from hvac.monitor.findings import read_findings
 from hvac.panel.grid import Unit
 from hvac.scoring.latest_rows import RankedUnit
 from hvac.scoring.worklist import sure_horizons
@@ -135,12 +136,22 @@ def known_at_opening(entry: RankedUnit) -> CaseFacts:
     )
 
 
+def count_monitor_alerts(service: Service) -> None:
+    """Let the metrics say what the monitors of the batch jobs found last."""
+    findings = read_findings(service.config.monitor_folder)
+    for facts in findings.monitors if findings else ():
+        declared = facts.declared_per_year * facts.watched_years
+        service_metrics.MONITOR_ALERTS.labels(facts.name).set(facts.alerts)
+        service_metrics.MONITOR_DECLARED.labels(facts.name).set(declared)
+
+
 async def keep_cases_forever(service: Service) -> None:
     """Do what the rules ask of cases, again and again; a store that is away is asked again later."""
     keeper = CaseKeeper(service)
     while True:
         try:
             await asyncio.to_thread(keeper.look)
+            await asyncio.to_thread(count_monitor_alerts, service)
         except Exception:
             log.exception("keeping cases failed; it is tried again")
         await asyncio.sleep(service.config.cases.every_s)

@@ -103,6 +103,20 @@ OPEN_CASES = Gauge(
     registry=REGISTRY,
     multiprocess_mode="mostrecent",
 )
+MONITOR_ALERTS = Gauge(
+    "hvac_monitor_alerts",
+    "Alerts of a monitor of the batch jobs since it watches.",
+    ["monitor"],
+    registry=REGISTRY,
+    multiprocess_mode="mostrecent",
+)
+MONITOR_DECLARED = Gauge(
+    "hvac_monitor_declared",
+    "Alerts of a monitor that are declared for the time that it watched.",
+    ["monitor"],
+    registry=REGISTRY,
+    multiprocess_mode="mostrecent",
+)
 NOTICES = Counter(
     "hvac_notices",
     "Notifications of new alarms, by kind of target and outcome (sent, failed, given_up).",

@@ -96,6 +96,11 @@ class ServeConfig(Config):
         return place(self.workspace / "panel")
 
     @property
+    def monitor_folder(self) -> AnyPath:
+        """Return the folder in which the batch jobs keep what their monitors found."""
+        return place(self.workspace) / "monitor"
+
+    @property
     def simulated(self) -> bool:
         """Tell whether the batch jobs simulated the readings."""
         return (place(self.workspace) / "steps" / "simulate.json").exists()

@@ -20,6 +20,7 @@ from hvac.report.alarm_section import alarm_table
 from hvac.report.facilities_view import facilities
 from hvac.report.importance_section import importance_table
 from hvac.report.leaderboard_view import leaderboard_summary
+from hvac.report.monitor_section import monitors
 from hvac.report.now_section import is_simulated, local_time, now_section
 from hvac.report.provenance import provenance
 from hvac.report.readiness_section import readiness_table
@@ -55,6 +56,7 @@ SECTIONS: dict[str, Callable[[View], list[Block]]] = {
     "ablation": ablation,
     "slices": slices,
     "facilities": facilities,
+    "monitors": monitors,
     "provenance": provenance,
     "leakage": leakage,
     "glossary": glossary,

@@ -6,6 +6,7 @@ import json
 from collections.abc import Sequence
 
 from hvac.json_values import JsonObject, as_json, branch
+from hvac.monitor.findings import read_findings
 from hvac.panel.names import load_names
 from hvac.report.now_section import now_of
 from hvac.report.page import write_report
@@ -26,9 +27,11 @@ def write_workspace_report(
 ) -> None:
     """Write the report; `entries` is the ranking of the newest scores, by the same bundles."""
     names = load_names(workspace.panel)
-    content = (
-        {**metrics, "now": as_json(now_of(entries, names))} if entries else metrics
-    )
+    content = {**metrics}
+    if entries:
+        content["now"] = as_json(now_of(entries, names))
+    if findings := read_findings(workspace.root / "monitor"):
+        content["monitors"] = findings.model_dump(mode="json")
     write_report(
         content,
         _drawn(workspace.figures),

@@ -227,3 +227,37 @@ class PromotionAnswer(BaseModel):
     before: str | None = Field(
         description="id of the bundle that served before; null: none"
     )
+
+
+class MonitorAnswer(BaseModel):
+    """One monitor of the batch jobs, with alerts per year of the whole fleet."""
+
+    name: str = Field(description="data, inputs, scores or calibration")
+    declared_per_year: float = Field(
+        description="alerts a year that are declared where nothing changes"
+    )
+    alerts: int = Field(description="alerts since it watches")
+    watched_years: float = Field(description="years that it has watched")
+    measured_per_year: float | None = Field(
+        description="alerts a year so far; null: it has not watched yet"
+    )
+    waits: str | None = Field(description="what it waits for; null: nothing")
+
+
+class MonitorAlertAnswer(BaseModel):
+    """An alert of a monitor."""
+
+    monitor: str = Field(description="data, inputs, scores or calibration")
+    day: dt.date = Field(description="last day that was looked at")
+    facility_id: str | None = Field(description=f"{FACILITY}; null: of the fleet")
+    equipment_id: str | None = Field(description=f"{EQUIPMENT}; null: of no single one")
+    words: dict[str, str] = Field(description="the alert as a sentence, by language")
+
+
+class MonitorsAnswer(BaseModel):
+    """What the monitors of the batch jobs found last, the newest alerts first."""
+
+    since: dt.date | None = Field(description="first day watched; null: they never ran")
+    last_week: dt.date | None = Field(description="first day of the last week watched")
+    monitors: list[MonitorAnswer] = Field(description="one entry per monitor")
+    alerts: list[MonitorAlertAnswer] = Field(description="the newest alerts")

@@ -9,6 +9,7 @@ from fastapi import APIRouter, Depends, FastAPI, Query, Request, Response
 from fastapi import Path as InPath
 from fastapi.responses import PlainTextResponse, StreamingResponse
 
+from hvac.monitor.findings import read_findings
 from hvac.panel.grid import Unit
 from hvac.panel.names import load_names
 from hvac.scoring.worklist import ranking_csv
@@ -21,6 +22,7 @@ from serve.bodies.looks import (
     EquipmentAnswer,
     FacilitiesAnswer,
     ModelsAnswer,
+    MonitorsAnswer,
     NamesAnswer,
     PromotionAnswer,
     RankedAnswer,
@@ -233,6 +235,16 @@ def _looking(service: Service, door: Door) -> APIRouter:
         changes = service.alarm_watch.changes(caller.sees)
         seconds = lasts_s(service.config.limits)
         return StreamingResponse(event_stream(changes, seconds), media_type=EVENTS)
+
+    @routes.get("/monitors", response_model=MonitorsAnswer)
+    async def monitors(caller: Caller = read) -> MonitorsAnswer:
+        """Tell what the monitors of the batch jobs found; with a key of the whole fleet."""
+        door.check_fleet(caller)
+        folder = service.config.monitor_folder
+        findings = await asyncio.to_thread(read_findings, folder)
+        if findings is None:
+            return MonitorsAnswer(since=None, last_week=None, monitors=[], alerts=[])
+        return MonitorsAnswer.model_validate(findings.model_dump())
 
     @routes.get("/names", response_model=NamesAnswer)
     async def names(request: Request, caller: Caller = read) -> NamesAnswer:

@@ -11,6 +11,7 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Query, Request, Response
 from fastapi.responses import HTMLResponse
 
+from hvac.monitor.findings import read_findings
 from hvac.panel.grid import Unit
 from hvac.scoring.latest_rows import RankedUnit
 from hvac.scoring.worklist import ranking_csv
@@ -28,6 +29,7 @@ from serve.http.list_view import Asked, alarm_counts, chosen_rows, list_view, un
 from serve.http.rendering import FOLDER, language_of, page_words, render
 from serve.ids import SentId
 from serve.keys import Caller
+from serve.memory.store import FLEET
 from serve.service import Service
 from serve.work.trends import Trend
 
@@ -56,9 +58,22 @@ def make_pages(service: Service, door: Door) -> APIRouter:
     """Build the routes of the pages."""
     routes = APIRouter(include_in_schema=False)
     tokens = FormTokens(service.store)
+    read = Depends(door.may("read"))
     _add_lists(routes, service, door)
     _add_equipment(routes, service, door, tokens)
     add_case_pages(routes, service, door, tokens)
+
+    @routes.get("/monitors")
+    async def monitors(request: Request, caller: Caller = read) -> HTMLResponse:
+        door.check_fleet(caller)
+        folder = service.config.monitor_folder
+        findings = await asyncio.to_thread(read_findings, folder)
+        return render(
+            request,
+            "monitors.html.j2",
+            default=service.config.language,
+            findings=findings,
+        )
 
     @routes.get("/static/app.css")
     async def css() -> Response:
@@ -97,6 +112,7 @@ def _add_lists(routes: APIRouter, service: Service, door: Door) -> None:
             facilities=facilities,
             rows=to_visit[: service.config.visits_a_day],
             put_off=len(rows) - len(to_visit),
+            whole_fleet=caller.facility_id == FLEET,
             **alarm_counts(entries, trends),
         )
 

@@ -399,6 +399,21 @@ def _metrics() -> dict[str, Any]:
             }
             for place, h in enumerate(BASE)
         },
+        "monitors": {
+            "since": "2023-01-02",
+            "last_week": "2024-03-25",
+            "monitors": [
+                {
+                    "name": "data",
+                    "declared_per_year": 1.0,
+                    "alerts": 1,
+                    "watched_years": 1.2,
+                    "measured_per_year": 0.8,
+                    "waits": None,
+                }
+            ],
+            "alerts": [],
+        },
         "now": {
             "end_date": "2026-03-31",
             "equipment": 120,
