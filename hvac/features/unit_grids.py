@@ -24,6 +24,7 @@ from hvac.panel.events import Events
 from hvac.panel.grid import Unit
 from hvac.panel.joins import folded
 from hvac.panel.unit_fits import UnitFits
+from hvac.panel.windows import LEAST_SPREAD
 
 OTHER_KIND = -1
 
@@ -146,7 +147,7 @@ class UnitGrids:
             return self.fits.centre_UC, self.fits.spread_UC
         lower_UC, upper_UC = self.limits_on(row_U)
         width_UC = upper_UC - lower_UC
-        return lower_UC, np.where(width_UC > 0, width_UC, np.nan)
+        return lower_UC, np.where(width_UC >= LEAST_SPREAD, width_UC, np.nan)
 
     def limits_on(self, row_U: Ints) -> tuple[Floats, Floats]:
         """Return the limits of every point on one row of each grid: [U, C]."""
@@ -201,7 +202,8 @@ def normalised(
         lower_UCT, upper_UCT = limits
         width_UCT = upper_UCT - lower_UCT
         return np.asarray(
-            (value_UCT - lower_UCT) / np.where(width_UCT > 0, width_UCT, np.nan)
+            (value_UCT - lower_UCT)
+            / np.where(width_UCT >= LEAST_SPREAD, width_UCT, np.nan)
         )
 
 

@@ -22,6 +22,9 @@ OK = "ok"
 LEARNING = "learning"
 INSUFFICIENT = "insufficient_data"
 BASELINE_DAYS = 90
+LEAST_SPREAD = (
+    1e-12  # a smaller one counts as none: values would be infinite in spreads of it
+)
 QUARTILES = np.array([0.25, 0.5, 0.75])
 
 
@@ -95,7 +98,7 @@ def fit_scale(panel: Panel, normalise: str) -> Scale:
         at_once_C = np.full(shape[1], earliest, dtype=np.int32)
         return Scale(np.zeros(shape), np.ones(shape), at_once_C, point_rhythm)
     width_TC = panel.upper_TC - panel.lower_TC
-    usable_TC = np.nan_to_num(width_TC) > 0
+    usable_TC = np.nan_to_num(width_TC) >= LEAST_SPREAD
     first_usable_C = panel.first_day + usable_TC.argmax(axis=0)
     ready_C = np.where(usable_TC.any(axis=0), first_usable_C, NEVER)
     ready_C = ready_C.astype(np.int32)
@@ -133,11 +136,11 @@ def _baseline(panel: Panel, point_rhythm: Rhythm) -> tuple[Floats, Floats, DayNu
 
 
 def _spread(iqr: float, value_N: Floats) -> float:
-    """Return the interquartile range; where it is 0, the standard deviation; where 0, 1."""
-    if iqr:
+    """Return the interquartile range; where there is none, the standard deviation; else 1."""
+    if iqr >= LEAST_SPREAD:
         return iqr
     std = float(value_N.std()) if value_N.max() > value_N.min() else 0.0
-    return std or 1.0
+    return std if std >= LEAST_SPREAD else 1.0
 
 
 def _quartiles(value_KN: Floats) -> Floats:

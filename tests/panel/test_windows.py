@@ -395,3 +395,13 @@ def test_panel_is_not_changed_by_cutting() -> None:
 def test_windows_that_make_no_sense_are_refused(wrong: dict[str, Any]) -> None:
     with pytest.raises(ConfigError):
         WindowConfig(**wrong)
+
+
+@pytest.mark.parametrize("tiny", [1e-300, 1e-20])
+def test_spread_that_is_no_spread_gives_no_infinite_values(tiny: float) -> None:
+    values = np.zeros(200)
+    values[::2] = tiny
+    values[150:] = 1.0
+    panel = panel_of(series(values, point="a"))
+    scale = fit_scale(panel, "baseline")
+    assert (scale.spread_TC == 1.0).all()
