@@ -15,19 +15,21 @@ import datetime as dt
 import logging
 
 from hvac.days import EPOCH
-from hvac.json_values import Json
+from hvac.errors import InputError
+from hvac.json_values import Json, JsonObject
 from hvac.panel.grid import Unit
 from hvac.panel.registry import Registry
 from hvac.scoring.alarm_changes import NAMED, NEEDS, alarm_changes, alarmed_units
-from hvac.storage import parquet_dataset, write_json
+from hvac.storage import parquet_dataset, read_mark, write_json
 from hvac.update.champions import serving_bundles
 from ray_jobs import ingest, monitor, score
 from ray_jobs.run.command import main
-from ray_jobs.run.records import TrainRecord
+from ray_jobs.run.records import IngestRecord, TrainRecord
 from ray_jobs.run.run_config import RunConfig
 from ray_jobs.run.workspace import Workspace, workspace_of
 
 log = logging.getLogger(__name__)
+MOST_LOST = 0.1  # of the readings, of what was published last
 
 
 def run(config: RunConfig) -> dict[str, Json]:
@@ -36,12 +38,14 @@ def run(config: RunConfig) -> dict[str, Json]:
     trained = workspace.record(TrainRecord).bundles
     before = _alarmed(workspace)
     ingested = ingest.run(config)
+    check_record(read_mark(workspace.root / "published.json"), ingested)
     scored = score.run(config)
     changes = alarm_changes(before, _alarmed(workspace))
     log.info("daily: %s", changes.sentence)
     last_day = Registry.load(workspace.panel).days[1]
     published: dict[str, Json] = {
         "last_date": str(EPOCH + dt.timedelta(days=last_day)),
+        "readings": ingested.readings,
         "units": scored.units,
         "bundles": serving_bundles(workspace.root, trained),
     }
@@ -59,6 +63,27 @@ def run(config: RunConfig) -> dict[str, Json]:
         "alarms_began": len(changes.new),
         "alarms_ended": len(changes.ended),
     }
+
+
+def check_record(published: JsonObject, now: IngestRecord) -> None:
+    """Refuse to score a record that has lost many readings since it was published.
+
+    Raises:
+        InputError: it has lost more than a tenth of its readings.
+    """
+    before = int(str(published.get("readings", 0)))
+    until = str(published.get("last_date", ""))
+    if before - now.readings > MOST_LOST * before:
+        raise InputError(
+            f"the record has {now.readings:,} readings, and had {before:,} when it was published"
+            " last: files that were read before are not in source.readings now. Let it name them"
+            " and the new ones, such as their folder; where they are to be left out, delete"
+            " published.json"
+        )
+    if now.last_date < until:
+        log.warning(
+            "the record ends on %s; published last was %s", now.last_date, until
+        )
 
 
 def _alarmed(workspace: Workspace) -> set[Unit]:

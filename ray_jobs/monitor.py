@@ -16,6 +16,7 @@ from collections.abc import Mapping
 from hvac.days import EPOCH
 from hvac.json_values import Json
 from hvac.monitor.alerts import sentence, to_table
+from hvac.monitor.findings import read_findings
 from hvac.monitor.periods import closed_weeks, first_day_of, week_of
 from hvac.monitor.rows import Watch
 from hvac.panel.registry import Registry
@@ -40,6 +41,7 @@ from ray_jobs.watch.record_monitors import (
 from ray_jobs.watch.score_monitors import score_alerts
 
 log = logging.getLogger(__name__)
+TOLD_AGAIN = 5  # newest alerts that are told where nothing is to be done
 TOLD_WEEKS = 4  # alerts of so many weeks are told in the log
 VERSION = 1  # raised when the same tables give other alerts
 
@@ -65,9 +67,23 @@ def run(config: RunConfig) -> MonitorRecord:
         config.language,
         VERSION,
     )
-    return run_step(
+    record = run_step(
         workspace, MonitorRecord, key, lambda: _monitor(config, workspace, trained)
     )
+    if record.skipped:
+        tell_findings(workspace, config.language)
+    return record
+
+
+def tell_findings(workspace: Workspace, language: str) -> None:
+    """Tell the newest alerts again, and how many there are."""
+    findings = read_findings(workspace.root / "monitor", TOLD_AGAIN)
+    if findings is None:
+        return
+    for alert in findings.alerts:
+        log.info("monitor: %s", alert.words[language])
+    count = sum(facts.alerts for facts in findings.monitors)
+    log.info("monitor: %d alerts in all since %s", count, findings.since)
 
 
 def run_weekly(config: RunConfig) -> MonitorRecord | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import math
 from collections.abc import Sequence
 from typing import NamedTuple, NotRequired, TypedDict
 
@@ -292,12 +293,14 @@ def _by_point(table: pa.Table) -> dict[str, list[PointReading]]:
 
 
 def _outlook(rows: Rows) -> PointValue | None:
-    """Return the forecast for the shortest horizon; None where there is none."""
+    """Return the forecast for the shortest horizon; None where there is none, or no band."""
     known = [row for row in rows if row["forecast"]]
     if not known:
         return None
     row = min(known, key=lambda r: r["horizon"])
     value_D, low_D, high_D = row_forecast(row)
+    if not all(map(math.isfinite, (low_D[-1], high_D[-1]))):
+        return None
     return {
         "point": row["driving_point"],
         "date": row["end_date"] + days(row["horizon"]),

@@ -153,6 +153,28 @@ def test_second_run_of_a_day_reads_and_scores_nothing(plant: Plant) -> None:
     assert changed(before, plant.stamps()) == set()
 
 
+def test_record_that_lost_its_files_is_not_published_however_often_it_runs(
+    plant: Plant,
+) -> None:
+    latest = plant.folder / "run" / "latest.parquet"
+    before = latest.read_bytes()
+    only_new = plant.folder / "only_new"
+    only_new.mkdir()
+    day = plant.readings.filter(pc.equal(plant.readings["date"], plant.last))
+    pq.write_table(day, only_new / "new.parquet")
+    config = plant.config()
+    assert config.source is not None
+    source = config.source.model_copy(update={"readings": str(only_new)})
+    config = config.model_copy(update={"source": source})
+    for _ in range(2):
+        with pytest.raises(
+            InputError, match=r"had .* files that were read before are not"
+        ):
+            daily.run(config)
+    assert latest.read_bytes() == before
+    assert daily.run(plant.config())["alarms_began"] == 0
+
+
 def test_new_day_of_one_facility_touches_its_parts_only_and_gives_what_a_fresh_run_gives(
     plant: Plant, fresh: Callable[[Plant], Plant]
 ) -> None:
