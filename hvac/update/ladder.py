@@ -33,6 +33,10 @@ ORIGIN_DAYS: Final = 30  # from one origin to the next
 LEAST_ONSETS: Final = 20  # with a known label before the first origin
 
 
+class TooEarlyError(InputError):
+    """Too few labels have matured to say anything yet."""
+
+
 class RungScore(NamedTuple):
     """A candidate: its mean log-loss, and how much less that is than the one it had to beat."""
 
@@ -63,14 +67,14 @@ def origins_of(matured: Matured, judged_days: int) -> list[int]:
         judged_days: newest days of windows with a known label.
 
     Raises:
-        InputError: fewer than 20 onsets were known before the first of these days.
+        TooEarlyError: fewer than 20 onsets were known before the first of these days.
     """
     last = int(matured.end_day_N.max())
     first = last - judged_days + 1
     known = matured.known_from_N <= first
     onsets = int(matured.onset_N[known].sum())
     if onsets < LEAST_ONSETS:
-        raise InputError(
+        raise TooEarlyError(
             f"before {date_of(first)}, from when candidates are scored, labels with {onsets} onsets"
             f" were known; at least {LEAST_ONSETS} are needed: wait, or lower update.judged_days"
         )
