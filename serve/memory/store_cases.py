@@ -18,7 +18,7 @@ from sqlalchemy import bindparam, delete, func, select, update
 from hvac.casework.case_states import OPEN_STATES, STATES, CaseState
 from hvac.errors import HvacError
 from hvac.panel.grid import Unit
-from serve.memory.database import Row, SqlValue, insert_or, insert_rows
+from serve.memory.database import Row, SqlValue, insert_new, insert_rows
 from serve.memory.store_part import StorePart
 from serve.memory.store_tables import CASE_CHANGES, CASES, EPISODES, IS_OPEN, of_unit
 
@@ -135,8 +135,7 @@ class CaseStore(StorePart):
             facts.model_dump_json(),
         )  # fmt: skip
         with self._database.write() as connection:
-            insert = insert_or(CASES, connection.dialect).on_conflict_do_nothing()
-            if connection.execute(insert, row._asdict()).rowcount != 1:
+            if not insert_new(connection, CASES, row._asdict()):
                 return None
             first = (
                 case_id,
