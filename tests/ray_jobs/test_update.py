@@ -155,6 +155,22 @@ def test_promoted_bundles_without_a_matured_label_say_when_the_first_comes(
         updated(run)
 
 
+def test_workspace_without_kept_scores_says_when_the_first_label_comes(
+    run: RunConfig,
+) -> None:
+    root = Path(run.workspace)
+    (root / "predictions.parquet").unlink()
+    shutil.rmtree(root / "scores")
+    with pytest.raises(
+        InputError, match=r"no label of the serving bundles has matured"
+    ):
+        updated(run)
+    told = updated(run, alarms_per_unit_year=1.0)
+    assert (told["action"], told["why"]) == (
+        "kept", "thresholds stay: too few days were scored",
+    )  # fmt: skip
+
+
 def test_challenger_of_another_table_is_refused(run: RunConfig) -> None:
     workspace = bent_challenger(run, Bend(1.0, 0.4))
     trained = workspace.record(TrainRecord).bundles
