@@ -29,7 +29,7 @@ from hvac.update.gate import GateFacts, check_gate
 from hvac.update.ladder import Climb, TooEarlyError, climb, origins_of
 from hvac.update.matured import Matured, common_rows
 from hvac.update.shadow import COLUMNS, paired_by_line, paired_by_row
-from ray_jobs.renew.matured_rows import read_matured
+from ray_jobs.renew.matured_rows import nothing_matured, read_matured
 from ray_jobs.renew.steering import save_bent, steer
 from ray_jobs.run.command import main
 from ray_jobs.run.records import FeaturizeRecord, TrainRecord
@@ -41,6 +41,11 @@ log = logging.getLogger(__name__)
 
 def run(config: RunConfig) -> dict[str, Json]:
     """Watch the challenger that there is, else look for one; return what was decided and why."""
+    if config.ready_windows:
+        raise InputError(
+            "source: the predecessor's CSV holds ready windows and no record, so no label matures:"
+            " updates need a source of readings and events"
+        )
     workspace = workspace_of(config)
     trained = workspace.record(TrainRecord).bundles
     before = read_champions(workspace.root, trained)
@@ -83,20 +88,12 @@ def look(
     try:
         matured = read_matured(config, workspace, before.champion, registry)
         if not len(matured.end_day_N):
-            raise _nothing_matured(config, registry.days[1])
+            raise nothing_matured(config, registry.days[1])
         return challenge(config, workspace, before, matured, registry.days[1])
     except TooEarlyError as error:
         if config.update.alarms_per_unit_year is None:
             raise
         return before.noted("kept", str(error))
-
-
-def _nothing_matured(config: RunConfig, day: int) -> TooEarlyError:
-    longest = max(config.windows.horizons)
-    return TooEarlyError(
-        f"no label of the serving bundles has matured: the first labels of {longest} days mature on"
-        f" {date_of(day + longest)} at the latest; run ray_jobs.daily until then"
-    )
 
 
 def challenge(

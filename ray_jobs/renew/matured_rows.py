@@ -8,10 +8,12 @@ from typing import Any
 import numpy as np
 import ray
 
+from hvac.days import date_of
 from hvac.errors import InputError
 from hvac.panel.registry import Registry
 from hvac.scoring.bundle import Bundle
 from hvac.update.bent_bundle import same_risks
+from hvac.update.ladder import TooEarlyError
 from hvac.update.matured import Matured
 from ray_jobs.run.progress import finished
 from ray_jobs.run.run_config import RunConfig
@@ -58,4 +60,13 @@ def matured_plan(
         scored_until(workspace.root),
         tuple(name for bundle in serving for name in same_risks(bundle)),
         config.windows.horizons,
+    )
+
+
+def nothing_matured(config: RunConfig, day: int) -> TooEarlyError:
+    """Return the error that says when the first label matures."""
+    longest = max(config.windows.horizons)
+    return TooEarlyError(
+        f"no label of the serving bundles has matured: the first labels of {longest} days mature on"
+        f" {date_of(day + longest)} at the latest; run ray_jobs.daily until then"
     )

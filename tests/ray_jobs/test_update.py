@@ -18,12 +18,13 @@ from hvac.days import date_of
 from hvac.errors import BundleError, HvacError, InputError
 from hvac.features.table import Windows
 from hvac.panel.registry import Registry
+from hvac.report.workspace_summary import workspace_lines
 from hvac.scoring.bundle import Bundle
 from hvac.storage import write_parquet
 from hvac.update.bends import Bend
 from hvac.update.bent_bundle import bent_bundle
 from hvac.update.champions import Challenger, read_champions, write_champions
-from ray_jobs import rollback, score, update
+from ray_jobs import describe, rollback, score, update
 from ray_jobs.renew import steering
 from ray_jobs.run.records import TrainRecord
 from ray_jobs.run.run_config import RunConfig
@@ -141,6 +142,16 @@ def test_challenger_is_watched_then_promoted_and_rolled_back_to_the_same_bits(
     ]  # fmt: skip
 
 
+def test_description_names_the_bundles_that_serve(run: RunConfig) -> None:
+    workspace = bent_challenger(run, Bend(1.0, 0.4))
+    champion = updated(run, promote=True)["champion"]
+    lines = "".join(workspace_lines(describe.run(workspace, {}), {}))
+    assert all(bundle_id in lines for bundle_id in champion.values())
+    rollback.run(run)
+    lines = "".join(workspace_lines(describe.run(workspace, {}), {}))
+    assert not any(bundle_id in lines for bundle_id in champion.values())
+
+
 def test_managed_update_promotes_by_itself_after_the_shadow(run: RunConfig) -> None:
     bent_challenger(run, Bend(1.0, 0.4))
     assert updated(run, managed=True)["action"] == "promoted"
@@ -169,6 +180,18 @@ def test_workspace_without_kept_scores_says_when_the_first_label_comes(
     assert (told["action"], told["why"]) == (
         "kept", "thresholds stay: too few days were scored",
     )  # fmt: skip
+
+
+def test_ready_windows_of_the_predecessor_are_refused(tmp_path: Path) -> None:
+    config = RunConfig(
+        name="old",
+        workspace=tmp_path,
+        splits={"kind": "equipment"},
+        source={"readings": "windows.csv", "format": "seed"},
+        windows={"normalise": "none", "horizons": [30, 60, 90], "lookback": 90},
+    )  # type: ignore[arg-type]
+    with pytest.raises(InputError, match="so no label matures"):
+        update.run(config)
 
 
 def test_challenger_of_another_table_is_refused(run: RunConfig) -> None:
