@@ -74,11 +74,13 @@ class CaseKeeper:
         alarms = alarm_days(past)
         if not is_confirmed(alarms, scored, self.config):
             return False
-        closed = [case.closed_day or 0 for case in self.store.cases(unit=unit)]
-        if not is_armed(max(closed, default=None), alarms, scored, self.config):
+        days = [case.closed_day or 0 for case in self.store.cases(unit=unit)]
+        closed = max(days, default=None)
+        if not is_armed(closed, alarms, scored, self.config):
             return False
+        facts = known_at_opening(entry)
         return (
-            self.store.open_case(unit, mark.end_day, known_at_opening(entry))
+            self.store.open_case(unit, mark.end_day, facts, closed_day=closed)
             is not None
         )
 

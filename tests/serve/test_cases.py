@@ -10,6 +10,7 @@ import sys
 import textwrap
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import Any, cast
 
@@ -440,6 +441,44 @@ def test_alarm_of_a_snooze_that_is_over_is_told_once_whoever_looks_first(
     assert told_of(web) == ["E2"]
 
 
+def test_alarm_that_outlasts_the_visit_is_told_with_its_second_case(
+    telling: Service, web: Taken
+) -> None:
+    notifier, keeper = Notifier(telling), CaseKeeper(telling)
+    opened(telling)
+    (case,) = telling.store.cases()
+    case = telling.store.change_case(case, {"state": "planned"}, who="sato")
+    for day in (LAST, LAST + 1):
+        score_day(telling, E2, day, 30)
+    work(notifier)
+    assert told_of(web) == []
+    telling.store.change_case(
+        case, {"state": "done", "closed_day": today()}, who="sato"
+    )
+    for day in range(LAST + 2, LAST + 18):
+        score_day(telling, E2, day, 30)
+        keeper.look()
+        work(notifier)
+    assert [case.state for case in telling.store.cases()] == ["new", "done"]
+    assert told_of(web) == ["E2"]
+
+
+def test_alarm_that_began_after_the_visit_is_not_told_again_with_its_case(
+    telling: Service, web: Taken
+) -> None:
+    notifier, keeper = Notifier(telling), CaseKeeper(telling)
+    opened(telling)
+    (case,) = telling.store.cases()
+    closed = {"state": "done", "closed_day": LAST - 2}
+    telling.store.change_case(case, closed, who="sato")
+    for day in (LAST, LAST + 1):
+        score_day(telling, E2, day, 30)
+        work(notifier)
+    assert keeper.look() == 1
+    work(notifier)
+    assert told_of(web) == ["E2"]
+
+
 def test_alarm_told_just_before_the_snooze_ended_is_told_again(
     telling: Service, web: Taken
 ) -> None:
@@ -452,6 +491,34 @@ def test_alarm_told_just_before_the_snooze_ended_is_told_again(
     keeper.look()  # before the notifier looks again
     work(notifier)
     assert told_of(web) == ["E2", "E2"]
+
+
+def test_many_processes_open_one_case_and_tell_one_alarm(
+    telling: Service, web: Taken
+) -> None:
+    url = telling.config.store_url
+    services = [
+        Service(telling.config, Store.open(url), telling.stages) for _ in range(4)
+    ]
+    looks: list[Callable[[], object]] = []
+    for one in services:
+        looks += [CaseKeeper(one).look, partial(work, Notifier(one))]
+    for day in (LAST, LAST + 1):
+        score_day(telling, E2, day, 30)
+    with ThreadPoolExecutor(len(looks)) as pool:
+        for _ in range(3):
+            list(pool.map(lambda look: look(), looks))
+        (case,) = telling.store.cases()
+        over = {"snooze_day": today() - 1, "snooze_reason": "parts"}
+        telling.store.change_case(case, over, who="sato")
+        for _ in range(3):
+            list(pool.map(lambda look: look(), looks))
+    for one in services:
+        one.store.close()
+    assert told_of(web) == ["E2", "E2"]
+    assert [change.who for change in telling.store.case_changes(case.case_id)] == [
+        "software", "sato", "software",
+    ]  # fmt: skip
 
 
 def test_alarm_during_maintenance_is_told_when_it_is_over(

@@ -14,6 +14,7 @@ import pytest
 from sqlalchemy import delete, text
 
 from hvac.casework.outcome_codes import Outcome, OutcomeCode
+from hvac.days import today
 from hvac.panel.grid import Unit
 from serve.graph.stages import Rows
 from serve.memory.store import FLEET, CaseConflictError, KeyRow, Store, StoreError
@@ -71,6 +72,16 @@ def test_a_case_is_opened_once_with_its_first_change(store: Store) -> None:
         store.change_case(case, {"assignee": "Sato"}, who="y")
     assert store.cases() == [changed]
     assert store.open_case(E1, LAST, facts) is not None
+
+
+@pytest.mark.parametrize(("closed_ago", "told"), [(0, set()), (3, {E1})])
+def test_alarm_older_than_the_last_closing_is_told_again(
+    store: Store, closed_ago: int, told: set[Unit]
+) -> None:
+    facts = CaseFacts(point="p", risks={}, thresholds={}, alarms=(), reasons=())
+    store.open_episode(E1, "first", "{}", [])
+    store.open_case(E1, LAST, facts, closed_day=today() - closed_ago)
+    assert store.told() == told
 
 
 def test_outcomes_and_maintenance_of_one_key_are_kept_once(store: Store) -> None:
