@@ -25,7 +25,7 @@ from hvac.evaluation.bootstrap import (
     unit_weights,
 )
 from hvac.update.bends import bent_log_odds, fit_bends, log_losses
-from hvac.update.matured import Matured
+from hvac.update.matured import Matured, machines
 
 Rung = Literal["none", "intercept", "platt", "retrained"]
 RUNGS: Final[tuple[Rung, ...]] = get_args(Rung)
@@ -150,8 +150,8 @@ def mean_loss(rows: Matured, log_odds_N: Floats) -> float:
 def less_loss(
     rows: Matured, before_N: Floats, after_N: Floats, *, seed: int = 0
 ) -> Difference:
-    """Return how much the log-loss falls, with its interval over units; above 0 is better."""
-    drawn = unit_weights(rows.unit_N, seed=seed)
+    """Return how much the log-loss falls, with its interval over machines; above 0 is better."""
+    drawn = unit_weights(machines(rows.unit_N), seed=seed)
     units = int(drawn.unit_index_B.max()) + 1
     columns = np.stack(
         [

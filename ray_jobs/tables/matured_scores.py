@@ -109,4 +109,5 @@ def facility_margins(
     threshold_N = np.array([thresholds[name] for name in table["class"].to_pylist()])
     odds = [logit(np.clip(part_N, SURE, 1 - SURE)) for part_N in (risk_N, threshold_N)]
     margin_N = np.asarray(odds[0] - odds[1])
-    return Margins(unit_keys(table), day_numbers(table), margin_N)
+    unit_N = text_array(table["equipment_id"])  # with all its points
+    return Margins(unit_N, day_numbers(table), margin_N)
