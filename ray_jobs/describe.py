@@ -19,6 +19,7 @@ from hvac.json_values import Json, JsonObject, branch
 from hvac.report.workspace_summary import STEPS, workspace_facts, workspace_lines
 from hvac.scoring.alarm_changes import alarmed_units
 from hvac.storage import place, read_mark, read_parquet
+from hvac.update.champions import serving_bundles
 from ray_jobs.run.command import start_logging, stop_for
 from ray_jobs.run.workspace import Workspace
 
@@ -60,8 +61,9 @@ def run(workspace: Workspace, metrics: JsonObject) -> JsonObject:
             " python -m ray_jobs.pipeline --config …"
         )
     manifests: dict[str, JsonObject] = {}
-    for name, bundle in branch(records, "train", "bundles").items():
-        manifests[name] = read_mark(workspace.bundles / str(bundle) / "manifest.json")
+    trained = {k: str(v) for k, v in branch(records, "train", "bundles").items()}
+    for name, bundle in serving_bundles(workspace.root, trained).items():
+        manifests[name] = read_mark(workspace.bundles / bundle / "manifest.json")
     return workspace_facts(records, manifests, metrics, _newest(workspace))
 
 

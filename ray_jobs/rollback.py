@@ -9,6 +9,7 @@ their scores are the very bits of before. A second call takes the first back.
 from __future__ import annotations
 
 from hvac.json_values import Json
+from hvac.scoring.bundle import Bundle
 from hvac.update.champions import read_champions, write_champions
 from ray_jobs.run.command import main
 from ray_jobs.run.records import TrainRecord
@@ -17,10 +18,16 @@ from ray_jobs.run.workspace import workspace_of
 
 
 def run(config: RunConfig) -> dict[str, Json]:
-    """Change champion and previous. Raise HvacError where nothing served before."""
+    """Change champion and previous.
+
+    Raises:
+        HvacError: nothing served before, or a bundle that did is gone or damaged.
+    """
     workspace = workspace_of(config)
     trained = workspace.record(TrainRecord).bundles
     champions = read_champions(workspace.root, trained).rolled_back("ray_jobs.rollback")
+    for bundle in champions.champion.values():
+        Bundle.load(workspace.bundles / bundle)
     write_champions(workspace.root, champions)
     return {"champion": champions.champion, "previous": champions.previous}
 

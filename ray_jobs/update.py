@@ -13,11 +13,9 @@ every change with its figures, `update/shadow.parquet` both risks of every machi
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
-import ray
 
 from hvac.days import date_of
 from hvac.errors import InputError
@@ -25,47 +23,39 @@ from hvac.json_values import Json
 from hvac.panel.registry import Registry
 from hvac.scoring.bundle import Bundle
 from hvac.storage import place, read_parquet, write_json, write_parquet
-from hvac.update.bends import STRAIGHT, Bend, fit_bends
-from hvac.update.bent_bundle import bent_bundle, steered_bundle
+from hvac.update.bends import Bend, fit_bends
 from hvac.update.champions import Challenger, Champions, read_champions, write_champions
 from hvac.update.gate import GateFacts, check_gate
-from hvac.update.ladder import Climb, climb, origins_of
+from hvac.update.ladder import Climb, TooEarlyError, climb, origins_of
 from hvac.update.matured import Matured, common_rows
 from hvac.update.shadow import COLUMNS, paired_by_line, paired_by_row
-from hvac.update.thresholds import next_step
+from ray_jobs.renew.matured_rows import nothing_matured, read_matured
+from ray_jobs.renew.steering import save_bent, steer
 from ray_jobs.run.command import main
-from ray_jobs.run.progress import finished
 from ray_jobs.run.records import FeaturizeRecord, TrainRecord
 from ray_jobs.run.run_config import RunConfig
-from ray_jobs.run.runtime import require_ray
 from ray_jobs.run.workspace import Workspace, workspace_of
-from ray_jobs.tables.matured_scores import (
-    Margins,
-    MaturedPlan,
-    facility_margins,
-    facility_matured,
-    scored_until,
-)
 
 log = logging.getLogger(__name__)
-COUNTED_DAYS = 90  # of which alarms are counted
-FREEZING_DAYS = 28  # for which an alert of a monitor keeps thresholds as they are
 
 
 def run(config: RunConfig) -> dict[str, Json]:
     """Watch the challenger that there is, else look for one; return what was decided and why."""
+    if config.ready_windows:
+        raise InputError(
+            "source: the predecessor's CSV holds ready windows and no record, so no label matures:"
+            " updates need a source of readings and events"
+        )
     workspace = workspace_of(config)
     trained = workspace.record(TrainRecord).bundles
     before = read_champions(workspace.root, trained)
     registry = Registry.load(workspace.panel)
-    matured = read_matured(config, workspace, before.champion, registry)
-    if not len(matured.end_day_N):
-        raise _nothing_matured(config, registry.days[1])
     if before.challenger is None:
-        after = challenge(config, workspace, before, matured, registry.days[1])
+        after = look(config, workspace, before, registry)
     else:
         after = watch(config, workspace, before, registry.days[1])
-    if config.update.alarms_per_unit_year is not None:
+    promoted = after.history[-1].action == "promoted"
+    if config.update.alarms_per_unit_year is not None and not promoted:
         after = steer(config, workspace, after, registry)
     write_champions(workspace.root, after)
     last = after.history[-1]
@@ -82,51 +72,28 @@ def run(config: RunConfig) -> dict[str, Json]:
     return summary
 
 
-def read_matured(
-    config: RunConfig,
-    workspace: Workspace,
-    bundles: Mapping[str, str],
-    registry: Registry,
-) -> Matured:
-    """Read the risks that the bundles gave, with what became of them, one Ray task a facility.
+def look(
+    config: RunConfig, workspace: Workspace, before: Champions, registry: Registry
+) -> Champions:
+    """Look for a challenger.
+
+    Where thresholds are steered, which needs no label, too few labels are noted and no error.
 
     Raises:
-        InputError: labels come from limits.
+        HvacError: there is none that `update.promote` could let serve.
+        TooEarlyError: too few labels have matured.
     """
-    if config.labels.source != "events":
-        raise InputError(
-            "labels.source: limits: updates need a log of events; set labels.source=events"
-        )
-    require_ray()
-    follow_up = registry.follow_up(config.labels.kinds)
-    plan = _plan(config, workspace, bundles)
-    task = ray.remote(num_cpus=1, max_retries=2)(facility_matured)
-    shared, refs = ray.put(plan), []
-    for facility in sorted(set(registry.units["facility_id"].to_pylist())):
-        own = {unit: f for unit, f in follow_up.items() if unit.facility_id == facility}
-        refs.append(task.remote(shared, facility, own))
-    parts: list[Matured] = finished("update", "facilities", refs)
-    columns: list[Any] = [np.concatenate(arrays) for arrays in zip(*parts, strict=True)]
-    return Matured(*columns)
-
-
-def _plan(
-    config: RunConfig, workspace: Workspace, bundles: Mapping[str, str]
-) -> MaturedPlan:
-    return MaturedPlan(
-        str(workspace.root),
-        scored_until(workspace.root),
-        tuple(bundles.values()),
-        config.windows.horizons,
-    )
-
-
-def _nothing_matured(config: RunConfig, day: int) -> InputError:
-    longest = max(config.windows.horizons)
-    return InputError(
-        f"no label of the serving bundles has matured: the first labels of {longest} days mature on"
-        f" {date_of(day + longest)} at the latest; run ray_jobs.daily until then"
-    )
+    if config.update.promote:
+        return before.promoted("by hand")
+    try:
+        matured = read_matured(config, workspace, before.champion, registry)
+        if not len(matured.end_day_N):
+            raise nothing_matured(config, registry.days[1])
+        return challenge(config, workspace, before, matured, registry.days[1])
+    except TooEarlyError as error:
+        if config.update.alarms_per_unit_year is None:
+            raise
+        return before.noted("kept", str(error))
 
 
 def challenge(
@@ -148,6 +115,12 @@ def challenge(
     if config.update.retrained is not None:
         anew = _retrained(config, before, origins[0])
         matured, its_rows = common_rows(matured, anew.rows)
+        if not (matured.end_day_N >= origins[0]).any():
+            raise InputError(
+                f"update.retrained {anew.workspace.root}: it scored none of the windows since"
+                f" {date_of(origins[0])}: run ray_jobs.evaluate and ray_jobs.score there, on the"
+                " same source"
+            )
     climbed = climb(
         matured, origins, retrained=its_rows if anew else None, seed=config.seed
     )
@@ -166,68 +139,16 @@ def challenge(
         bundles = _copied(anew, workspace)
     else:
         bends = fit_bends(matured, with_slope=climbed.winner == "platt")
-        bundles = _save_bent(workspace, before, bends, climbed.winner)
+        bundles = save_bent(workspace, before, bends, climbed.winner)
     challenger = Challenger(
-        bundles=bundles, rung=climbed.winner, since=day, lines=bends
+        bundles=bundles,
+        rung=climbed.winner,
+        since=day,
+        lines=bends,
+        trained_in=str(anew.workspace.root) if not bends and anew else None,
     )
     why = f"{climbed.winner} is better by {gate.less_loss.value:.4f} of log-loss"
     return before.noted("challenged", why, figures, challenger=challenger)
-
-
-def steer(
-    config: RunConfig, workspace: Workspace, before: Champions, registry: Registry
-) -> Champions:
-    """Move the thresholds of every facility a small step towards the declared rate of alarms."""
-    declared = config.update.alarms_per_unit_year
-    assert declared is not None, "the caller looked"
-    frozen = alerts_of_late(workspace, registry.days[1])
-    facilities = sorted(set(registry.units["facility_id"].to_pylist()))
-    plan = _plan(config, workspace, before.champion)
-    task = ray.remote(num_cpus=1, max_retries=2)(facility_margins)
-    since = registry.days[1] - COUNTED_DAYS
-    refs = [task.remote(plan, facility, since) for facility in facilities]
-    parts: list[Margins] = finished("thresholds", "facilities", refs)
-    steps = {
-        facility: next_step(
-            part.margin_N,
-            0.0,
-            unit_N=part.unit_N,
-            end_day_N=part.end_day_N,
-            horizon=min(config.windows.horizons),
-            declared=declared,
-            frozen=bool(frozen),
-        )
-        for facility, part in zip(facilities, parts, strict=True)
-    }
-    figures = {facility: step._asdict() for facility, step in steps.items()}
-    moving = {facility: step for facility, step in steps.items() if step.shift}
-    if frozen:
-        return before.noted("kept", f"thresholds stay: {frozen}", figures)
-    if not moving:
-        return before.noted("kept", "thresholds stay: alarms are as declared", figures)
-    bundles = {}
-    for name, bundle_id in before.champion.items():
-        serving = Bundle.load(workspace.bundles / bundle_id)
-        bundles[name] = steered_bundle(serving, moving, date_of(registry.days[1]))
-    champion = {
-        name: bundle.save(workspace.bundles).name for name, bundle in bundles.items()
-    }
-    why = f"thresholds moved in {', '.join(moving)}"
-    return before.noted(
-        "thresholds", why, figures, champion=champion, previous=before.champion
-    )
-
-
-def alerts_of_late(workspace: Workspace, day: int) -> str:
-    """Return the alert of a monitor in the last 28 days that freezes thresholds, "" without."""
-    file = workspace.root / "monitor" / "alerts.parquet"
-    if not file.exists():
-        return ""
-    alerts = read_parquet(file, ["monitor", "day", "alert"])
-    for row in alerts.filter(alerts["alert"]).to_pylist():
-        if row["day"] > date_of(day - FREEZING_DAYS):
-            return f"the monitor of {row['monitor']} alerted on {row['day']}"
-    return ""
 
 
 class _Retrained(NamedTuple):
@@ -316,18 +237,6 @@ def _check_same_table(
         )
 
 
-def _save_bent(
-    workspace: Workspace, champions: Champions, bends: Mapping[str, Bend], rung: str
-) -> dict[str, str]:
-    """Write the bundles whose risks the bends move, and return them by class."""
-    saved = {}
-    for name, bend in bends.items():
-        if name in champions.champion and bend != STRAIGHT:
-            serving = Bundle.load(workspace.bundles / champions.champion[name])
-            saved[name] = bent_bundle(serving, bend, rung).save(workspace.bundles).name
-    return saved
-
-
 def _write_shadow(
     config: RunConfig, workspace: Workspace, champions: Champions
 ) -> None:
@@ -337,13 +246,24 @@ def _write_shadow(
     if challenger is None:
         file.unlink(missing_ok=True)
         return
-    latest = read_parquet(workspace.root / "latest.parquet", COLUMNS)
+    roots = [workspace.root]
     if challenger.rung == "retrained":
-        assert config.update.retrained is not None, "it was challenged from there"
-        other = place(config.update.retrained) / "latest.parquet"
-        paired = paired_by_row(latest, read_parquet(other, COLUMNS))
-    else:
-        paired = paired_by_line(latest, challenger.lines)
+        roots.append(place(challenger.trained_in or str(config.update.retrained)))
+    missing = [root for root in roots if not (root / "latest.parquet").exists()]
+    if missing:
+        log.warning(
+            "update: no shadow of this day: %s has no scores (latest.parquet): run ray_jobs.score"
+            " there",
+            missing[0],
+        )
+        file.unlink(missing_ok=True)
+        return
+    latest, *others = [read_parquet(root / "latest.parquet", COLUMNS) for root in roots]
+    paired = (
+        paired_by_row(latest, others[0])
+        if others
+        else paired_by_line(latest, challenger.lines)
+    )
     write_parquet(paired, file)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from hvac.casework.case_states import OPEN_STATES, is_armed, is_confirmed
 from hvac.days import today
@@ -65,27 +65,38 @@ class CaseKeeper:
     def _open(self, unit: Unit, mark: AlarmMark) -> bool:
         """Open a case where the alarm is sure, confirmed, and not the one that was dealt with."""
         entry = self.service.ranked(unit)
-        past = self._past(unit, mark.end_day - LOOKED_BACK)
+        if entry is None:
+            return False
+        past = self._past(unit, entry["risks"], mark.end_day - LOOKED_BACK)
         horizons = {row.horizon for row in past}
-        if entry is None or not horizons.intersection(sure_horizons(entry)):
+        if not horizons.intersection(sure_horizons(entry)):
             return False
         scored = sorted({row.end_day for row in past if row.risk is not None})
         alarms = alarm_days(past)
         if not is_confirmed(alarms, scored, self.config):
             return False
-        closed = [case.closed_day or 0 for case in self.store.cases(unit=unit)]
-        if not is_armed(max(closed, default=None), alarms, scored, self.config):
+        days = [case.closed_day or 0 for case in self.store.cases(unit=unit)]
+        closed = max(days, default=None)
+        if not is_armed(closed, alarms, scored, self.config):
             return False
+        facts = known_at_opening(entry)
         return (
-            self.store.open_case(unit, mark.end_day, known_at_opening(entry))
+            self.store.open_case(unit, mark.end_day, facts, closed_day=closed)
             is not None
         )
 
-    def _past(self, unit: Unit, since_day: int = 0) -> list[PastRisk]:
-        """Return the past risks of a machine at the horizons whose alarms open a case."""
+    def _past(
+        self, unit: Unit, horizons: Iterable[int], since_day: int = 0
+    ) -> list[PastRisk]:
+        """Return the past risks of a machine at the horizons whose alarms open a case.
+
+        Args:
+            unit: the machine.
+            horizons: those that it has today; an earlier bundle may have had shorter ones.
+            since_day: first day.
+        """
         past = self.store.recent(since_day, *unit)
-        shortest = min((row.horizon for row in past), default=0)
-        within = self.config.within_days or shortest
+        within = self.config.within_days or min(horizons, default=0)
         return [row for row in past if row.horizon <= within]
 
     def _wake(self, case: CaseRow) -> None:
@@ -99,7 +110,9 @@ class CaseKeeper:
         calm_days = self.config.close_calm_days
         if calm_days is None or case.state != "new":
             return
-        alarms = alarm_days(self._past(case.unit))
+        entry = self.service.ranked(case.unit)
+        horizons = entry["risks"] if entry else case.facts.risks
+        alarms = alarm_days(self._past(case.unit, horizons))
         last_alarm = max(alarms, default=case.alarm_day)
         last_day = self.store.last_day() or last_alarm
         if last_day - last_alarm >= calm_days:

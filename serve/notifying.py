@@ -66,12 +66,14 @@ class Notifier:
         now = self.store.alarmed(within)
         waits, planned = self._kept_quiet(now)
         begins = {u: mark for u, mark in now.items() if u not in told | waits}
-        new = 0
+        new, withheld = 0, {}
         for unit, mark in begins.items():
-            if self._seen.get(unit) != mark:
-                quiet = unit in planned or (first and not self.config.present)
-                new += self._begin(unit, quiet=quiet)
-        self._seen = begins
+            quiet = unit in planned or (first and not self.config.present)
+            if self._seen.get(unit) != mark and self._begin(unit, quiet=quiet):
+                new += 1
+            else:
+                withheld[unit] = mark
+        self._seen = withheld
         if first and self.store.last_day() is not None and not self.store.stale_count():
             self.store.remember(BEGUN, "on")
         service_metrics.NOTICES_WAITING.set(self.store.waiting_notices())
@@ -80,12 +82,14 @@ class Notifier:
     def _kept_quiet(self, units: Collection[Unit]) -> tuple[set[Unit], set[Unit]]:
         """Return the equipment whose alarm waits to be told, and that whose visit is planned.
 
-        Alarms wait while a case is snoozed and during maintenance; then they are told.
+        Alarms wait while a case is snoozed and during maintenance; then they are told. A snooze
+        that is over lasts until the rules of cases have ended it: they let the alarm be told again,
+        and it would be told twice.
         """
         day = today()
         sleeping, planned = set(), set()
         for case in self.store.cases(states=OPEN_STATES):
-            if case.sleeps(day):
+            if case.snooze_day is not None:
                 sleeping.add(case.unit)
             elif case.state == "planned":
                 planned.add(case.unit)

@@ -74,6 +74,9 @@ def odd_weeks(readings: Week, reference: int) -> Bools:
     Points without a reading in the reference are never odd.
     """
     value_PDC = readings.value_PDC
+    if not reference:
+        weeks, _, points = value_PDC.shape
+        return np.zeros((weeks, points, len(KINDS)), bool)
     seen_PDC = np.isfinite(value_PDC)
     days_PC = seen_PDC.sum(axis=1)
     usual_C = np.median(days_PC[:reference], axis=0)

@@ -13,10 +13,18 @@ from hvac.certainty.certainty import Certainty
 from hvac.decision.calibration import bent
 from hvac.decision.decision import Decision
 from hvac.decision.thresholds import Threshold
-from hvac.json_values import Json, branch
+from hvac.json_values import Json, branch, listed
 from hvac.scoring.bundle import Bundle
 from hvac.update.bends import Bend
 from hvac.update.thresholds import Step, moved_decision
+
+STEERED_FROM = "steered_from"  # bundles with the same risks and earlier thresholds
+
+
+def same_risks(bundle: Bundle) -> tuple[str, ...]:
+    """Return the ids of the bundles that give a bundle's risks: its own, and earlier thresholds'."""
+    earlier = bundle.training.get(STEERED_FROM, [])
+    return (*(str(name) for name in listed(earlier)), bundle.name)
 
 
 def bent_bundle(bundle: Bundle, bend: Bend, note: str) -> Bundle:
@@ -32,6 +40,7 @@ def bent_bundle(bundle: Bundle, bend: Bend, note: str) -> Bundle:
     """
     line: list[Json] = [*bend, note]
     training: dict[str, Json] = {**bundle.training, "update": line}
+    training.pop(STEERED_FROM, None)  # those have other risks
     certainty = bundle.certainty and _bent_certainty(bundle.certainty, bend)
     return _other(
         bundle,
@@ -69,6 +78,7 @@ def steered_bundle(bundle: Bundle, steps: Mapping[str, Step], day: dt.date) -> B
     training: dict[str, Json] = {
         **bundle.training,
         "thresholds_moved": {**known, **moves},
+        STEERED_FROM: list(same_risks(bundle)),
     }
     return _other(bundle, decision=decision, training=training)
 

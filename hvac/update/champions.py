@@ -31,13 +31,15 @@ class _Frozen(BaseModel):
 class Challenger(_Frozen):
     """Bundles that may serve next; they are watched (in shadow) from a day of the record on.
 
-    `lines` bend the serving risks into theirs, by class; none where they were trained anew.
+    `lines` bend the serving risks into theirs, by class; none where they were trained anew, in the
+    workspace `trained_in`.
     """
 
     bundles: Bundles
     rung: Rung
     since: int
     lines: dict[str, Bend] = {}
+    trained_in: str | None = None
 
 
 class Change(_Frozen):
@@ -81,7 +83,7 @@ class Champions(_Frozen):
         """Let the challenger serve. Raise HvacError where there is none."""
         if self.challenger is None:
             raise HvacError(
-                "there is no challenger to promote: run ray_jobs.update first"
+                "there is no challenger to promote: run ray_jobs.update without update.promote"
             )
         aliases = {
             "champion": {**self.champion, **self.challenger.bundles},

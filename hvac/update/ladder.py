@@ -25,12 +25,16 @@ from hvac.evaluation.bootstrap import (
     unit_weights,
 )
 from hvac.update.bends import bent_log_odds, fit_bends, log_losses
-from hvac.update.matured import Matured
+from hvac.update.matured import Matured, machines
 
 Rung = Literal["none", "intercept", "platt", "retrained"]
 RUNGS: Final[tuple[Rung, ...]] = get_args(Rung)
 ORIGIN_DAYS: Final = 30  # from one origin to the next
 LEAST_ONSETS: Final = 20  # with a known label before the first origin
+
+
+class TooEarlyError(InputError):
+    """Too few labels have matured to say anything yet."""
 
 
 class RungScore(NamedTuple):
@@ -63,14 +67,14 @@ def origins_of(matured: Matured, judged_days: int) -> list[int]:
         judged_days: newest days of windows with a known label.
 
     Raises:
-        InputError: fewer than 20 onsets were known before the first of these days.
+        TooEarlyError: fewer than 20 onsets were known before the first of these days.
     """
     last = int(matured.end_day_N.max())
     first = last - judged_days + 1
     known = matured.known_from_N <= first
     onsets = int(matured.onset_N[known].sum())
     if onsets < LEAST_ONSETS:
-        raise InputError(
+        raise TooEarlyError(
             f"before {date_of(first)}, from when candidates are scored, labels with {onsets} onsets"
             f" were known; at least {LEAST_ONSETS} are needed: wait, or lower update.judged_days"
         )
@@ -146,8 +150,8 @@ def mean_loss(rows: Matured, log_odds_N: Floats) -> float:
 def less_loss(
     rows: Matured, before_N: Floats, after_N: Floats, *, seed: int = 0
 ) -> Difference:
-    """Return how much the log-loss falls, with its interval over units; above 0 is better."""
-    drawn = unit_weights(rows.unit_N, seed=seed)
+    """Return how much the log-loss falls, with its interval over machines; above 0 is better."""
+    drawn = unit_weights(machines(rows.unit_N), seed=seed)
     units = int(drawn.unit_index_B.max()) + 1
     columns = np.stack(
         [

@@ -59,6 +59,16 @@ class Matured(NamedTuple):
         return Matured(*columns)
 
 
+def machines(unit_N: AnyArray) -> Strings:
+    """Return the machine of each unit: without its point, where points are scored alone.
+
+    >>> machines(np.array(["F\\x1fE\\x1fp", "F\\x1fE\\x1fq", "E"])).tolist()
+    ['F\\x1fE', 'F\\x1fE', 'E']
+    """
+    names, place_N = np.unique(unit_N, return_inverse=True)
+    return np.array(["\x1f".join(name.split("\x1f")[:2]) for name in names])[place_N]
+
+
 def common_rows(one: Matured, other: Matured) -> tuple[Matured, Matured]:
     """Return the rows that both have, in one order: same unit, horizon and day."""
     places = {key: n for n, key in enumerate(_keys(other))}

@@ -23,6 +23,7 @@ LARGEST_STEP: Final = 0.1  # log-odds a month
 NEAR: Final = (
     0.1  # of the declared rate: closer than this nothing moves, or noise would move it
 )
+LEAST_DAYS: Final = 28  # scored, or a rate is that of a few days
 TRIED: Final = np.linspace(-LARGEST_STEP, LARGEST_STEP, 41)
 Why = Literal["too_many", "too_few", "as_declared", "frozen", "no_scores"]
 
@@ -84,7 +85,7 @@ def next_step(
         frozen: whether a monitor alerts, or labels are missing: then nothing moves.
         days: newest days that are counted.
     """
-    if not len(end_day_N):
+    if not len(end_day_N) or np.ptp(end_day_N) < LEAST_DAYS:
         return Step(0.0, "no_scores", np.nan, np.nan, declared)
     newest = end_day_N > end_day_N.max() - days
     counted = (log_odds_N[newest], unit_N[newest], end_day_N[newest])

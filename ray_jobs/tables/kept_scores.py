@@ -20,6 +20,7 @@ from hvac.panel.events import inside_episode
 from hvac.panel.follow_up import FollowUp
 from hvac.panel.grid import Unit
 from hvac.panel.labels import onset_labels
+from hvac.scoring.predictions import SCHEMA
 from hvac.storage import AnyPath, folder_name, matching, parquet_dataset
 
 COLUMNS = (
@@ -47,8 +48,7 @@ def scores_of(root: AnyPath, facility: str, known_until: int) -> pa.Table:
         history = pa.array(["history"] * len(past), pa.string())
         tables.append(past.append_column("split", history))
     if not tables:
-        none = {name: pa.nulls(0) for name in COLUMNS}
-        return pa.table(none)
+        return SCHEMA.empty_table().select(list(COLUMNS))
     return pa.concat_tables(tables, promote_options="permissive")
 
 

@@ -94,15 +94,20 @@ class Margins(NamedTuple):
     margin_N: Floats
 
 
-def facility_margins(plan: MaturedPlan, facility: str, since: int) -> Margins:
-    """Return the margins of the shortest horizon on days after `since`, whatever became of them."""
+def facility_margins(
+    plan: MaturedPlan, facility: str, since: int, thresholds: Mapping[str, float]
+) -> Margins:
+    """Return the margins of the shortest horizon on days after `since`, whatever became of them.
+
+    They are above today's thresholds of the facility, by class: those of the day may have moved.
+    """
     table = _fair(scores_of(place(plan.root), facility, plan.known_until), plan)
     is_shortest = pc.equal(table["horizon"], min(plan.horizons))
     newest = pa.array(day_numbers(table) > since)
     table = table.filter(pc.and_(is_shortest, newest))
-    ends = [
-        np.clip(table[name].to_numpy().astype(np.float64), SURE, 1 - SURE)
-        for name in ("risk", "threshold")
-    ]
-    margin_N = np.asarray(logit(ends[0]) - logit(ends[1]))
-    return Margins(unit_keys(table), day_numbers(table), margin_N)
+    risk_N = table["risk"].to_numpy().astype(np.float64)
+    threshold_N = np.array([thresholds[name] for name in table["class"].to_pylist()])
+    odds = [logit(np.clip(part_N, SURE, 1 - SURE)) for part_N in (risk_N, threshold_N)]
+    margin_N = np.asarray(odds[0] - odds[1])
+    unit_N = text_array(table["equipment_id"])  # with all its points
+    return Margins(unit_N, day_numbers(table), margin_N)

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import datetime as dt
+import re
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
+    AfterValidator,
     BaseModel,
     BeforeValidator,
     Field,
@@ -28,8 +30,26 @@ CODES = (
 )
 VERSION = "version of the case as you read it; another one is answered 409"
 WHO = "who did it; default: the name of the API key"
-Words = Annotated[str, StringConstraints(strip_whitespace=True, max_length=2000)]
-ShortWords = Annotated[str, StringConstraints(strip_whitespace=True, max_length=128)]
+CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")  # not tab, not line ends
+
+
+def _no_control(text: str) -> str:
+    """Refuse characters that PostgreSQL cannot keep and no page can show."""
+    if found := CONTROL.search(text):
+        raise ValueError(f"control character {found[0]!r} cannot be kept: leave it out")
+    return text
+
+
+Words = Annotated[
+    str,
+    StringConstraints(strip_whitespace=True, max_length=2000),
+    AfterValidator(_no_control),
+]
+ShortWords = Annotated[
+    str,
+    StringConstraints(strip_whitespace=True, max_length=128),
+    AfterValidator(_no_control),
+]
 AnyDay = Annotated[
     dt.date,
     BeforeValidator(day_text),

@@ -201,7 +201,7 @@ def _csv(
 ) -> Response:
     """Return answers as a table, one row each."""
     rows = [
-        tuple(str(value) for value in answer.model_dump().values())
+        tuple("" if v is None else str(v) for v in answer.model_dump().values())
         for answer in answers
     ]
     text = csv_for_people([tuple(kind.model_fields), *rows])

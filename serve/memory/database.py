@@ -134,6 +134,19 @@ def upsert_rows(
         connection.exec_driver_sql(text, list(map(tuple, rows)))
 
 
+def insert_new(
+    connection: Connection, table: Table, values: Mapping[str, SqlValue]
+) -> bool:
+    """Insert a row; False where one stands in its way, which stays as it is.
+
+    The row is returned by the database: SQLAlchemy counts the rows of an INSERT by SQLite, and not
+    by PostgreSQL.
+    """
+    insert = insert_or(table, connection.dialect).on_conflict_do_nothing()
+    returning = insert.returning(*table.primary_key)
+    return connection.execute(returning, values).first() is not None
+
+
 def insert_or(table: Table, dialect: Dialect) -> sqlite.Insert | postgresql.Insert:
     """Return an insert that can say what to do where there is such a row already."""
     return (

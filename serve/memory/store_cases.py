@@ -13,14 +13,21 @@ from collections.abc import Collection, Mapping
 from typing import Any, NamedTuple
 
 from pydantic import BaseModel, ConfigDict
-from sqlalchemy import bindparam, delete, func, select, update
+from sqlalchemy import DOUBLE_PRECISION, bindparam, delete, func, select, update
 
 from hvac.casework.case_states import OPEN_STATES, STATES, CaseState
 from hvac.errors import HvacError
 from hvac.panel.grid import Unit
-from serve.memory.database import Row, SqlValue, insert_or, insert_rows
+from serve.memory.database import Row, SqlValue, insert_new, insert_rows
 from serve.memory.store_part import StorePart
-from serve.memory.store_tables import CASE_CHANGES, CASES, EPISODES, IS_OPEN, of_unit
+from serve.memory.store_tables import (
+    CASE_CHANGES,
+    CASES,
+    EPISODES,
+    IS_OPEN,
+    of_unit,
+    unit_values,
+)
 
 SOFTWARE = "software"  # who changes a case by a rule
 NEWEST_FIRST = (CASES.c.opened.desc(), CASES.c.case_id)
@@ -32,6 +39,10 @@ CHANGES = (
 )
 COUNTS = select(CASES.c.state, func.count()).where(IS_OPEN).group_by(CASES.c.state)
 UNTOLD = delete(EPISODES).where(of_unit(EPISODES))
+UNTOLD_SINCE = UNTOLD.where(
+    EPISODES.c.since < bindparam("before", type_=DOUBLE_PRECISION)
+)
+DAY_S = 86_400
 
 
 class CaseConflictError(HvacError):
@@ -122,8 +133,21 @@ class CaseChange(NamedTuple):
 class CaseStore(StorePart):
     """Cases and their changes."""
 
-    def open_case(self, unit: Unit, alarm_day: int, facts: CaseFacts) -> str | None:
+    def open_case(
+        self,
+        unit: Unit,
+        alarm_day: int,
+        facts: CaseFacts,
+        *,
+        closed_day: int | None = None,
+    ) -> str | None:
         """Open a case of a machine and return its id; None where it has an open one.
+
+        Args:
+            unit: the machine.
+            alarm_day: last day of the window whose alarm opens it.
+            facts: what is known of the machine.
+            closed_day: of its case before; an alarm that has gone on since then is told as a new one.
 
         Raises:
             StoreError: the database cannot be reached or written; nothing was changed.
@@ -135,8 +159,7 @@ class CaseStore(StorePart):
             facts.model_dump_json(),
         )  # fmt: skip
         with self._database.write() as connection:
-            insert = insert_or(CASES, connection.dialect).on_conflict_do_nothing()
-            if connection.execute(insert, row._asdict()).rowcount != 1:
+            if not insert_new(connection, CASES, row._asdict()):
                 return None
             first = (
                 case_id,
@@ -147,6 +170,9 @@ class CaseStore(StorePart):
                 json.dumps({"state": [None, "new"]}),
             )
             insert_rows(connection, CASE_CHANGES, [first])
+            if closed_day is not None:
+                until = {"before": (closed_day + 1) * DAY_S}
+                connection.execute(UNTOLD_SINCE, {**unit_values(unit), **until})
         return case_id
 
     def cases(
@@ -223,13 +249,7 @@ class CaseStore(StorePart):
                 raise CaseConflictError
             insert_rows(connection, CASE_CHANGES, [row])
             if tell_again:
-                connection.execute(
-                    UNTOLD,
-                    {
-                        "unit_facility": before.facility_id,
-                        "unit_equipment": before.equipment_id,
-                    },
-                )
+                connection.execute(UNTOLD, unit_values(before.unit))
         return before._replace(**new, version=version)
 
     def case_counts(self) -> dict[str, int]:

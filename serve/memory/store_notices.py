@@ -26,7 +26,7 @@ from sqlalchemy import (
 
 from hvac.panel.grid import Unit
 from hvac.panel.windows import OK
-from serve.memory.database import insert_or, insert_rows
+from serve.memory.database import insert_new, insert_rows
 from serve.memory.holder import is_gone, this_process
 from serve.memory.store_part import StorePart
 from serve.memory.store_tables import EPISODES, NOTICES, PREDICTIONS
@@ -124,9 +124,8 @@ class NoticeStore(StorePart):
         """
         now = time.time()
         with self._database.write() as connection:
-            insert = insert_or(EPISODES, connection.dialect).on_conflict_do_nothing()
             values = {"episode": episode, "since": now, **unit._asdict()}
-            if connection.execute(insert, values).rowcount != 1:
+            if not insert_new(connection, EPISODES, values):
                 return False
             rows = [(episode, target, body, now, now, 0, 0.0, "") for target in targets]
             insert_rows(connection, NOTICES, rows)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Sequence
 
 from hvac.casework.case_states import OPEN_STATES, check_change
 from hvac.casework.episode_results import Episode, unit_episodes
 from hvac.casework.outcome_codes import Outcome, check_outcome_day
 from hvac.days import EPOCH, date_of, today
+from hvac.errors import InputError
 from hvac.panel.grid import Unit
 from serve.bodies.body_rows import day_number
 from serve.bodies.case_bodies import CaseChangeBody, MaintenanceBody, OutcomeBody
@@ -19,6 +21,8 @@ from serve.memory.store import CaseConflictError, Store
 from serve.memory.store_cases import CaseRow
 from serve.memory.store_outcomes import WHOLE_FACILITY, MaintenanceRow
 from serve.memory.store_predictions import PastRisk
+
+CLOSING_TRIES = 5  # where others change the same case at once
 
 
 class Casework:
@@ -39,7 +43,7 @@ class Casework:
 
         Raises:
             Unknown: there is no such case for this caller.
-            InputError: its state cannot become the one asked for.
+            InputError: its state cannot become the one asked for, or the snooze is over.
             CaseConflictError: it has another version by now.
         """
         case = self.case(case_id, caller)
@@ -47,7 +51,7 @@ class Casework:
             raise CaseConflictError
         values: dict[str, SqlValue] = {}
         given = body.model_fields_set
-        if body.state is not None:
+        if body.state is not None and body.state != case.state:
             check_change(case.state, body.state)
             values["state"] = body.state
             if body.state not in OPEN_STATES:
@@ -57,7 +61,7 @@ class Casework:
         if "due_date" in given:
             values["due_day"] = day_number(body.due_date)
         if "snooze_until" in given:
-            values["snooze_day"] = day_number(body.snooze_until)
+            values["snooze_day"] = _snooze_day(body.snooze_until, case)
             values["snooze_reason"] = body.snooze_reason
         return self.store.change_case(case, values, who=caller.name, note=body.note)
 
@@ -80,11 +84,28 @@ class Casework:
             [(one, case and case.case_id) for one, case in rows], caller.name
         )
         for body, (_, case) in zip(bodies, rows, strict=True):
-            if body.close_case and case is not None and case.is_open:
-                note = f"outcome: {body.code}"
-                closed: dict[str, SqlValue] = {"state": "done", "closed_day": today()}
-                self.store.change_case(case, closed, who=caller.name, note=note)
+            if body.close_case and case is not None:
+                self._close(case.case_id, f"outcome: {body.code}", caller)
         return len(rows)
+
+    def _close(self, case_id: str, note: str, caller: Caller) -> None:
+        """Close a case, whatever else somebody changes of it meanwhile; a closed one stays as it is.
+
+        Raises:
+            CaseConflictError: it was changed again and again.
+        """
+        closed: dict[str, SqlValue] = {"state": "done", "closed_day": today()}
+        for last in [False] * CLOSING_TRIES + [True]:
+            case = self.store.case(case_id)
+            if case is None or not case.is_open:
+                return
+            try:
+                self.store.change_case(case, closed, who=caller.name, note=note)
+            except CaseConflictError:
+                if last:
+                    raise
+            else:
+                return
 
     def _outcome(
         self, body: OutcomeBody, caller: Caller
@@ -158,6 +179,16 @@ class Casework:
                 today=past[-1].end_day,
             )
         return of_horizon
+
+
+def _snooze_day(day: dt.date | None, case: CaseRow) -> int | None:
+    """Return the last day of a snooze. Raise InputError for a new one that is over already."""
+    number = day_number(day)
+    if number is not None and number < today() and number != case.snooze_day:
+        raise InputError(
+            f"snooze_until {day} is over already: give {date_of(today())} or a later day"
+        )
+    return number
 
 
 def alarm_days(past: Sequence[PastRisk]) -> list[int]:

@@ -142,6 +142,24 @@ def test_without_matured_labels_calibration_says_when_the_first_matures(
     assert "matures on" in record.waiting["calibration"]
 
 
+def test_a_workspace_without_kept_scores_waits(
+    workspace: Callable[..., RunConfig],
+) -> None:
+    config = workspace(monitors=["scores", "calibration"])
+    folder = Path(str(config.workspace))
+    (folder / "predictions.parquet").unlink()
+    shutil.rmtree(folder / "scores" / "history")
+    record = monitor.run(config)
+    assert set(record.waiting) == {"scores", "calibration"}
+
+
+def test_a_first_watched_day_before_the_record_waits(
+    workspace: Callable[..., RunConfig],
+) -> None:
+    record = monitor.run(workspace(since="1970-01-01", monitors=["inputs", "data"]))
+    assert set(record.waiting) == {"inputs", "data"}
+
+
 def test_it_needs_scores(workspace: Callable[..., RunConfig]) -> None:
     config = workspace()
     (Path(str(config.workspace)) / "steps" / "score.json").unlink()

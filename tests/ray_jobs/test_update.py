@@ -10,19 +10,22 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
 
 from hvac.days import date_of
-from hvac.errors import HvacError, InputError
+from hvac.errors import BundleError, HvacError, InputError
 from hvac.features.table import Windows
 from hvac.panel.registry import Registry
+from hvac.report.workspace_summary import workspace_lines
 from hvac.scoring.bundle import Bundle
 from hvac.storage import write_parquet
 from hvac.update.bends import Bend
 from hvac.update.bent_bundle import bent_bundle
 from hvac.update.champions import Challenger, read_champions, write_champions
-from ray_jobs import rollback, score, update
+from ray_jobs import describe, rollback, score, update
+from ray_jobs.renew import steering
 from ray_jobs.run.records import TrainRecord
 from ray_jobs.run.run_config import RunConfig
 from ray_jobs.run.workspace import Workspace, workspace_of
@@ -139,6 +142,16 @@ def test_challenger_is_watched_then_promoted_and_rolled_back_to_the_same_bits(
     ]  # fmt: skip
 
 
+def test_description_names_the_bundles_that_serve(run: RunConfig) -> None:
+    workspace = bent_challenger(run, Bend(1.0, 0.4))
+    champion = updated(run, promote=True)["champion"]
+    lines = "".join(workspace_lines(describe.run(workspace, {}), {}))
+    assert all(bundle_id in lines for bundle_id in champion.values())
+    rollback.run(run)
+    lines = "".join(workspace_lines(describe.run(workspace, {}), {}))
+    assert not any(bundle_id in lines for bundle_id in champion.values())
+
+
 def test_managed_update_promotes_by_itself_after_the_shadow(run: RunConfig) -> None:
     bent_challenger(run, Bend(1.0, 0.4))
     assert updated(run, managed=True)["action"] == "promoted"
@@ -151,6 +164,34 @@ def test_promoted_bundles_without_a_matured_label_say_when_the_first_comes(
     updated(run, promote=True)
     with pytest.raises(InputError, match=r"the first labels of \d+ days mature on"):
         updated(run)
+
+
+def test_workspace_without_kept_scores_says_when_the_first_label_comes(
+    run: RunConfig,
+) -> None:
+    root = Path(run.workspace)
+    (root / "predictions.parquet").unlink()
+    shutil.rmtree(root / "scores")
+    with pytest.raises(
+        InputError, match=r"no label of the serving bundles has matured"
+    ):
+        updated(run)
+    told = updated(run, alarms_per_unit_year=1.0)
+    assert (told["action"], told["why"]) == (
+        "kept", "thresholds stay: too few days were scored",
+    )  # fmt: skip
+
+
+def test_ready_windows_of_the_predecessor_are_refused(tmp_path: Path) -> None:
+    config = RunConfig(
+        name="old",
+        workspace=tmp_path,
+        splits={"kind": "equipment"},
+        source={"readings": "windows.csv", "format": "seed"},
+        windows={"normalise": "none", "horizons": [30, 60, 90], "lookback": 90},
+    )  # type: ignore[arg-type]
+    with pytest.raises(InputError, match="so no label matures"):
+        update.run(config)
 
 
 def test_challenger_of_another_table_is_refused(run: RunConfig) -> None:
@@ -237,6 +278,100 @@ def test_thresholds_move_a_small_step_towards_the_declared_alarms(
             assert facts["why"] == "too_many"
     assert moved
     assert rollback.run(run)["champion"] == trained
+
+
+def test_thresholds_move_once_in_28_days_and_then_on_from_where_they_are(
+    run: RunConfig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = {"judged_days": 30, "alarms_per_unit_year": 0.01}
+    first = updated(run, **asked)
+    again = updated(run, **asked)
+    assert (again["action"], again["champion"]) == ("kept", first["champion"])
+    assert "they moved in the last 28 days" in again["why"]
+    monkeypatch.setattr(steering, "STEP_DAYS", -1)
+    later = updated(run, **asked)
+    assert later["action"] == "thresholds"
+    for facility, step in later["figures"].items():
+        before = first["figures"][facility]
+        assert step["rate_before"] == pytest.approx(before["rate_after"])
+
+
+def test_a_facility_with_few_scored_days_keeps_its_thresholds(run: RunConfig) -> None:
+    latest = workspace_of(run).root / "predictions.parquet"
+    rows = pq.read_table(latest)
+    last = Registry.load(workspace_of(run).panel).days[1]
+    newest = pc.greater(rows["end_date"], pa.scalar(date_of(last - 20)))
+    write_parquet(rows.filter(newest), latest)
+    told = updated(run, judged_days=30, alarms_per_unit_year=0.01)
+    assert (told["action"], told["why"]) == (
+        "kept", "thresholds stay: too few days were scored",
+    )  # fmt: skip
+
+
+def test_challenger_that_is_a_line_is_promoted_with_the_thresholds_of_then(
+    run: RunConfig,
+) -> None:
+    workspace = bent_challenger(run, Bend(1.0, 0.4))
+    steered = updated(run, shadow_days=100_000, alarms_per_unit_year=0.01)
+    assert steered["action"] == "thresholds"
+    told = updated(run, promote=True, alarms_per_unit_year=0.01)
+    assert told["action"] == "promoted"  # without a label of the steered bundles
+    for name, bundle_id in told["champion"].items():
+        promoted = Bundle.load(workspace.bundles / bundle_id)
+        moved = Bundle.load(workspace.bundles / steered["champion"][name])
+        facts = moved.training["thresholds_moved"]
+        assert promoted.training["thresholds_moved"] == facts
+        assert "steered_from" not in promoted.training
+
+
+def test_promotion_without_a_challenger_is_told(run: RunConfig) -> None:
+    with pytest.raises(HvacError, match="there is no challenger to promote"):
+        updated(run, promote=True)
+
+
+def test_challenger_trained_anew_is_watched_where_the_setting_is_gone(
+    run: RunConfig, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    workspace, anew = workspace_of(run), tmp_path / "anew"
+    shutil.copytree(run.workspace, anew)
+    trained = workspace.record(TrainRecord).bundles
+    challenger = Challenger(
+        bundles=trained, rung="retrained", since=0, trained_in=str(anew)
+    )
+    champions = read_champions(workspace.root, trained)
+    write_champions(
+        workspace.root, champions.noted("challenged", "test", challenger=challenger)
+    )
+    shadow = workspace.root / "update" / "shadow.parquet"
+    updated(run, shadow_days=100_000)
+    rows = pq.read_table(shadow)
+    assert rows["challenger_risk"].to_pylist() == rows["risk"].to_pylist()
+    (anew / "latest.parquet").unlink()
+    assert updated(run, shadow_days=100_000)["action"] == "kept"
+    assert "anew has no scores" in caplog.text
+    assert not shadow.exists()
+
+
+def test_model_trained_anew_without_common_scores_is_told(
+    run: RunConfig, tmp_path: Path
+) -> None:
+    anew = tmp_path / "anew"
+    shutil.copytree(run.workspace, anew)
+    (anew / "predictions.parquet").unlink()
+    with pytest.raises(InputError, match=r"anew: it scored none of the windows since"):
+        updated(run, retrained=anew, judged_days=30)
+
+
+def test_roll_back_to_a_bundle_that_is_gone_changes_nothing(run: RunConfig) -> None:
+    workspace = bent_challenger(run, Bend(1.0, 0.4))
+    updated(run, promote=True)
+    shutil.rmtree(
+        workspace.bundles / min(workspace.record(TrainRecord).bundles.values())
+    )
+    before = (workspace.root / "champions.json").read_bytes()
+    with pytest.raises(BundleError, match="is no bundle"):
+        rollback.run(run)
+    assert (workspace.root / "champions.json").read_bytes() == before
 
 
 def test_alert_of_a_monitor_freezes_thresholds(run: RunConfig) -> None:

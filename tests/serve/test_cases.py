@@ -10,6 +10,7 @@ import sys
 import textwrap
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import Any, cast
 
@@ -185,6 +186,16 @@ def test_maintenance_opens_no_case_until_it_is_over(
     assert keeper.look() == 1
 
 
+def test_horizon_that_only_an_earlier_bundle_had_keeps_no_case_shut(
+    service: Service,
+) -> None:
+    past = [(*E2, "", 14, LAST - 40, 0.1, 0, "an-earlier-bundle")]
+    service.store.take_history(past)
+    for day in (LAST, LAST + 1):
+        score_day(service, E2, day, 30)
+    assert CaseKeeper(service).look() == 1
+
+
 # Changes
 
 
@@ -244,6 +255,46 @@ def test_change_that_cannot_be_is_refused_in_a_sentence(
     answer = client.post(f"/v1/cases/{case_id}", json={"version": 2, **change})
     assert answer.status_code == 422
     assert sentence in answer.json()["error"]
+
+
+@pytest.mark.parametrize("field", ["note", "assignee", "snooze_reason"])
+def test_control_character_is_refused_in_a_sentence(
+    service: Service, client: TestClient, field: str
+) -> None:
+    case_id = opened(service)
+    change = {"version": 1, field: "a\x00b"}
+    answer = client.post(f"/v1/cases/{case_id}", json=change)
+    assert answer.status_code == 422
+    assert r"control character '\x00' cannot be kept" in answer.json()["error"]
+    lines = {"version": 1, "note": "two\r\nlines\tand a tab"}
+    assert client.post(f"/v1/cases/{case_id}", json=lines).status_code == 200
+
+
+def test_closed_case_that_is_closed_again_keeps_its_day(
+    service: Service, client: TestClient
+) -> None:
+    case_id = opened(service)
+    (case,) = service.store.cases()
+    closed = {"state": "done", "closed_day": LAST - 2}
+    service.store.change_case(case, closed, who="sato")
+    again = {"version": 2, "state": "done", "note": "belt was changed"}
+    answer = client.post(f"/v1/cases/{case_id}", json=again).json()
+    assert answer["closed_date"] == str(date_of(LAST - 2))
+    assert answer["history"][-1]["note"] == "belt was changed"
+
+
+def test_new_snooze_that_is_over_already_is_refused(
+    service: Service, client: TestClient
+) -> None:
+    case_id = opened(service)
+    yesterday = {"snooze_until": str(date_of(today() - 1)), "snooze_reason": "parts"}
+    answer = client.post(f"/v1/cases/{case_id}", json={"version": 1, **yesterday})
+    assert answer.status_code == 422
+    assert "is over already: give" in answer.json()["error"]
+    (case,) = service.store.cases()
+    service.store.change_case(case, {"snooze_day": today() - 1}, who="x")
+    form = {"version": 2, **yesterday, "state": "seen"}  # of a page opened yesterday
+    assert client.post(f"/v1/cases/{case_id}", json=form).status_code == 200
 
 
 def test_one_of_many_at_once_wins(service: Service) -> None:
@@ -373,6 +424,103 @@ def test_alarm_that_outlasts_the_snooze_is_told_once_more(
     assert (last_change.who, last_change.note) == ("software", SNOOZE_OVER)
 
 
+def test_alarm_of_a_snooze_that_is_over_is_told_once_whoever_looks_first(
+    telling: Service, web: Taken
+) -> None:
+    notifier, other, keeper = Notifier(telling), Notifier(telling), CaseKeeper(telling)
+    opened(telling)
+    (case,) = telling.store.cases()
+    over = {"snooze_day": today() - 1, "snooze_reason": "parts"}
+    telling.store.change_case(case, over, who="sato")
+    score_day(telling, E2, LAST, 30)
+    for _ in range(2):
+        work(notifier)
+    keeper.look()
+    for one in (notifier, other, notifier):
+        work(one)
+    assert told_of(web) == ["E2"]
+
+
+def test_alarm_that_outlasts_the_visit_is_told_with_its_second_case(
+    telling: Service, web: Taken
+) -> None:
+    notifier, keeper = Notifier(telling), CaseKeeper(telling)
+    opened(telling)
+    (case,) = telling.store.cases()
+    case = telling.store.change_case(case, {"state": "planned"}, who="sato")
+    for day in (LAST, LAST + 1):
+        score_day(telling, E2, day, 30)
+    work(notifier)
+    assert told_of(web) == []
+    telling.store.change_case(
+        case, {"state": "done", "closed_day": today()}, who="sato"
+    )
+    for day in range(LAST + 2, LAST + 18):
+        score_day(telling, E2, day, 30)
+        keeper.look()
+        work(notifier)
+    assert [case.state for case in telling.store.cases()] == ["new", "done"]
+    assert told_of(web) == ["E2"]
+
+
+def test_alarm_that_began_after_the_visit_is_not_told_again_with_its_case(
+    telling: Service, web: Taken
+) -> None:
+    notifier, keeper = Notifier(telling), CaseKeeper(telling)
+    opened(telling)
+    (case,) = telling.store.cases()
+    closed = {"state": "done", "closed_day": LAST - 2}
+    telling.store.change_case(case, closed, who="sato")
+    for day in (LAST, LAST + 1):
+        score_day(telling, E2, day, 30)
+        work(notifier)
+    assert keeper.look() == 1
+    work(notifier)
+    assert told_of(web) == ["E2"]
+
+
+def test_alarm_told_just_before_the_snooze_ended_is_told_again(
+    telling: Service, web: Taken
+) -> None:
+    notifier, keeper = Notifier(telling), CaseKeeper(telling)
+    score_day(telling, E2, LAST, 30)
+    work(notifier)
+    opened(telling)
+    (case,) = telling.store.cases()
+    telling.store.change_case(case, {"snooze_day": today() - 1}, who="sato")
+    keeper.look()  # before the notifier looks again
+    work(notifier)
+    assert told_of(web) == ["E2", "E2"]
+
+
+def test_many_processes_open_one_case_and_tell_one_alarm(
+    telling: Service, web: Taken
+) -> None:
+    url = telling.config.store_url
+    services = [
+        Service(telling.config, Store.open(url), telling.stages) for _ in range(4)
+    ]
+    looks: list[Callable[[], object]] = []
+    for one in services:
+        looks += [CaseKeeper(one).look, partial(work, Notifier(one))]
+    for day in (LAST, LAST + 1):
+        score_day(telling, E2, day, 30)
+    with ThreadPoolExecutor(len(looks)) as pool:
+        for _ in range(3):
+            list(pool.map(lambda look: look(), looks))
+        (case,) = telling.store.cases()
+        over = {"snooze_day": today() - 1, "snooze_reason": "parts"}
+        telling.store.change_case(case, over, who="sato")
+        for _ in range(3):
+            list(pool.map(lambda look: look(), looks))
+    for one in services:
+        one.store.close()
+    assert told_of(web) == ["E2", "E2"]
+    assert [change.who for change in telling.store.case_changes(case.case_id)] == [
+        "software", "sato", "software",
+    ]  # fmt: skip
+
+
 def test_alarm_during_maintenance_is_told_when_it_is_over(
     telling: Service, web: Taken
 ) -> None:
@@ -433,6 +581,42 @@ def test_outcome_that_cannot_be_is_refused_and_nothing_is_kept(
     assert answer.status_code == status
     assert sentence in answer.json()["error"]
     assert client.get("/v1/outcomes").json()["outcomes"] == []
+
+
+def test_two_outcomes_of_one_push_close_their_case_once(
+    service: Service, client: TestClient
+) -> None:
+    case_id = opened(service)
+    told = [outcome(who=who, close_case=True) for who in ("Sato", "Suzuki")]
+    assert tell(client, *told).json() == {"kept": 2}
+    changes = service.store.case_changes(case_id)
+    assert [change.changes.get("state") for change in changes] == [
+        [None, "new"], ["new", "done"],
+    ]  # fmt: skip
+
+
+def test_outcome_closes_a_case_that_somebody_changes_meanwhile(
+    service: Service, client: TestClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened(service)
+    keep = service.store.add_outcomes
+
+    def keep_and_assign(*given: Any) -> None:
+        keep(*given)
+        (case,) = service.store.cases()
+        service.store.change_case(case, {"assignee": "Suzuki"}, who="x")
+
+    monkeypatch.setattr(service.store, "add_outcomes", keep_and_assign)
+    assert tell(client, outcome(close_case=True)).status_code == 202
+    (case,) = service.store.cases()
+    assert (case.state, case.assignee) == ("done", "Suzuki")
+
+
+def test_outcomes_as_csv_hold_no_formula_and_no_none(client: TestClient) -> None:
+    tell(client, outcome(note="=1+1", who="@x"))
+    text = client.get("/v1/outcomes?format=csv").content.decode("utf-8-sig")
+    (row,) = text.splitlines()[1:]
+    assert row == f"F1,E2,{TODAY},hit,'=1+1,'@x,"
 
 
 def test_outcome_of_a_day_before_the_alarm_is_refused(

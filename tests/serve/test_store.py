@@ -13,9 +13,13 @@ import pyarrow as pa
 import pytest
 from sqlalchemy import delete, text
 
+from hvac.casework.outcome_codes import Outcome, OutcomeCode
+from hvac.days import today
 from hvac.panel.grid import Unit
 from serve.graph.stages import Rows
-from serve.memory.store import FLEET, KeyRow, Store, StoreError
+from serve.memory.store import FLEET, CaseConflictError, KeyRow, Store, StoreError
+from serve.memory.store_cases import CaseFacts
+from serve.memory.store_outcomes import MaintenanceRow
 from serve.memory.store_tables import METADATA
 from tests.serve.serve_example import LAST, UNITS, reading_rows, scored, service_of
 
@@ -47,6 +51,51 @@ def test_readings_come_back_as_they_were_sent(store: Store) -> None:
     assert found["date"].cast(pa.int32()).to_pylist() == [row[3] for row in rows]
     assert found["known_at"].null_count == 5
     assert store.unit(E1) is not None
+
+
+def test_an_alarm_is_noted_once_with_what_waits_to_be_sent(store: Store) -> None:
+    assert store.open_episode(E1, "first", "{}", ["web", "mail"])
+    assert not store.open_episode(E1, "second", "{}", ["web", "mail"])
+    assert (store.told(), store.waiting_notices()) == ({E1}, 2)
+
+
+def test_a_case_is_opened_once_with_its_first_change(store: Store) -> None:
+    facts = CaseFacts(point="p", risks={}, thresholds={}, alarms=(), reasons=())
+    case_id = store.open_case(E1, LAST, facts)
+    assert case_id is not None
+    assert store.open_case(E1, LAST, facts) is None
+    (case,) = store.cases()
+    (change,) = store.case_changes(case_id)
+    assert (case.version, change.version) == (1, 1)
+    changed = store.change_case(case, {"state": "done", "closed_day": LAST}, who="x")
+    with pytest.raises(CaseConflictError):
+        store.change_case(case, {"assignee": "Sato"}, who="y")
+    assert store.cases() == [changed]
+    assert store.open_case(E1, LAST, facts) is not None
+
+
+@pytest.mark.parametrize(("closed_ago", "told"), [(0, set()), (3, {E1})])
+def test_alarm_older_than_the_last_closing_is_told_again(
+    store: Store, closed_ago: int, told: set[Unit]
+) -> None:
+    facts = CaseFacts(point="p", risks={}, thresholds={}, alarms=(), reasons=())
+    store.open_episode(E1, "first", "{}", [])
+    store.open_case(E1, LAST, facts, closed_day=today() - closed_ago)
+    assert store.told() == told
+
+
+def test_outcomes_and_maintenance_of_one_key_are_kept_once(store: Store) -> None:
+    store.add(units=[(*E1, "ahu", 100)])
+    codes: tuple[OutcomeCode, ...] = ("hit", "nothing_found")
+    for code in codes:
+        store.add_outcomes([(Outcome(E1, LAST, code, "Sato"), None)], "key")
+    assert [row.code for row in store.outcomes(E1)] == ["nothing_found"]
+    window = MaintenanceRow("F1", "", LAST, LAST + 3, "", "key")
+    store.add_maintenance(window)
+    store.add_maintenance(window._replace(reason="closed"))
+    assert [row.reason for row in store.maintenance(on_day=LAST + 3)] == ["closed"]
+    assert store.maintenance(on_day=LAST + 4) == []
+    assert store.drop_maintenance(Unit("F1", ""), LAST)
 
 
 def test_sending_the_same_readings_twice_is_the_same_as_once(store: Store) -> None:

@@ -9,7 +9,7 @@ from scipy.special import expit
 from hvac.errors import InputError
 from hvac.update.bends import STRAIGHT, Bend, bent_log_odds, fit_bends
 from hvac.update.gate import check_gate, false_alarms_per_unit_year
-from hvac.update.ladder import climb, origins_of
+from hvac.update.ladder import climb, less_loss, origins_of
 from hvac.update.matured import Matured, common_rows
 from hvac.update.thresholds import LARGEST_STEP, next_step
 
@@ -152,6 +152,21 @@ def test_bends_keep_risks_that_never_fall_with_the_horizon() -> None:
     assert (np.diff(bent[matured.class_N == "ahu"][order]) >= 0).all()
     same = bent_log_odds(matured, {"ahu": STRAIGHT})
     np.testing.assert_array_equal(same, matured.log_odds_N)
+
+
+def test_points_of_a_machine_are_drawn_together() -> None:
+    scores = fleet()
+    whole = less_loss(scores, scores.log_odds_N, scores.log_odds_N * 0.9)
+    points = [
+        scores._replace(
+            unit_N=np.char.add(np.char.add("F\x1f", scores.unit_N), f"\x1f{p}")
+        )
+        for p in range(4)
+    ]
+    columns = [np.concatenate(arrays) for arrays in zip(*points, strict=True)]
+    four = Matured(*columns)  # type: ignore[arg-type]
+    as_points = less_loss(four, four.log_odds_N, four.log_odds_N * 0.9)
+    assert as_points[:3] == pytest.approx(whole[:3])
 
 
 # Thresholds

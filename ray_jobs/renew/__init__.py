@@ -1,0 +1,1 @@
+"""What an update reads and writes: risks with what became of them, bent and steered bundles."""
