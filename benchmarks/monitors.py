@@ -30,12 +30,12 @@ from scipy.stats import ks_2samp
 
 from hvac.arrays import Bools, DayNumbers, Floats
 from hvac.days import EPOCH
-from hvac.monitor.calibration import Bets, bet, disjoint
+from hvac.monitor.bets import Bets, bet, disjoint
 from hvac.monitor.data import by_week, count_odd, odd_weeks, watch_data
 from hvac.monitor.inputs import InputWeeks, watch_inputs
+from hvac.monitor.monitor_settings import MonitorConfig
 from hvac.monitor.periods import WEEK, PeriodMeans, first_day_of, week_means, week_of
-from hvac.monitor.scores import score_sums, score_weeks, watch_scores
-from hvac.monitor.settings import MonitorConfig
+from hvac.monitor.score_sums import score_sums, score_weeks, watch_scores
 from hvac.panel.daily_readings import ALWAYS_KNOWN
 from hvac.simulate.catalogue import KINDS
 from hvac.simulate.faults import Life

@@ -31,10 +31,10 @@ from scipy.special import expit
 from hvac.decision.alarm_episodes import alarm_episodes, merge_gap
 from hvac.logistic_line import line_loss
 from hvac.update.bends import bent_log_odds, fit_bends
-from hvac.update.gate import check_gate
 from hvac.update.ladder import climb, less_loss, origins_of
 from hvac.update.matured import Matured
-from hvac.update.thresholds import next_step
+from hvac.update.promotion_gate import check_gate
+from hvac.update.threshold_steps import next_step
 
 HORIZONS = (30, 60, 90)
 CLASSES, UNITS, DAYS, STRIDE = 6, 288, 720, 7

@@ -38,7 +38,7 @@ def run(config: RunConfig) -> dict[str, Json]:
     trained = workspace.record(TrainRecord).bundles
     before = _alarmed(workspace)
     ingested = ingest.run(config)
-    check_record(read_mark(workspace.root / "published.json"), ingested)
+    check_not_shrunk(read_mark(workspace.root / "published.json"), ingested)
     scored = score.run(config)
     changes = alarm_changes(before, _alarmed(workspace))
     log.info("daily: %s", changes.sentence)
@@ -65,7 +65,7 @@ def run(config: RunConfig) -> dict[str, Json]:
     }
 
 
-def check_record(published: JsonObject, now: IngestRecord) -> None:
+def check_not_shrunk(published: JsonObject, now: IngestRecord) -> None:
     """Refuse to score a record that has lost many readings since it was published.
 
     Raises:

@@ -15,11 +15,12 @@ from collections.abc import Mapping
 
 from hvac.days import EPOCH
 from hvac.json_values import Json
-from hvac.monitor.alerts import sentence, to_table
-from hvac.monitor.findings import read_findings
+from hvac.monitor.alert_rows import Watch
+from hvac.monitor.alerts import alert_sentence, alert_table
+from hvac.monitor.monitor_findings import read_findings
 from hvac.monitor.periods import closed_weeks, first_day_of, week_of
-from hvac.monitor.rows import Watch
 from hvac.panel.registry import Registry
+from hvac.panel.splits import date_text
 from hvac.scoring.bundle import Bundle
 from hvac.storage import content_key, read_mark, write_json, write_parquet
 from ray_jobs.run.command import main
@@ -32,7 +33,7 @@ from ray_jobs.run.records import (
 )
 from ray_jobs.run.run_config import RunConfig
 from ray_jobs.run.workspace import Workspace, run_step, workspace_of
-from ray_jobs.watch.found import Found, day_text
+from ray_jobs.watch.found import Found
 from ray_jobs.watch.record_monitors import (
     data_alerts,
     input_alerts,
@@ -92,7 +93,7 @@ def run_weekly(config: RunConfig) -> MonitorRecord | None:
     if config.ready_windows:
         return None
     before = read_mark(workspace.record_file("monitor"))
-    week = day_text(first_day_of(_last_week(Registry.load(workspace.panel))))
+    week = date_text(first_day_of(_last_week(Registry.load(workspace.panel))))
     if before.get("last_week") == week:
         log.info("monitor: the week of %s is the last that is over: done already", week)
         return None
@@ -148,16 +149,16 @@ def _write(
     last_week: int,
 ) -> MonitorRecord:
     """Write the table and the summary, and tell the alerts that were raised in the last 4 weeks."""
-    table = to_table(row for each in found.values() for row in each.rows)
+    table = alert_table(row for each in found.values() for row in each.rows)
     folder = workspace.root / "monitor"
     write_parquet(table, folder / "alerts.parquet")
     alerts = {name: sum(row.alert for row in each.rows) for name, each in found.items()}
     waits = {name: each.waits for name, each in found.items() if each.waits}
     summary: dict[str, Json] = {
         "alerts_per_year": config.monitor.alerts_per_year,
-        "reference_from": day_text(first_day_of(watch.weeks.start)),
-        "since": day_text(first_day_of(watch.first)),
-        "last_week": day_text(first_day_of(last_week)),
+        "reference_from": date_text(first_day_of(watch.weeks.start)),
+        "since": date_text(first_day_of(watch.first)),
+        "last_week": date_text(first_day_of(last_week)),
         "monitors": {
             name: {
                 "alerts": alerts[name],
@@ -171,10 +172,10 @@ def _write(
     newest = EPOCH + dt.timedelta(days=first_day_of(last_week - TOLD_WEEKS))
     for row in table.to_pylist():
         if row["alert"] and row["day"] >= newest:
-            log.info("monitor: %s", sentence(row, config.language))
+            log.info("monitor: %s", alert_sentence(row, config.language))
     for text in waits.values():
         log.info("monitor: %s", text)
-    week = day_text(first_day_of(last_week))
+    week = date_text(first_day_of(last_week))
     return MonitorRecord(last_week=week, alerts=alerts, waiting=waits)
 
 

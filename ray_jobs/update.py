@@ -25,9 +25,9 @@ from hvac.scoring.bundle import Bundle
 from hvac.storage import place, read_parquet, write_json, write_parquet
 from hvac.update.bends import Bend, fit_bends
 from hvac.update.champions import Challenger, Champions, read_champions, write_champions
-from hvac.update.gate import GateFacts, check_gate
 from hvac.update.ladder import Climb, TooEarlyError, climb, origins_of
 from hvac.update.matured import Matured, common_rows
+from hvac.update.promotion_gate import GateFacts, check_gate
 from hvac.update.shadow import COLUMNS, paired_by_line, paired_by_row
 from ray_jobs.renew.matured_rows import nothing_matured, read_matured
 from ray_jobs.renew.steering import save_bent, steer

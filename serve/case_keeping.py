@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 from hvac.casework.case_states import OPEN_STATES, is_armed, is_confirmed
 from hvac.days import today
 from hvac.explain.reason import plain_reason, reason_of
-from hvac.monitor.findings import read_findings
+from hvac.monitor.monitor_findings import read_findings
 from hvac.panel.grid import Unit
 from hvac.scoring.latest_rows import RankedUnit
 from hvac.scoring.worklist import sure_horizons

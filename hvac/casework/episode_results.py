@@ -15,7 +15,7 @@ EpisodeResult = Literal["hit", "false", "pre_empted", "left_out", "open"]
 VISIT_KINDS: Final = ("maintenance", "replacement", "repair", "inspection")
 
 
-class Episode(NamedTuple):
+class AlarmEpisode(NamedTuple):
     """Alarms of one unit that count as one; days since 1970-01-01.
 
     `visited` tells whether anybody was at the machine from its first day until its horizon was
@@ -36,7 +36,7 @@ def unit_episodes(
     outcomes: Sequence[Outcome],
     predicted: tuple[str, ...],
     today: int,
-) -> list[Episode]:
+) -> list[AlarmEpisode]:
     """Join the alarms of one unit to what happened.
 
     Args:
@@ -50,8 +50,8 @@ def unit_episodes(
     >>> from hvac.panel.events import no_events
     >>> nothing = dict(events=no_events(), outcomes=[], predicted=("failure",))
     >>> unit_episodes([10, 17, 90], horizon=30, today=100, **nothing)
-    [Episode(first_day=10, last_day=17, result='false', visited=False), \
-Episode(first_day=90, last_day=90, result='open', visited=False)]
+    [AlarmEpisode(first_day=10, last_day=17, result='false', visited=False), \
+AlarmEpisode(first_day=90, last_day=90, result='open', visited=False)]
     """
     days = np.asarray(alarm_days, np.int64)
     merged = alarm_episodes(
@@ -72,7 +72,7 @@ Episode(first_day=90, last_day=90, result='open', visited=False)]
         has_visit = bool(((visit_N >= first) & (visit_N <= until)).any())
         visited = has_visit or any(code in VISITED for code in found)
         result = _result(found, has_onset, visited, is_over=today >= until)
-        episodes.append(Episode(first, last, result, visited))
+        episodes.append(AlarmEpisode(first, last, result, visited))
     return episodes
 
 

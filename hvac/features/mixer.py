@@ -137,7 +137,7 @@ class Mixer(_Layers):
 
     def forward(self, batch_NL: torch.Tensor) -> torch.Tensor:
         """Return the patch tokens [N, P, E] of series of the model's own length."""
-        mean_N1, scale_N1 = level_of(batch_NL)
+        mean_N1, scale_N1 = window_level(batch_NL)
         scaled_NL = (batch_NL - mean_N1) / scale_N1
         patches_NPS = scaled_NL[:, self.start :].unfold(1, self.patch, self.stride)
         hidden = self._linear(patches_NPS, "patcher")
@@ -183,11 +183,11 @@ class Forecaster(_Layers):
             hidden = self._linear(hidden, "adapter")
         hidden = self._block(hidden, "decoder_block", self.layers)
         steps_NF = self._linear(hidden.flatten(1), "base_forecast_block")
-        mean_N1, scale_N1 = level_of(batch_NL)
+        mean_N1, scale_N1 = window_level(batch_NL)
         return steps_NF * scale_N1 + mean_N1
 
 
-def level_of(batch_NL: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+def window_level(batch_NL: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
     """Return mean and scale [N, 1] of series, as the library's scaler takes them."""
     mean_N1 = batch_NL.mean(dim=1, keepdim=True)
     variance_N1 = ((batch_NL - mean_N1) ** 2).mean(dim=1, keepdim=True)

@@ -48,11 +48,11 @@ class AlertRow(NamedTuple):
     horizon: int | None = None
 
 
-def to_table(rows: Iterable[AlertRow]) -> pa.Table:
+def alert_table(rows: Iterable[AlertRow]) -> pa.Table:
     """Return rows as a table, the newest first.
 
     >>> row = AlertRow("data", "late", {"facility_id": "F1"}, 20, 14, 9.0, 5.0, True, {"count": 3})
-    >>> to_table([row]).select(["facility_id", "since", "parts"]).to_pylist()
+    >>> alert_table([row]).select(["facility_id", "since", "parts"]).to_pylist()
     [{'facility_id': 'F1', 'since': datetime.date(1970, 1, 15), 'parts': '{"count": 3}'}]
     """
     listed = []
@@ -74,7 +74,7 @@ def to_table(rows: Iterable[AlertRow]) -> pa.Table:
     return pa.Table.from_pylist(listed, schema=ALERTS)
 
 
-def sentence(row: Mapping[str, object], language: str) -> str:
+def alert_sentence(row: Mapping[str, object], language: str) -> str:
     """Return an alert's sentence in a language.
 
     Args:
@@ -83,9 +83,9 @@ def sentence(row: Mapping[str, object], language: str) -> str:
 
     >>> row = {"monitor": "data", "kind": "late", "facility_id": "F1", "since": "2026-01-05",
     ...        "parts": '{"count": 3, "points": 40, "usual": 0.2}'}
-    >>> sentence(row, "en")
+    >>> alert_sentence(row, "en")
     'F1: late readings at 3 of 40 points since 2026-01-05 (usually 0.2 a week)'
-    >>> sentence(row, "ja")
+    >>> alert_sentence(row, "ja")
     'F1：2026-01-05 以降、40 点中 3 点で測定値の到着遅れ（通常は週 0.2 点）'
     """
     texts = Texts(language, read_texts("hvac.monitor", "texts.yaml"))

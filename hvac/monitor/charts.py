@@ -10,11 +10,11 @@ from typing import Final, NamedTuple
 import numpy as np
 
 from hvac.arrays import AnyArray, Floats
-from hvac.monitor.chart import Chart
+from hvac.monitor.chart_kinds import Chart
+from hvac.monitor.chart_statistics import Statistic, statistic_of
+from hvac.monitor.chart_thresholds import chart_threshold, learn, plain_threshold
 from hvac.monitor.periods import WEEKS_PER_YEAR
-from hvac.monitor.reference import Reference, against_reference
-from hvac.monitor.statistics import Statistic, statistic_of
-from hvac.monitor.thresholds import choose_threshold, learn, plain_threshold
+from hvac.monitor.reference import ReferenceLine, against_reference
 
 REARMED: Final = 0.5  # of the threshold: below it a series may alert again
 
@@ -82,7 +82,7 @@ def run_chart(
 
 
 def _threshold(
-    chart: Chart, fitted: Reference, design_RSK: Floats, watched: int
+    chart: Chart, fitted: ReferenceLine, design_RSK: Floats, watched: int
 ) -> float:
     if not watched:
         return float("nan")
@@ -92,7 +92,7 @@ def _threshold(
         return float("nan")
     years = int(-(-watched * chart.every // WEEKS_PER_YEAR))
     series = int(fitted.known_S.sum())
-    threshold = choose_threshold(
+    threshold = chart_threshold(
         drawn, design_RSK[:, fitted.known_S], chart, years=years, series=series
     )
     if not chart.least_spread:

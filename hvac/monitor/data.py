@@ -18,11 +18,11 @@ import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
 from hvac.arrays import AnyArray, Bools, DayNumbers, Floats, Ints
-from hvac.monitor.chart import Chart
+from hvac.monitor.chart_kinds import Chart
+from hvac.monitor.chart_statistics import Kind
 from hvac.monitor.charts import Charted, run_chart
+from hvac.monitor.monitor_settings import MonitorConfig
 from hvac.monitor.periods import WEEK, first_day_of
-from hvac.monitor.settings import MonitorConfig
-from hvac.monitor.statistics import Kind
 from hvac.panel.daily_readings import ALWAYS_KNOWN
 from hvac.panel.quality import FAR, JUMP_SPREADS, SENTINELS, SURE
 

@@ -18,10 +18,10 @@ from typing import Final, NamedTuple
 import numpy as np
 
 from hvac.arrays import AnyArray, Floats
-from hvac.monitor.chart import Chart
+from hvac.monitor.chart_kinds import Chart
 from hvac.monitor.charts import Charted, run_chart
+from hvac.monitor.monitor_settings import MonitorConfig
 from hvac.monitor.periods import BLOCK, PeriodMeans, blocks, enough_days, of_year
-from hvac.monitor.settings import MonitorConfig
 
 DRIFT_SHARE: Final = 0.5
 JUMP_SHARE: Final = 0.25

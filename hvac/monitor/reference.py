@@ -23,7 +23,7 @@ NORMAL: Final = 1.4826  # median absolute deviation to standard deviation
 SPARE: Final = 4  # reference periods beyond the line's columns, at the least
 
 
-class Reference(NamedTuple):
+class ReferenceLine(NamedTuple):
     """Errors of all periods against the reference's line.
 
     `z_PS` is in spreads and nan where there is no value, or too short a reference; `error_PS` is in
@@ -45,7 +45,7 @@ def against_reference(
     *,
     group_S: AnyArray | None = None,
     least_spread: float = 0.0,
-) -> Reference:
+) -> ReferenceLine:
     """Fit each series' line on the first `reference` periods and standardise all of them.
 
     Args:
@@ -88,7 +88,7 @@ def against_reference(
     usable_PS = ok_PS & known_S & (spread_S > 0)
     scale_PS = np.where(usable_PS, spread_S * np.sqrt(width_PS), 1.0)
     usual_S = np.sqrt(np.where(common_S > 0, common_S, 1.0))
-    return Reference(
+    return ReferenceLine(
         np.where(usable_PS, error_PS / scale_PS, np.nan),
         np.where(ok_PS, error_PS, np.nan),
         spread_S / usual_S,

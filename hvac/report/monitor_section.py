@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hvac.monitor.findings import Findings
+from hvac.monitor.monitor_findings import Findings
 from hvac.report.view import DASH, Block, Cell, Note, Row, Table, View
 
 MOST_ALERTS = 10

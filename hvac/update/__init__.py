@@ -3,7 +3,7 @@
 `matured`  risks as they were given, and what became of them: long rows N
 `bends`    a line through the log-odds of risks, one a class (intercept, or slope and intercept)
 `ladder`   candidates from simple to rich, each judged on later windows than it was fitted on
-`gate`     whether the winner may be promoted: log-loss, calibration and alarms
-`thresholds`  alarms steered to a declared rate, by small steps
+`promotion_gate`  whether the winner may be promoted: log-loss, calibration and alarms
+`threshold_steps`  alarms steered to a declared rate, by small steps
 `champions`   which bundle serves each class, which did before, and why that was changed
 """

@@ -16,7 +16,7 @@ from hvac.decision.thresholds import Threshold
 from hvac.json_values import Json, branch, listed
 from hvac.scoring.bundle import Bundle
 from hvac.update.bends import Bend
-from hvac.update.thresholds import Step, moved_decision
+from hvac.update.threshold_steps import Step, moved_decision
 
 STEERED_FROM = "steered_from"  # bundles with the same risks and earlier thresholds
 

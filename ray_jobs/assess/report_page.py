@@ -6,7 +6,7 @@ import json
 from collections.abc import Sequence
 
 from hvac.json_values import JsonObject, as_json, branch
-from hvac.monitor.findings import read_findings
+from hvac.monitor.monitor_findings import read_findings
 from hvac.panel.names import load_names
 from hvac.report.now_section import now_of
 from hvac.report.page import write_report

@@ -16,7 +16,7 @@ from hvac.storage import read_parquet
 from hvac.update.bends import STRAIGHT, Bend
 from hvac.update.bent_bundle import bent_bundle, steered_bundle
 from hvac.update.champions import Champions
-from hvac.update.thresholds import Step, next_step
+from hvac.update.threshold_steps import Step, next_step
 from ray_jobs.renew.matured_rows import matured_plan
 from ray_jobs.run.progress import finished
 from ray_jobs.run.run_config import RunConfig

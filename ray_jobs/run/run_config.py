@@ -15,7 +15,7 @@ from hvac.json_values import Json
 from hvac.models.families import BASELINES, FIRST_BASELINES, ModelConfig, config_of
 from hvac.models.family import columns_for
 from hvac.models.fusion import FusionConfig
-from hvac.monitor.settings import MonitorConfig
+from hvac.monitor.monitor_settings import MonitorConfig
 from hvac.panel.labels import LabelConfig
 from hvac.panel.split_config import SplitConfig
 from hvac.panel.windows import WindowConfig

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import datetime as dt
 from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
 
-from hvac.days import EPOCH
 from hvac.json_values import Json
 from hvac.monitor.alerts import AlertRow
 from hvac.monitor.charts import Charted
@@ -42,8 +40,3 @@ def chart_facts(charts: Sequence[Charted]) -> dict[str, Json]:
             "watched_years": round(found.watched_years, 3),
         }
     return facts
-
-
-def day_text(day: int) -> str:
-    """Return a day since 1970-01-01 as a date."""
-    return str(EPOCH + dt.timedelta(days=day))

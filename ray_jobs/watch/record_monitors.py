@@ -11,15 +11,16 @@ from hvac.arrays import Floats
 from hvac.features.peer_files import published_level
 from hvac.features.peer_groups import peer_groups
 from hvac.features.recipe import Recipe
+from hvac.monitor.alert_rows import Watch, data_rows, input_rows
 from hvac.monitor.data import count_odd, watch_data
 from hvac.monitor.inputs import InputWeeks, watch_inputs
 from hvac.monitor.periods import PeriodMeans, first_day_of, week_means
-from hvac.monitor.rows import Watch, data_rows, input_rows
 from hvac.panel.registry import Registry
+from hvac.panel.splits import date_text
 from ray_jobs.run.progress import finished
 from ray_jobs.run.run_config import RunConfig
 from ray_jobs.run.workspace import Workspace
-from ray_jobs.watch.found import Found, chart_facts, day_text, waiting
+from ray_jobs.watch.found import Found, chart_facts, waiting
 from ray_jobs.watch.weeks import BucketWeeks, Subject, WeeksPlan, bucket_weeks
 
 LEAST_REFERENCE = 26  # weeks
@@ -112,5 +113,5 @@ def data_alerts(config: RunConfig, watch: Watch, parts: Sequence[BucketWeeks]) -
 
 def _waits(config: RunConfig, watch: Watch, monitor: str) -> Found:
     weeks = config.monitor.reference_weeks
-    since = day_text(first_day_of(watch.first))
+    since = date_text(first_day_of(watch.first))
     return waiting(monitor, config.language, weeks=weeks, since=since)

@@ -10,19 +10,20 @@ import pyarrow.compute as pc
 import ray
 
 from hvac.json_values import Json
-from hvac.monitor.calibration import Bets, bet
+from hvac.monitor.alert_rows import Watch, betting_rows, score_rows
+from hvac.monitor.bets import Bets, bet
 from hvac.monitor.periods import week_of
-from hvac.monitor.rows import Watch, betting_rows, score_rows
-from hvac.monitor.scores import ScoreWeeks, score_weeks, watch_scores
+from hvac.monitor.score_sums import ScoreWeeks, score_weeks, watch_scores
 from hvac.panel.registry import Registry
+from hvac.panel.splits import date_text
 from hvac.storage import matching, parquet_dataset
 from ray_jobs.run.progress import finished
 from ray_jobs.run.records import FeaturizeRecord
 from ray_jobs.run.run_config import RunConfig
 from ray_jobs.run.workspace import Workspace
 from ray_jobs.tables.kept_scores import day_of
-from ray_jobs.watch.found import Found, chart_facts, day_text, waiting
-from ray_jobs.watch.scores import FacilityScores, ScoresPlan, facility_scores
+from ray_jobs.watch.facility_scores import FacilityScores, ScoresPlan, facility_scores
+from ray_jobs.watch.found import Found, chart_facts, waiting
 
 
 def score_alerts(
@@ -90,7 +91,7 @@ def _share_alerts(config: RunConfig, watch: Watch, scores: ScoreWeeks) -> Found:
 def _bet_alerts(config: RunConfig, bets: dict[int, Bets], first: int) -> Found:
     if not any(len(each.risk_N) for each in bets.values()):
         horizon = min(bets)
-        day = day_text(first + horizon)
+        day = date_text(first + horizon)
         return waiting("calibration", config.language, horizon=horizon, day=day)
     rows, facts = [], dict[str, Json]()
     for horizon, each in bets.items():

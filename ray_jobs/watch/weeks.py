@@ -14,9 +14,9 @@ from hvac.arrays import Floats, Ints
 from hvac.days import EPOCH
 from hvac.features.peer_files import published_level
 from hvac.features.peers import PeerLevel
+from hvac.monitor.alert_rows import Watch
 from hvac.monitor.data import KINDS, by_week, odd_weeks
 from hvac.monitor.periods import PeriodMeans, first_day_of, week_means
-from hvac.monitor.rows import Watch
 from hvac.panel.daily_readings import Aggregate
 from hvac.panel.grid import Panel, panels
 from hvac.panel.partitions import bucket_folder

@@ -20,7 +20,7 @@ from hvac.casework.episode_results import EpisodeResult
 from hvac.casework.outcome_codes import OutcomeCode, outcome_code
 from hvac.days import EPOCH
 from serve.bodies.answers import EQUIPMENT, FACILITY, RiskReason
-from serve.bodies.schemas import Body, Day, Items, UnitId, day_text, not_in_the_future
+from serve.bodies.schemas import Body, Day, Items, UnitId, not_in_the_future, parsed_day
 from serve.ids import Id
 
 CASE = "id of the case"
@@ -52,7 +52,7 @@ ShortWords = Annotated[
 ]
 AnyDay = Annotated[
     dt.date,
-    BeforeValidator(day_text),
+    BeforeValidator(parsed_day),
     Field(ge=EPOCH, description="calendar day, e.g. 2024-03-01"),
 ]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Sequence
 
-from hvac.casework.episode_results import Episode
+from hvac.casework.episode_results import AlarmEpisode
 from hvac.days import date_of
 from hvac.panel.grid import Unit
 from serve.bodies.answer_rows import risk_reasons
@@ -25,7 +25,7 @@ OUTCOME_COLUMNS = tuple(OutcomeAnswer.model_fields)
 EPISODE_COLUMNS = tuple(EpisodeAnswer.model_fields)
 
 
-def moment(seconds: float) -> dt.datetime:
+def utc_moment(seconds: float) -> dt.datetime:
     """Return seconds since 1970 as a moment in UTC, to the second."""
     return dt.datetime.fromtimestamp(int(seconds), dt.UTC)
 
@@ -36,7 +36,7 @@ def case_answer(case: CaseRow) -> CaseAnswer:
     return CaseAnswer.model_validate(
         {
             **case._asdict(),
-            "opened": moment(case.opened),
+            "opened": utc_moment(case.opened),
             "alarm_date": date_of(case.alarm_day),
             "due_date": known_date(case.due_day),
             "snooze_until": known_date(case.snooze_day),
@@ -56,7 +56,7 @@ def one_case_answer(case: CaseRow, changes: Sequence[CaseChange]) -> OneCaseAnsw
         history=[
             CaseChangeAnswer(
                 version=change.version,
-                at=moment(change.since),
+                at=utc_moment(change.since),
                 who=change.who,
                 note=change.note,
                 changes=change.changes,
@@ -82,7 +82,7 @@ def maintenance_answer(row: MaintenanceRow) -> MaintenanceAnswer:
     )
 
 
-def episode_answer(unit: Unit, horizon: int, episode: Episode) -> EpisodeAnswer:
+def episode_answer(unit: Unit, horizon: int, episode: AlarmEpisode) -> EpisodeAnswer:
     """Return an alarm episode of a machine."""
     return EpisodeAnswer(
         facility_id=unit.facility_id,

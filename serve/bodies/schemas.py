@@ -19,7 +19,7 @@ from serve.ids import Id
 DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 
 
-def day_text(given: Any) -> Any:
+def parsed_day(given: Any) -> Any:
     """Take a text such as 2024-03-01, and nothing else: a number would be read as seconds since
     1970.
     """
@@ -34,7 +34,7 @@ def day_text(given: Any) -> Any:
 
 Day = Annotated[
     dt.date,
-    BeforeValidator(day_text),
+    BeforeValidator(parsed_day),
     Field(ge=EPOCH, description="calendar day, e.g. 2024-03-01; not in the future"),
 ]
 FacilityId = Annotated[Id, Field(description="id of the facility")]

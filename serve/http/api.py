@@ -9,7 +9,7 @@ from fastapi import APIRouter, Depends, FastAPI, Query, Request, Response
 from fastapi import Path as InPath
 from fastapi.responses import PlainTextResponse, StreamingResponse
 
-from hvac.monitor.findings import read_findings
+from hvac.monitor.monitor_findings import read_findings
 from hvac.panel.grid import Unit
 from hvac.panel.names import load_names
 from hvac.scoring.worklist import ranking_csv

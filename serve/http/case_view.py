@@ -14,7 +14,7 @@ from hvac.panel.grid import Unit
 from hvac.scoring.latest_rows import RankedUnit
 from hvac.scoring.worklist import sure_horizons
 from serve.bodies.body_rows import known_date
-from serve.bodies.case_rows import moment
+from serve.bodies.case_rows import utc_moment
 from serve.http.page_words import PageWords
 from serve.memory.database import SqlValue
 from serve.memory.store_cases import SOFTWARE, CaseChange, CaseRow
@@ -119,7 +119,7 @@ def _change_line(change: CaseChange, words: PageWords) -> ChangeLine:
     who = words("case.software") if change.who == SOFTWARE else change.who
     what = [_what(name, after, words) for name, (_, after) in change.changes.items()]
     return ChangeLine(
-        moment(change.since), who, [text for text in what if text], change.note
+        utc_moment(change.since), who, [text for text in what if text], change.note
     )
 
 

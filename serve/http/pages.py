@@ -11,7 +11,7 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Query, Request, Response
 from fastapi.responses import HTMLResponse
 
-from hvac.monitor.findings import read_findings
+from hvac.monitor.monitor_findings import read_findings
 from hvac.panel.grid import Unit
 from hvac.scoring.latest_rows import RankedUnit
 from hvac.scoring.worklist import ranking_csv

@@ -6,7 +6,7 @@ import datetime as dt
 from collections.abc import Sequence
 
 from hvac.casework.case_states import OPEN_STATES, check_change
-from hvac.casework.episode_results import Episode, unit_episodes
+from hvac.casework.episode_results import AlarmEpisode, unit_episodes
 from hvac.casework.outcome_codes import Outcome, check_outcome_day
 from hvac.days import EPOCH, date_of, today
 from hvac.errors import InputError
@@ -157,7 +157,7 @@ class Casework:
 
     def episodes(
         self, unit: Unit, predicted: tuple[str, ...]
-    ) -> dict[int, list[Episode]]:
+    ) -> dict[int, list[AlarmEpisode]]:
         """Return what became of a machine's alarms by horizon, the oldest first.
 
         Args:

@@ -7,7 +7,7 @@ import itertools
 import numpy as np
 import pytest
 
-from hvac.casework.episode_results import Episode, unit_episodes
+from hvac.casework.episode_results import AlarmEpisode, unit_episodes
 from hvac.casework.outcome_codes import CODES, Outcome, OutcomeCode
 from hvac.panel.events import Events
 from hvac.panel.grid import Unit
@@ -26,7 +26,7 @@ def the_episode(
     *rows: tuple[str, int],
     outcomes: tuple[tuple[int, OutcomeCode], ...] = (),
     today: int,
-) -> Episode:
+) -> AlarmEpisode:
     (episode,) = unit_episodes(
         [100, 107],
         horizon=H,

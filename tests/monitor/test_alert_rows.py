@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from hvac.monitor.alerts import ALERTS, AlertRow, sentence, to_table
+from hvac.monitor.alerts import ALERTS, AlertRow, alert_sentence, alert_table
 from hvac.monitor.data import KINDS
 from hvac.words import read_texts
 
@@ -31,8 +31,8 @@ ROWS = [
 
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: f"{row.monitor}.{row.kind}")
 def test_every_kind_has_a_sentence_in_both_languages(row: AlertRow) -> None:
-    (stored,) = to_table([row]).to_pylist()
-    english, japanese = sentence(stored, "en"), sentence(stored, "ja")
+    (stored,) = alert_table([row]).to_pylist()
+    english, japanese = alert_sentence(stored, "en"), alert_sentence(stored, "ja")
     assert "2024-10-04" in english
     assert "2024-10-04" in japanese
     assert re.search("[ぁ-ん]", japanese)
@@ -50,6 +50,6 @@ def test_every_waiting_monitor_says_so_in_both_languages() -> None:
 
 def test_rows_stand_newest_first_and_no_row_is_an_empty_table() -> None:
     older = ROWS[0]._replace(day=19_000)
-    days = to_table([older, ROWS[0]])["day"].to_pylist()
+    days = alert_table([older, ROWS[0]])["day"].to_pylist()
     assert days == sorted(days, reverse=True)
-    assert to_table([]).schema == ALERTS
+    assert alert_table([]).schema == ALERTS

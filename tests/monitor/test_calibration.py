@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from hvac.monitor.calibration import (
+from hvac.monitor.bets import (
     EVERY,
     ODDS,
     WON,

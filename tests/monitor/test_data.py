@@ -15,8 +15,8 @@ from hvac.monitor.data import (
     odd_weeks,
     watch_data,
 )
+from hvac.monitor.monitor_settings import MonitorConfig
 from hvac.monitor.periods import first_day_of
-from hvac.monitor.settings import MonitorConfig
 from hvac.panel.daily_readings import ALWAYS_KNOWN
 
 WEEKS, REFERENCE = range(2000, 2060), 40

@@ -6,8 +6,8 @@ import numpy as np
 
 from hvac.arrays import Floats
 from hvac.monitor.inputs import InputWeeks, watch_inputs
+from hvac.monitor.monitor_settings import MonitorConfig
 from hvac.monitor.periods import PeriodMeans
-from hvac.monitor.settings import MonitorConfig
 
 WEEKS, REFERENCE, UNITS = 104, 52, 40
 

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from hvac.arrays import Floats
+from hvac.monitor.chart_statistics import SLACK, highest, statistic_of
 from hvac.monitor.periods import PeriodMeans, blocks, closed_weeks, week_means, week_of
 from hvac.monitor.reference import NORMAL, PRIOR, against_reference
-from hvac.monitor.statistics import SLACK, highest, statistic_of
 
 REFERENCE = 20
 

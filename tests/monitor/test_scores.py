@@ -4,9 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 
-from hvac.monitor.rows import Watch, score_rows
-from hvac.monitor.scores import log_odds, score_sums, score_weeks, watch_scores
-from hvac.monitor.settings import MonitorConfig
+from hvac.monitor.alert_rows import Watch, score_rows
+from hvac.monitor.monitor_settings import MonitorConfig
+from hvac.monitor.score_sums import (
+    bounded_log_odds,
+    score_sums,
+    score_weeks,
+    watch_scores,
+)
 
 WEEKS, REFERENCE = range(2000, 2130), 52
 
@@ -48,7 +53,7 @@ def test_sums_of_several_places_are_means_over_all_of_them() -> None:
     rng = np.random.default_rng(0)
     class_N = rng.choice(["a", "b"], 300)
     week_N = rng.integers(1998, 2010, 300)
-    alarm_N, odds_N = rng.random(300) < 0.3, log_odds(rng.random(300))
+    alarm_N, odds_N = rng.random(300) < 0.3, bounded_log_odds(rng.random(300))
     weeks = range(2000, 2008)
     halves = [
         score_sums(class_N[cut], week_N[cut], alarm_N[cut], odds_N[cut], weeks)

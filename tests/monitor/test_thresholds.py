@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from hvac.arrays import Floats
-from hvac.monitor.chart import Chart
+from hvac.monitor.chart_kinds import Chart
+from hvac.monitor.chart_thresholds import residual_correlation, upper_quantile
 from hvac.monitor.charts import run_chart
-from hvac.monitor.thresholds import residual_correlation, upper_quantile
 
 SERIES, FLEETS, DECLARED = 60, 40, 1.0
 

@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from hvac.errors import HvacError
-from hvac.monitor.alerts import ALERTS, sentence
+from hvac.monitor.alerts import ALERTS, alert_sentence
 from ray_jobs import monitor
 from ray_jobs.run.run_config import RunConfig
 
@@ -64,7 +64,7 @@ def test_it_writes_alerts_and_a_summary_and_is_skipped_the_second_time(
         assert facts["waits"] or facts["charts"]
     for row in table.to_pylist():
         if row["alert"]:
-            assert sentence(row, "en") != sentence(row, "ja")
+            assert alert_sentence(row, "en") != alert_sentence(row, "ja")
     assert monitor.run(config).skipped
     assert not monitor.run(config.replace(monitor={"alerts_per_year": 2.0})).skipped
 

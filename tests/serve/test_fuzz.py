@@ -323,7 +323,7 @@ def records(draw: Any) -> list[dict[str, Any]]:
         draw(st.sampled_from([None, None, "1970-01-01", str(TODAY)])),
     )
     rows = [
-        {"point_id": "p", "date": day_text(last - step * back), "value": pattern[back % len(pattern)],
+        {"point_id": "p", "date": parsed_day(last - step * back), "value": pattern[back % len(pattern)],
          "lower_limit": low, "upper_limit": high, "known_at": known}
         for back in range(length)
     ]  # fmt: skip
@@ -334,7 +334,7 @@ def records(draw: Any) -> list[dict[str, Any]]:
     return rows
 
 
-def day_text(day: int) -> str:
+def parsed_day(day: int) -> str:
     return str(EPOCH + dt.timedelta(days=day))
 
 
@@ -439,7 +439,7 @@ def test_whatever_was_pushed_every_page_still_opens(
 
 def test_pages_open_while_new_equipment_is_learning(pushed: Service) -> None:
     push_and_look(
-        pushed, [{"point_id": "p", "date": day_text(LAST), "value": 1.0}], [], "new"
+        pushed, [{"point_id": "p", "date": parsed_day(LAST), "value": 1.0}], [], "new"
     )
 
 

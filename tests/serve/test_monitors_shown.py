@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 from fastapi.testclient import TestClient
 
-from hvac.monitor.alerts import AlertRow, to_table
-from hvac.monitor.findings import read_findings
+from hvac.monitor.alerts import AlertRow, alert_table
+from hvac.monitor.monitor_findings import read_findings
 from hvac.report.monitor_section import monitors
 from hvac.report.texts import Words
 from hvac.report.view import Table, View
@@ -47,7 +47,7 @@ def write_findings(workspace: Path) -> None:
         )
         for day, alert in ((20_600, True), (20_500, True), (20_610, False))
     ]
-    write_parquet(to_table(rows), folder / "alerts.parquet")
+    write_parquet(alert_table(rows), folder / "alerts.parquet")
 
 
 @pytest.fixture

@@ -8,10 +8,10 @@ from scipy.special import expit
 
 from hvac.errors import InputError
 from hvac.update.bends import STRAIGHT, Bend, bent_log_odds, fit_bends
-from hvac.update.gate import check_gate, false_alarms_per_unit_year
 from hvac.update.ladder import climb, less_loss, origins_of
 from hvac.update.matured import Matured, common_rows
-from hvac.update.thresholds import LARGEST_STEP, next_step
+from hvac.update.promotion_gate import check_gate, false_episode_rate
+from hvac.update.threshold_steps import LARGEST_STEP, next_step
 
 H = 30
 
@@ -141,7 +141,7 @@ def test_false_alarms_are_episodes_without_an_onset() -> None:
         onset_N=np.array([False, True, False, False]), alarm_N=np.ones(4, bool),
     )  # fmt: skip
     years = (7 + 30 + 30 + 30) / 365.25
-    rate = false_alarms_per_unit_year(rows, rows.alarm_N)
+    rate = false_episode_rate(rows, rows.alarm_N)
     assert rate == pytest.approx(2 / years)
 
 

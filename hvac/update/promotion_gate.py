@@ -51,8 +51,7 @@ def check_gate(
     less = less_loss(rows, before_N, after_N, seed=seed)
     errors = [mean_ece(rows, log_odds_N) for log_odds_N in (before_N, after_N)]
     false = [
-        false_alarms_per_unit_year(rows, alarm_N)
-        for alarm_N in (rows.alarm_N, alarm_after_N)
+        false_episode_rate(rows, alarm_N) for alarm_N in (rows.alarm_N, alarm_after_N)
     ]
     return GateFacts(
         less,
@@ -92,7 +91,7 @@ def mean_ece(rows: Matured, log_odds_N: Floats) -> float:
     return float(np.mean(errors))
 
 
-def false_alarms_per_unit_year(rows: Matured, alarm_N: Bools) -> float:
+def false_episode_rate(rows: Matured, alarm_N: Bools) -> float:
     """Return alarm episodes without an onset, per unit and year, averaged over horizons."""
     rates = []
     for horizon in np.unique(rows.horizon_N).tolist():

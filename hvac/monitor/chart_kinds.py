@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final, NamedTuple
 
-from hvac.monitor.statistics import Kind
+from hvac.monitor.chart_statistics import Kind
 
 MOST: Final = 4.0  # spreads that one period adds to a CUSUM at the most
 

@@ -16,10 +16,10 @@ from typing import Final, NamedTuple
 import numpy as np
 
 from hvac.arrays import AnyArray, Bools, Floats, Ints
-from hvac.monitor.chart import Chart
+from hvac.monitor.chart_kinds import Chart
 from hvac.monitor.charts import Charted, run_chart
+from hvac.monitor.monitor_settings import MonitorConfig
 from hvac.monitor.periods import BLOCK, PeriodMeans, blocks, enough_days, of_year
-from hvac.monitor.settings import MonitorConfig
 
 SURE: Final = 1e-4  # no risk is nearer to 0 or 1 in a mean of log-odds
 
@@ -84,10 +84,10 @@ def score_weeks(parts: Iterable[SumsByClass], weeks: range) -> ScoreWeeks:
     return ScoreWeeks(weeks, classes, value_PS, np.tile(count_PC.astype(np.int64), 2))
 
 
-def log_odds(risk_N: Floats) -> Floats:
+def bounded_log_odds(risk_N: Floats) -> Floats:
     """Return the log-odds of risks, at most those of 0.9999.
 
-    >>> log_odds(np.array([0.5, 0.0])).round(2).tolist()
+    >>> bounded_log_odds(np.array([0.5, 0.0])).round(2).tolist()
     [0.0, -9.21]
     """
     sure_N = np.clip(risk_N, SURE, 1 - SURE)

@@ -7,7 +7,7 @@ from typing import Final
 from pydantic import BaseModel, ConfigDict
 
 from hvac.json_values import JsonObject, branch
-from hvac.monitor.alerts import sentence
+from hvac.monitor.alerts import alert_sentence
 from hvac.storage import AnyPath, read_mark, read_parquet
 from hvac.words import LANGUAGES
 
@@ -99,7 +99,7 @@ def _newest(folder: AnyPath, most: int) -> tuple[FoundAlert, ...]:
             day=row["day"].isoformat(),
             facility_id=row["facility_id"] or None,
             equipment_id=row["equipment_id"] or None,
-            words={language: sentence(row, language) for language in LANGUAGES},
+            words={language: alert_sentence(row, language) for language in LANGUAGES},
         )
         for row in rows
     )

@@ -14,11 +14,11 @@ import numpy as np
 from hvac.arrays import Ints
 from hvac.json_values import Json
 from hvac.monitor.alerts import AlertRow
-from hvac.monitor.calibration import Betting
+from hvac.monitor.bets import Betting
 from hvac.monitor.charts import Alert, Charted
 from hvac.monitor.data import KINDS
 from hvac.monitor.periods import BLOCK, first_day_of
-from hvac.monitor.scores import ScoreWeeks
+from hvac.monitor.score_sums import ScoreWeeks
 
 Parts = Mapping[str, Json]
 PartsOf = Callable[[Alert], Parts]

@@ -14,10 +14,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from hvac.arrays import Floats
-from hvac.monitor.calibration import Bets, disjoint
+from hvac.monitor.alert_rows import Watch
+from hvac.monitor.bets import Bets, disjoint
 from hvac.monitor.periods import MONDAY, WEEK
-from hvac.monitor.rows import Watch
-from hvac.monitor.scores import SumsByClass, log_odds, score_sums
+from hvac.monitor.score_sums import SumsByClass, bounded_log_odds, score_sums
 from hvac.panel.follow_up import FollowUp
 from hvac.panel.grid import Unit
 from hvac.storage import place
@@ -82,7 +82,9 @@ def _sums(table: pa.Table, plan: ScoresPlan) -> SumsByClass:
         alarm_N = bool_array(table["alarm"])[rows] & (horizon == longest)
         risk_N = table["risk"].to_numpy()[rows]
         class_N = text_array(table["class"])[rows]
-        sums = score_sums(class_N, week_N[rows], alarm_N, log_odds(risk_N), weeks)
+        sums = score_sums(
+            class_N, week_N[rows], alarm_N, bounded_log_odds(risk_N), weeks
+        )
         for name, sum_P3 in sums.items():
             parts = np.array([1, 1 / len(plan.horizons), horizon == longest])
             share[name] = share.get(name, 0.0) + sum_P3 * parts

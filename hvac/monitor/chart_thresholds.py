@@ -22,10 +22,10 @@ from typing import Final, NamedTuple
 import numpy as np
 
 from hvac.arrays import Floats
-from hvac.monitor.chart import Chart
+from hvac.monitor.chart_kinds import Chart
+from hvac.monitor.chart_statistics import highest
 from hvac.monitor.periods import WEEKS_PER_YEAR
-from hvac.monitor.reference import PRIOR, Reference, robust_squares
-from hvac.monitor.statistics import highest
+from hvac.monitor.reference import PRIOR, ReferenceLine, robust_squares
 
 SERIES: Final = 300  # of a reference, at most, whose lines are fitted anew
 RECORDS: Final = 8_000  # pseudo-records at the least
@@ -64,7 +64,7 @@ def residual_correlation(z_RS: Floats) -> float:
 
 
 def learn(
-    reference: Reference, design_RSK: Floats, every: int, rng: np.random.Generator
+    reference: ReferenceLine, design_RSK: Floats, every: int, rng: np.random.Generator
 ) -> Drawn | None:
     """Find what pseudo-records are drawn from; None where no series has a reference.
 
@@ -196,7 +196,7 @@ def pseudo_periods(
     return np.asarray(z.reshape(watched, -1))
 
 
-def choose_threshold(
+def chart_threshold(
     drawn: Drawn, design_RSK: Floats, chart: Chart, *, years: int, series: int
 ) -> float:
     """Return the threshold that the declared number of series cross in some years.
@@ -231,7 +231,7 @@ def plain_threshold(
     noise_N = np.random.default_rng(chart.seed).standard_normal(NOISE)
     drawn = Drawn(noise_N, np.ones(1), 0.0, 0.0, least)
     design_RSK = np.ones((reference, 1, 1))
-    return choose_threshold(drawn, design_RSK, chart, years=years, series=series)
+    return chart_threshold(drawn, design_RSK, chart, years=years, series=series)
 
 
 def upper_quantile(value_N: Floats, share: float) -> float:
