@@ -31,7 +31,7 @@ from scipy.special import expit
 from hvac.decision.alarm_episodes import alarm_episodes, merge_gap
 from hvac.logistic_line import line_loss
 from hvac.update.bends import bent_log_odds, fit_bends
-from hvac.update.ladder import climb, less_loss, origins_of
+from hvac.update.ladder import climb, less_loss, mean_loss, origins_of
 from hvac.update.matured import Matured
 from hvac.update.promotion_gate import check_gate
 from hvac.update.threshold_steps import next_step
@@ -180,11 +180,13 @@ def updated(seed: int, world: World, lines: dict[int, np.ndarray]) -> dict[str, 
     past = rows.where(rows.known_from_N <= NOW)
     later = rows.where(rows.end_day_N > NOW)
     climbed = climb(past, origins_of(past, JUDGED_DAYS), seed=seed)
+    best = bent_log_odds(later, fit_bends(later, with_slope=True))
     told: dict[str, Any] = {
         "seed": seed,
         "rung": climbed.winner,
         "refused": "",
         "after": "same",
+        "to_gain": mean_loss(later, later.log_odds_N) - mean_loss(later, best),
     }
     if climbed.winner == "none":
         return told
