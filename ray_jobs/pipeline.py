@@ -8,6 +8,7 @@ A step that was done with the same configuration and input is skipped, and says 
 from __future__ import annotations
 
 import json
+import shlex
 import sys
 
 from hvac.report.closing_summary import closing_summary
@@ -40,6 +41,9 @@ def run_summary(workspace: Workspace) -> str:
     root = workspace.root
     scored = workspace.record(ScoreRecord) if workspace.has_finished("score") else None
     metrics = json.loads((root / "metrics.json").read_text(encoding="utf-8"))
+    if metrics.get("compare_command"):  # of this run, though the workspace was moved
+        command = ["python", "-m", "ray_jobs.compare", *sys.argv[1:]]
+        metrics["compare_command"] = shlex.join(command)
     return closing_summary(
         metrics,
         warnings=workspace.record(IngestRecord).warnings,

@@ -251,6 +251,16 @@ def test_closing_summary_names_counts_models_and_files(finished: Finished) -> No
     assert "Newest window of equipment (ok 32)" in text
 
 
+def test_closing_summary_tells_the_comparison_of_this_run_and_not_of_where_it_was(
+    finished: Finished, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shutil.copytree(finished[1], tmp_path / "moved")
+    arguments = ["--config", "here.yaml", f"workspace={tmp_path}/moved"]
+    monkeypatch.setattr("sys.argv", ["pipeline", *arguments])
+    text = run_summary(Workspace(tmp_path / "moved"))
+    assert f"python -m ray_jobs.compare {' '.join(arguments)}" in text
+
+
 def test_new_equipment_is_learning_in_latest_ranking_and_closing_summary(
     finished: Finished, tmp_path: Path
 ) -> None:
