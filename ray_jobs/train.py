@@ -49,9 +49,8 @@ from ray_jobs.tables.windows_table import (
     read_windows,
 )
 
-BUNDLES = (
-    3  # raised where bundles hold more than before, so that classes are trained anew
-)
+# raised where bundles hold more than before, so that classes are trained anew
+BUNDLES = 3
 
 
 def run(config: RunConfig) -> TrainRecord:

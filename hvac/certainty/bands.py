@@ -21,16 +21,14 @@ from hvac.decision.decision import Decision, Scored
 
 DRAWS: Final = 50
 LOW, HIGH = 5, 95  # percent of the draws
-SLOPE_STD: Final = (
-    0.4  # of the prior; chosen on simulated fleets (benchmarks/certainty.py)
-)
+# of the prior; chosen on simulated fleets (benchmarks/certainty.py)
+SLOPE_STD: Final = 0.4
 INTERCEPT_STD: Final = 0.8
 STEPS: Final = 12
 MOST_STEP: Final = 2.0
 SEED: Final = 18
-MOST_WINDOWS: Final = (
-    50_000  # of more, an even share: draws times windows must fit in memory
-)
+# of more, an even share: draws times windows must fit in memory
+MOST_WINDOWS: Final = 50_000
 
 
 class RiskBands(NamedTuple):

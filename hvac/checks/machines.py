@@ -22,9 +22,8 @@ from hvac.panel.rhythm import LONGEST_DAILY_GAP, LONGEST_GAP, rhythm
 from hvac.panel.windows import LEARNING, WindowConfig, fit_scale, learning_days_left
 
 WEEK: Final = 7
-LOOK_EVERY: Final = (
-    30  # days between the days on which the 90 days before are looked at
-)
+# days between the days on which the 90 days before are looked at
+LOOK_EVERY: Final = 30
 WEEKLY_GAP: Final = 10.0
 MONTHLY_GAP: Final = 24.0
 

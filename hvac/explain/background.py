@@ -26,9 +26,8 @@ COMPARED: Final = 32
 SEASONS: Final = 4
 SEED: Final = 18
 DAYS_OF_YEAR: Final = 365.25
-MOST_NUMBERS: Final = (
-    100_000  # kept per bundle (0.4 MB); many points mean fewer windows
-)
+# kept per bundle (0.4 MB); many points mean fewer windows
+MOST_NUMBERS: Final = 100_000
 EXPLAINED: Final = (
     "features",
     "embedding",

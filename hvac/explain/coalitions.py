@@ -16,9 +16,8 @@ import numpy as np
 
 from hvac.arrays import Bools, Floats, Ints
 
-SEED: Final = (
-    18  # of the permutations: the same window gets the same reasons every time
-)
+# of the permutations: the same window gets the same reasons every time
+SEED: Final = 18
 
 
 @cache

@@ -36,9 +36,8 @@ from hvac.models.fusion import Fusion, FusionConfig
 from hvac.models.hybrid import Hybrid, HybridConfig
 from hvac.models.linear import Logistic, LogisticConfig
 
-FOREST_EXACT: Final = (
-    10  # players of which all coalitions are looked at; of more, permutations
-)
+# players of which all coalitions are looked at; of more, permutations
+FOREST_EXACT: Final = 10
 NETWORK_EXACT: Final = 6
 MOST_PLAYERS: Final = 60  # coalitions are the bits of a number
 FLAT_BLOCKS: Final = (

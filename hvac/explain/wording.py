@@ -10,9 +10,8 @@ from hvac.explain.reason import COVERAGE, HISTORY, LIMITS, POINT, PastCase, Reas
 from hvac.panel.names import NO_NAMES, Names
 from hvac.words import Texts, read_texts, short_number
 
-AS_USUAL: Final = (
-    0.5  # spreads: a mean nearer to its usual level than that stands at it
-)
+# spreads: a mean nearer to its usual level than that stands at it
+AS_USUAL: Final = 0.5
 LEAST_GAP: Final = 0.3  # spreads from the peers that are worth a word
 STRONG: Final = 0.9  # log-odds: odds 2.5 times as high
 CLEAR: Final = 0.4  # log-odds: odds 1.5 times as high

@@ -23,9 +23,8 @@ ACTIVITY_NAMES: Final = (
     "days_out",
     "days_between_out",
 )
-FAR: Final = (
-    3.0  # interquartile ranges from the median: roughly outside Tukey's outer fence
-)
+# interquartile ranges from the median: roughly outside Tukey's outer fence
+FAR: Final = 3.0
 TINY: Final = 1e-6  # of the largest value: what resting values may differ by
 RECENT_DAYS: Final = 30
 

@@ -23,9 +23,8 @@ from hvac.panel.windows import Scale
 
 LEAST_PEERS: Final = 5
 PEERS: Final = "peers"
-MOST_PEERS: Final = (
-    128  # units of a group that count; more would cost memory and change little
-)
+# units of a group that count; more would cost memory and change little
+MOST_PEERS: Final = 128
 
 
 class PeerSeries(NamedTuple):

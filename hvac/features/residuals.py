@@ -24,12 +24,10 @@ from hvac.panel.windows import BASELINE_DAYS, Scale
 RIDGE: Final = 0.1  # added to the variances of normalised points
 CLIP: Final = 10.0  # normalised values beyond it weigh no more in the fit
 LEAST_DAYS: Final = 30
-GRACE_DAYS: Final = (
-    14  # after the first point's baseline: not all are ready on the same day
-)
-SMALLEST: Final = (
-    0.05  # of a point's usual spread: exact predictions do not blow residuals up
-)
+# after the first point's baseline: not all are ready on the same day
+GRACE_DAYS: Final = 14
+# of a point's usual spread: exact predictions do not blow residuals up
+SMALLEST: Final = 0.05
 
 
 class ResidualFit(NamedTuple):

@@ -81,9 +81,8 @@ def statistics(x_BCL: npt.ArrayLike) -> Floats:
     _check(x_BCL)
     days = x_BCL.shape[-1]
     x_NL = np.ascontiguousarray(x_BCL, dtype=np.float64).reshape(-1, days).view()
-    x_NL.flags.writeable = (
-        False  # one compiled signature, and a kernel that cannot change inputs
-    )
+    # one compiled signature, and a kernel that cannot change inputs
+    x_NL.flags.writeable = False
     f_NF = np.empty((x_NL.shape[0], len(FEATURE_NAMES)))
     _fill(x_NL, f_NF)
     return f_NF.reshape(*x_BCL.shape[:-1], len(FEATURE_NAMES))

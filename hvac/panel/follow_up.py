@@ -25,9 +25,8 @@ from hvac.arrays import DayNumbers, Floats, Ints
 from hvac.panel.events import SETTLE_DAYS, Events, inside_episode, no_events
 from hvac.panel.grid import Unit
 
-AFTER_DAYS = (
-    90  # a departure at most so many days after an event may be its consequence
-)
+# a departure at most so many days after an event may be its consequence
+AFTER_DAYS = 90
 HIGHEST_WEIGHT = 20.0
 CERTAIN = 1 - 1e-6  # where all units at risk departed; keeps logarithms finite
 ROUNDS = 100

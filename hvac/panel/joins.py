@@ -24,9 +24,8 @@ from hvac.panel.grid import Unit
 ARROW = (pa.Array, pa.ChunkedArray)
 NAMED = 3  # offenders that a sentence names
 COMPARED = 20_000  # ids among which the nearest are looked for
-BLANKS = (
-    r"[\x00-\x20]"  # a text of ASCII without any of these folds to its small letters
-)
+# a text of ASCII without any of these folds to its small letters
+BLANKS = r"[\x00-\x20]"
 _DASHES = str.maketrans(dict.fromkeys("‐‑‒–—―−", "-"))
 
 

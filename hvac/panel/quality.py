@@ -27,9 +27,8 @@ JUMP_DAYS: Final = 30  # a jump lies in the last 30 days
 JUMP_READINGS: Final = 5  # readings that follow a jump, at the least
 JUMP_SPREADS: Final = 6.0  # robust spreads of the readings before a jump
 AFTER_SPREADS: Final = 3.0  # robust spreads of the readings after it
-TOGETHER_DAYS: Final = (
-    2  # points that jump within so many days: the machine, not a sensor
-)
+# points that jump within so many days: the machine, not a sensor
+TOGETHER_DAYS: Final = 2
 SURE: Final = 900.0  # a mark of this size is no value; a smaller one must come twice
 FAR: Final = 10.0  # spreads from the baseline beyond which a mark is no value
 SENTINELS: Final = (

@@ -14,9 +14,8 @@ from hvac.panel.grid import Unit
 from hvac.readings.sources import SourceConfig
 
 NAMED = 3
-CONTRADICTED = (
-    0.1  # of the readings that another file replaces: two machines, no correction
-)
+# of the readings that another file replaces: two machines, no correction
+CONTRADICTED = 0.1
 
 
 def may_share(source: SourceConfig) -> bool:

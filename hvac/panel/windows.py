@@ -22,9 +22,8 @@ OK = "ok"
 LEARNING = "learning"
 INSUFFICIENT = "insufficient_data"
 BASELINE_DAYS = 90
-LEAST_SPREAD = (
-    1e-12  # a smaller one counts as none: values would be infinite in spreads of it
-)
+# a smaller one counts as none: values would be infinite in spreads of it
+LEAST_SPREAD = 1e-12
 QUARTILES = np.array([0.25, 0.5, 0.75])
 
 

@@ -16,9 +16,8 @@ from hvac.readings.sources import SourceConfig
 from hvac.storage import Place, as_given, open_filesystem, unreadable
 
 SUFFIXES = (".parquet", ".pq", ".csv", ".csv.gz", ".csv.bz2", ".csv.zst")
-NO_VALUE = (
-    "__HIVE_DEFAULT_PARTITION__"  # the folder of rows whose partition column is null
-)
+# the folder of rows whose partition column is null
+NO_VALUE = "__HIVE_DEFAULT_PARTITION__"
 HASHED_BYTES = 2**22  # at a time
 
 

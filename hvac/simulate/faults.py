@@ -16,9 +16,8 @@ from hvac.simulate.operation import YEAR
 
 BURN_IN = 365
 VISIT_EVERY = 182  # days between planned visits, about twice a year
-DETECTION = (
-    0.75  # chance that a visit finds a fault of full size; a smaller one in proportion
-)
+# chance that a visit finds a fault of full size; a smaller one in proportion
+DETECTION = 0.75
 # Both measured on the default fleet: the share of growing faults that reach a failure, and the mean
 # time from a fault's start to its failure or its repair.
 ENDS_IN_FAILURE = 0.57
@@ -72,9 +71,8 @@ class Life(NamedTuple):
 
     faults: list[Fault]
     happenings: list[Happening]
-    remembers: bool = (
-        True  # False: events come from nowhere and leave no trace in the readings
-    )
+    # False: events come from nowhere and leave no trace in the readings
+    remembers: bool = True
 
 
 def severity(fault: Fault, days: Ints) -> Floats:

@@ -15,9 +15,8 @@ from hvac.update.bends import risks
 from hvac.update.ladder import Climb, less_loss
 from hvac.update.matured import Matured
 
-ECE_SLACK: Final = (
-    0.005  # calibration errors closer than this are equal: noise alone makes more
-)
+# calibration errors closer than this are equal: noise alone makes more
+ECE_SLACK: Final = 0.005
 
 
 class GateFacts(NamedTuple):

@@ -20,9 +20,8 @@ from hvac.decision.alarm_episodes import alarm_episodes, merge_gap
 from hvac.decision.decision import Decision
 
 LARGEST_STEP: Final = 0.1  # log-odds a month
-NEAR: Final = (
-    0.1  # of the declared rate: closer than this nothing moves, or noise would move it
-)
+# of the declared rate: closer than this nothing moves, or noise would move it
+NEAR: Final = 0.1
 LEAST_DAYS: Final = 28  # scored, or a rate is that of a few days
 TRIED: Final = np.linspace(-LARGEST_STEP, LARGEST_STEP, 41)
 Why = Literal["too_many", "too_few", "as_declared", "frozen", "no_scores"]

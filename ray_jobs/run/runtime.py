@@ -54,9 +54,8 @@ def ray_session(config: RayConfig) -> Iterator[None]:
     logging.getLogger("ray.data").setLevel(logging.WARNING)
     context = ray.data.DataContext.get_current()
     context.enable_progress_bars = os.isatty(2)
-    context.raise_original_map_exception = (
-        True  # else the user's error arrives as text only
-    )
+    # else the user's error arrives as text only
+    context.raise_original_map_exception = True
     try:
         yield
     finally:

@@ -50,9 +50,8 @@ from ray_jobs.tables.state_paths import state_file
 
 log = logging.getLogger(__name__)
 VERSION = 1
-MOVED = (
-    "moved:"  # before the key of a level of which only the newest days were made again
-)
+# before the key of a level of which only the newest days were made again
+MOVED = "moved:"
 
 
 class States(NamedTuple):

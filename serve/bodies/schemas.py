@@ -55,9 +55,8 @@ Value = Annotated[
 Whole = Annotated[int, Field(strict=True, ge=1, le=365)]
 
 
-UNKNOWN_FIELD = (
-    "unknown_field"  # the kind of a fault: a field that no body of this kind has
-)
+# the kind of a fault: a field that no body of this kind has
+UNKNOWN_FIELD = "unknown_field"
 MOST_KEYS = 32  # of one object: with more, all that is wrong would fill gigabytes
 MOST_POINTS = 512
 Item = TypeVar("Item")

@@ -33,9 +33,8 @@ from hvac.private import keep_private
 from serve.memory.redact import without_secrets
 
 SERVERS = ("postgresql://", "postgres://")
-KEPT_OPEN = (
-    5  # connections of a process; more are open only while more threads need one
-)
+# connections of a process; more are open only while more threads need one
+KEPT_OPEN = 5
 Row = tuple[Any, ...]
 SqlValue = str | int | float | None
 """A value of a column."""

@@ -22,9 +22,8 @@ from sqlalchemy import (
 )
 
 METADATA = MetaData()
-VERSION_TABLE = (
-    "store_schema"  # Alembic's; of a name of its own, as a database may be shared
-)
+# Alembic's; of a name of its own, as a database may be shared
+VERSION_TABLE = "store_schema"
 
 
 def _unit_key() -> tuple[Column[str], Column[str]]:

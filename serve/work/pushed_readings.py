@@ -21,9 +21,8 @@ from serve.work.record_cache import RecordCache
 from serve.work.request_limits import check_count, within
 
 log = logging.getLogger(__name__)
-MOST_COMPARED = (
-    100  # unknown points of a push for which the nearest known one is looked for
-)
+# unknown points of a push for which the nearest known one is looked for
+MOST_COMPARED = 100
 MOST_NAMED = 3  # of them in a refusal
 KnownPoints = dict[Unit, set[str] | None]  # None: a bundle cannot be read
 

@@ -141,9 +141,8 @@ def test_module_run_file_and_settings_of_a_command_are_valid(
     place = arguments.index("--config")
     file, overrides = arguments[place + 1], arguments[:place] + arguments[place + 2 :]
     if file.startswith(USERS_OWN):
-        file = (
-            "ray_jobs/configs/chillers.yaml"  # settings of a source are laid over one
-        )
+        # settings of a source are laid over one
+        file = "ray_jobs/configs/chillers.yaml"
     if module == "ray_jobs.detect":
         assert load_detect(file, overrides)
         return

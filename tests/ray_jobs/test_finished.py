@@ -21,9 +21,8 @@ from tests.ray_jobs.conftest import SMALL
 
 ROOT = Path(__file__).parents[2]
 NOBODY = "nowhere"  # no address of a Ray: to join it fails at once
-SECONDS = (
-    60  # Python and its libraries take about 10 of them to start on a busy machine
-)
+# Python and its libraries take about 10 of them to start on a busy machine
+SECONDS = 60
 
 
 def piped(workspace: Path, **changes: object) -> subprocess.CompletedProcess[str]:

@@ -26,9 +26,8 @@ HEADERS = (
 MISSING = ("－", "欠測", "")
 FULL_WIDTH = str.maketrans("0123456789.-,", "０１２３４５６７８９．－，")
 WIDE_SHARE = 0.03  # values typed in full-width characters
-MARKED_SHARE = (
-    0.7  # missing days that have a row with a missing mark; the others have no row
-)
+# missing days that have a row with a missing mark; the others have no row
+MARKED_SHARE = 0.7
 
 
 def write_inspection_csv(fleet: Fleet, path: Path, *, seed: int = 0) -> None:
