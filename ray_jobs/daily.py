@@ -11,10 +11,9 @@ a week (`python -m ray_jobs.monitor` runs them at once); `monitor.enabled: false
 
 from __future__ import annotations
 
-import datetime as dt
 import logging
 
-from hvac.days import EPOCH
+from hvac.days import date_of
 from hvac.errors import InputError
 from hvac.json_values import Json, JsonObject
 from hvac.panel.grid import Unit
@@ -44,7 +43,7 @@ def run(config: RunConfig) -> dict[str, Json]:
     log.info("daily: %s", changes.sentence)
     last_day = Registry.load(workspace.panel).days[1]
     published: dict[str, Json] = {
-        "last_date": str(EPOCH + dt.timedelta(days=last_day)),
+        "last_date": str(date_of(last_day)),
         "readings": ingested.readings,
         "units": scored.units,
         "bundles": serving_bundles(workspace.root, trained),

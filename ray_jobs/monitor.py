@@ -9,11 +9,10 @@ that is nearest to one), `monitor/summary.json` what was declared, what was meas
 
 from __future__ import annotations
 
-import datetime as dt
 import logging
 from collections.abc import Mapping
 
-from hvac.days import EPOCH
+from hvac.days import EPOCH, date_of
 from hvac.json_values import Json
 from hvac.monitor.alert_rows import Watch
 from hvac.monitor.alerts import alert_sentence, alert_table
@@ -169,7 +168,7 @@ def _write(
         },
     }
     write_json(folder / "summary.json", summary)
-    newest = EPOCH + dt.timedelta(days=first_day_of(last_week - TOLD_WEEKS))
+    newest = date_of(first_day_of(last_week - TOLD_WEEKS))
     for row in table.to_pylist():
         if row["alert"] and row["day"] >= newest:
             log.info("monitor: %s", alert_sentence(row, config.language))

@@ -4,9 +4,9 @@
 
 Candidates are climbed from the simplest: nothing, an intercept a class, slope and intercept a class,
 and a model trained anew in a workspace of its own (`update.retrained`). The winner becomes the
-challenger; it is watched for `update.shadow_days` of the record, and then serves where it still does no
-harm: by hand (`update.promote=true`), or by itself (`update.managed: true`). `champions.json` keeps
-every change with its figures, `update/shadow.parquet` both risks of every machine's newest window.
+challenger; it is watched for `update.shadow_days` of the record, and then serves by hand
+(`update.promote=true`) or by itself (`update.managed: true`). `champions.json` keeps every change with
+its figures, `update/shadow.parquet` both risks of every machine's newest window.
 `python -m ray_jobs.rollback` takes a change back.
 """
 
@@ -58,8 +58,9 @@ def run(config: RunConfig) -> dict[str, Json]:
     if config.update.alarms_per_unit_year is not None and not promoted:
         after = steer(config, workspace, after, registry)
     write_champions(workspace.root, after)
+    for change in after.history[len(before.history) :]:
+        log.info("update: %s: %s", change.action, change.why)
     last = after.history[-1]
-    log.info("update: %s: %s", last.action, last.why)
     _write_shadow(config, workspace, after)
     summary: dict[str, Json] = {
         "action": last.action,
@@ -105,12 +106,6 @@ def challenge(
 ) -> Champions:
     """Climb the ladder; the winner that passes the gate becomes the challenger."""
     origins = origins_of(matured, config.update.judged_days)
-    if not origins:
-        known = int(matured.onset_N.sum())
-        return before.noted(
-            "kept",
-            f"too few events with a known label to judge a change: {known} in all",
-        )
     anew = None
     if config.update.retrained is not None:
         anew = _retrained(config, before, origins[0])

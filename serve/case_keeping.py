@@ -25,6 +25,7 @@ from serve.work.casework import alarm_days
 log = logging.getLogger(__name__)
 LOOKED_BACK = 365  # days of past alarms that confirm one, or tell that it ended
 SNOOZE_OVER = "the snooze is over"
+MONITORS_EVERY_S = 300.0  # they run once a week
 
 
 class CaseKeeper:
@@ -151,7 +152,7 @@ def known_at_opening(entry: RankedUnit) -> CaseFacts:
 
 def count_monitor_alerts(service: Service) -> None:
     """Let the metrics say what the monitors of the batch jobs found last."""
-    findings = read_findings(service.config.monitor_folder)
+    findings = read_findings(service.config.monitor_folder, most=0)
     for facts in findings.monitors if findings else ():
         declared = facts.declared_per_year * facts.watched_years
         service_metrics.MONITOR_ALERTS.labels(facts.name).set(facts.alerts)
@@ -164,7 +165,16 @@ async def keep_cases_forever(service: Service) -> None:
     while True:
         try:
             await asyncio.to_thread(keeper.look)
-            await asyncio.to_thread(count_monitor_alerts, service)
         except Exception:
             log.exception("keeping cases failed; it is tried again")
         await asyncio.sleep(service.config.cases.every_s)
+
+
+async def count_monitor_alerts_forever(service: Service) -> None:
+    """Read once in five minutes what the monitors found; a workspace that is away is tried again."""
+    while True:
+        try:
+            await asyncio.to_thread(count_monitor_alerts, service)
+        except Exception:
+            log.exception("the monitors' findings cannot be read; it is tried again")
+        await asyncio.sleep(MONITORS_EVERY_S)

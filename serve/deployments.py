@@ -22,7 +22,7 @@ from ray.serve.handle import DeploymentHandle
 from hvac.json_values import JsonObject
 from hvac.lasting import keep_all
 from serve import service_metrics
-from serve.case_keeping import keep_cases_forever
+from serve.case_keeping import count_monitor_alerts_forever, keep_cases_forever
 from serve.graph.asks import Ask
 from serve.graph.rows import BundleFacts, ExplainedRow, OutlookRow, Rows
 from serve.graph.stages import LocalStages, Part, Rounds, Stages, each_alone
@@ -303,6 +303,7 @@ class Ingress:
         self._rescoring = asyncio.create_task(rescore_forever(self.service))
         self._notifying = asyncio.create_task(notify_forever(self.service))
         self._keeping = asyncio.create_task(keep_cases_forever(self.service))
+        self._counting = asyncio.create_task(count_monitor_alerts_forever(self.service))
 
     def __serve_build_asgi_app__(self) -> FastAPI:
         api = make_api(self.service, self.door)

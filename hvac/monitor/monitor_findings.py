@@ -56,7 +56,7 @@ def read_findings(folder: AnyPath, most: int = SHOWN) -> Findings | None:
 
     Args:
         folder: `monitor` of a workspace.
-        most: newest alerts that are returned.
+        most: newest alerts that are returned; with 0 their table is not read.
     """
     summary = read_mark(folder / "summary.json")
     if not summary:
@@ -70,7 +70,7 @@ def read_findings(folder: AnyPath, most: int = SHOWN) -> Findings | None:
         since=str(summary["since"]),
         last_week=str(summary["last_week"]),
         monitors=tuple(monitors),
-        alerts=_newest(folder, most),
+        alerts=_newest(folder, most) if most else (),
     )
 
 

@@ -173,6 +173,8 @@ def test_record_that_lost_its_files_is_not_published_however_often_it_runs(
             daily.run(config)
     assert latest.read_bytes() == before
     assert daily.run(plant.config())["alarms_began"] == 0
+    (plant.folder / "run" / "published.json").unlink()
+    assert daily.run(config)["last_date"] == str(plant.last)
 
 
 def test_new_day_of_one_facility_touches_its_parts_only_and_gives_what_a_fresh_run_gives(
