@@ -115,13 +115,16 @@ def in_own_process(size: int, rounds: int, buckets: int | None) -> dict[str, Any
 
 
 def measure(size: int, rounds: int, buckets: int | None) -> dict[str, Any]:
-    from ray_jobs import featurize, ingest
+    from ray_jobs import ingest
     from ray_jobs.run.runtime import RayConfig, ray_session
+    from ray_jobs.tables import windows_writer
 
     with tempfile.TemporaryDirectory(prefix="hvac-bench-") as folder:
         config = run_config(Path(folder), size, buckets)
         workspace = workspace_of(config)
-        featurize.Embedder = noting(featurize.Embedder, Path(folder) / "actors")
+        windows_writer.Embedder = noting(
+            windows_writer.Embedder, Path(folder) / "actors"
+        )
         with ray_session(RayConfig(num_cpus=PROCESSES)):
             count = ingest.run(config).buckets
             turns = [

@@ -109,6 +109,7 @@ def windows_in(workspace: Path) -> dict[str, bytes]:
 HELD = """
 import time
 from ray_jobs import featurize
+from ray_jobs.tables import windows_writer
 from ray_jobs.run.command import main
 
 def hold(step, what, total, blocks, count):
@@ -117,7 +118,7 @@ def hold(step, what, total, blocks, count):
     print("the first bucket is written", flush=True)
     time.sleep(3600)
 
-featurize.counted = hold
+windows_writer.counted = hold
 main(featurize.run, None)
 """
 
