@@ -190,7 +190,7 @@ def updated(seed: int, world: World, lines: dict[int, np.ndarray]) -> dict[str, 
     }
     if climbed.winner == "none":
         return told
-    gate = check_gate(climbed, climbed.rows.alarm_N, budget=BUDGET, seed=seed + 1)
+    gate = check_gate(climbed, budget=BUDGET, seed=seed + 1)
     told["refused"] = gate.refused
     if gate.refused:
         return told

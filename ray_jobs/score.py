@@ -35,7 +35,7 @@ from hvac.storage import (
     matching,
     read_mark,
 )
-from hvac.update.champions import serving_bundles
+from hvac.update.champions import Champions, read_champions
 from ray_jobs.assess.report_page import add_newest_scores
 from ray_jobs.run.command import main
 from ray_jobs.run.progress import counted, finished
@@ -54,7 +54,7 @@ from ray_jobs.tables.published import (
     newest_file,
     turns_file,
 )
-from ray_jobs.tables.scorer import score_buckets, score_mark
+from ray_jobs.tables.scorer import Serving, score_buckets, score_mark
 from ray_jobs.tables.state_paths import FOLDER as STATES
 from ray_jobs.tables.state_paths import state_file, state_key, state_keys
 
@@ -66,7 +66,8 @@ TASK_CPUS = 0.9  # of a bucket: leaves room on nodes of one CPU
 def run(config: RunConfig) -> ScoreRecord:
     """Score what has changed since the last run, or the facilities or the day of the settings."""
     workspace = workspace_of(config)
-    serving = serving_bundles(workspace.root, workspace.record(TrainRecord).bundles)
+    trained = workspace.record(TrainRecord).bundles
+    champions = read_champions(workspace.root, trained)
     ingested = workspace.record(IngestRecord)
     if config.ready_windows:
         log.info(
@@ -75,13 +76,20 @@ def run(config: RunConfig) -> ScoreRecord:
         )
         return ScoreRecord(units={})
     trend = [config.score.trend_days] if config.score.trend_days else []
+    watched = champions.challenger
+    shadow = [watched.bundles] if watched else []
     rules = content_key(
-        serving, config.score.days, config.score.reasons, VERSION, *trend
+        champions.champion,
+        config.score.days,
+        config.score.reasons,
+        VERSION,
+        *trend,
+        *shadow,
     )
     section = config.score
     if section.facilities or section.day or section.again:
         require_ray()
-        return _score(config, workspace, serving, ingested, rules)
+        return _score(config, workspace, champions, ingested, rules)
     names = workspace.panel / NAMES_FILE
     named = [file_sha256(names)] if names.exists() else []
     key = content_key(rules, ingested.key, config.language, *named)
@@ -89,23 +97,27 @@ def run(config: RunConfig) -> ScoreRecord:
         workspace,
         ScoreRecord,
         key,
-        lambda: _score(config, workspace, serving, ingested, rules),
+        lambda: _score(config, workspace, champions, ingested, rules),
     )
 
 
 def _score(
     config: RunConfig,
     workspace: Workspace,
-    serving: Mapping[str, str],
+    champions: Champions,
     ingested: IngestRecord,
     rules: str,
 ) -> ScoreRecord:
     section = config.score
     folder = workspace.root / "scores"
-    bundles = {
-        name: str(workspace.bundles / bundle) for name, bundle in serving.items()
+    challenger = champions.challenger
+    bundles = Serving(
+        _paths(workspace, champions.champion),
+        _paths(workspace, challenger.bundles if challenger else {}),
+    )
+    recipes = {
+        name: Bundle.load(path).recipe for name, path in bundles.champion.items()
     }
-    recipes = {name: Bundle.load(path).recipe for name, path in bundles.items()}
     registry = Registry.load(workspace.panel, brief=True)
     _warn_of_unknown_classes(registry, recipes)
     plan = make_plan(config, workspace, recipes)
@@ -131,6 +143,10 @@ def _score(
         learning_days_left=None if section.day else turns.learning_days,
         buckets_scored=len(todo),
     )
+
+
+def _paths(workspace: Workspace, bundles: Mapping[str, str]) -> dict[str, str]:
+    return {name: str(workspace.bundles / bundle) for name, bundle in bundles.items()}
 
 
 def _bring_up_states(
@@ -213,7 +229,7 @@ def _of_facilities(buckets: list[str], facilities: tuple[str, ...]) -> list[str]
 
 def _stream(
     plan: BucketPlan,
-    folders: dict[str, str],
+    bundles: Serving,
     folder: str,
     section: ScoreConfig,
     todo: list[str],
@@ -227,7 +243,7 @@ def _stream(
             score_buckets,
             batch_size=None,
             batch_format="pyarrow",
-            fn_args=(shared, folders, folder, section),
+            fn_args=(shared, bundles, folder, section),
             num_cpus=TASK_CPUS,
         )
         .iter_batches(batch_size=None, batch_format="pyarrow")

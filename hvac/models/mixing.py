@@ -169,7 +169,12 @@ def calibrated(score_KBH: Floats, platt_KHX: Floats) -> Floats:
 
 
 def fit_mix(
-    odds_KBH: Floats, labels: Labels, *, allowed_K: Bools, penalty: float | None
+    odds_KBH: Floats,
+    labels: Labels,
+    *,
+    allowed_K: Bools,
+    penalty: float | None,
+    towards_K: Floats | None = None,
 ) -> Mix:
     """Learn weights w_K ≥ 0 that sum to 1, and a slope and an intercept per horizon.
 
@@ -181,6 +186,7 @@ def fit_mix(
         labels: of the windows.
         allowed_K: blocks that may have a weight; the others have 0.
         penalty: of the squared distance to equal weights; None keeps equal ones.
+        towards_K: weights to be drawn to, instead of equal ones; 0 where none is allowed.
 
     >>> rng = np.random.default_rng(0)
     >>> y_BH = rng.random((2000, 1)) < 0.3
@@ -197,12 +203,13 @@ def fit_mix(
     horizons = labels.y_BH.shape[1]
     count = len(blocks)
     rows = list(_horizon_rows(odds_KBH[blocks], labels))
+    start_K = np.full(count, 1 / count) if towards_K is None else towards_K[blocks]
 
     def loss(at: Floats) -> tuple[float, Floats]:
         weight_K = at[:count]
         gradient = np.zeros(len(at))
-        value = (penalty or 0.0) * float(((weight_K - 1 / count) ** 2).sum())
-        gradient[:count] = 2 * (penalty or 0.0) * (weight_K - 1 / count)
+        value = (penalty or 0.0) * float(((weight_K - start_K) ** 2).sum())
+        gradient[:count] = 2 * (penalty or 0.0) * (weight_K - start_K)
         for h, odds_KB, y_B, w_B in rows:
             slope, intercept = at[count + 2 * h : count + 2 * h + 2]
             mixed_B = weight_K @ odds_KB
@@ -216,10 +223,11 @@ def fit_mix(
             )
         return value, gradient
 
-    equal_K = np.full(count, 1 / count)
-    start = np.concatenate([equal_K, np.tile([1.0, 0.0], horizons)])
+    start = np.concatenate([start_K, np.tile([1.0, 0.0], horizons)])
     fixed = penalty is None or count == 1
-    weight_bounds: list[Any] = [(1 / count, 1 / count) if fixed else (0, 1)] * count
+    weight_bounds: list[Any] = (
+        [(weight, weight) for weight in start_K] if fixed else [(0, 1)] * count
+    )
     bounds = weight_bounds + [SLOPES, (None, None)] * horizons
     sums: Any = {
         "type": "eq",

@@ -52,7 +52,7 @@ class Splitter:
         if self.config.kind != "time":
             part = self.part[unit]
             part_B = np.where((part_B == "any") | (part_B == part), part, PURGED)
-        return np.where(part_B == "validation", self.half[unit], part_B)
+        return np.where(part_B == "validation", self.half.get(unit, PURGED), part_B)
 
     def _by_time(self, day_B: DayNumbers) -> Strings:
         train = day_B <= self.t1 - self.purge
@@ -68,6 +68,16 @@ class Splitter:
     def trains(self, unit: Unit) -> bool:
         """Tell whether any window of the unit can be a training window."""
         return self.config.kind == "time" or self.part[unit] == "train"
+
+
+def later_than(day: int) -> Splitter:
+    """Return a splitter under which every window after a day tests, and none is used before it.
+
+    >>> later_than(20_000).assign(Unit("F1", "AHU-1"), np.array([20_000, 20_001])).tolist()
+    ['purged', 'test']
+    """
+    config = SplitConfig(kind="time")
+    return Splitter(config=config, part={}, half={}, t1=day, t2=day, purge=day + 1)
 
 
 def make_splitter(

@@ -19,6 +19,7 @@ from hvac.update.bends import Bend
 from hvac.update.threshold_steps import Step, moved_decision
 
 STEERED_FROM = "steered_from"  # bundles with the same risks and earlier thresholds
+FITTED_UNTIL = "fitted_until"
 
 
 def same_risks(bundle: Bundle) -> tuple[str, ...]:
@@ -27,7 +28,12 @@ def same_risks(bundle: Bundle) -> tuple[str, ...]:
     return (*(str(name) for name in listed(earlier)), bundle.name)
 
 
-def bent_bundle(bundle: Bundle, bend: Bend, note: str) -> Bundle:
+def fitted_until(bundle: Bundle) -> int:
+    """Return the day until which labels were known that an update was fitted on; -1 without one."""
+    return int(str(bundle.training.get(FITTED_UNTIL, -1)))
+
+
+def bent_bundle(bundle: Bundle, bend: Bend, note: str, fitted_until: int) -> Bundle:
     """Return a bundle with other risks: calibrators, thresholds and bands go along the line.
 
     Isotonic calibrators are bent at their points; between these risks differ from the line by some
@@ -37,9 +43,14 @@ def bent_bundle(bundle: Bundle, bend: Bend, note: str) -> Bundle:
         bundle: what serves.
         bend: the line.
         note: why, kept in the bundle's facts about its training.
+        fitted_until: day (since 1970-01-01) until which labels were known that it was fitted on.
     """
     line: list[Json] = [*bend, note]
-    training: dict[str, Json] = {**bundle.training, "update": line}
+    training: dict[str, Json] = {
+        **bundle.training,
+        "update": line,
+        FITTED_UNTIL: fitted_until,
+    }
     training.pop(STEERED_FROM, None)  # those have other risks
     certainty = bundle.certainty and _bent_certainty(bundle.certainty, bend)
     return _other(

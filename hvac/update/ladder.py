@@ -14,7 +14,7 @@ from typing import Final, Literal, NamedTuple, get_args
 
 import numpy as np
 
-from hvac.arrays import Floats, Positions
+from hvac.arrays import Bools, Floats, Positions
 from hvac.days import date_of
 from hvac.errors import InputError
 from hvac.evaluation.bootstrap import (
@@ -27,8 +27,9 @@ from hvac.evaluation.bootstrap import (
 from hvac.update.bends import bent_log_odds, fit_bends, log_losses
 from hvac.update.matured import Matured, machines
 
-Rung = Literal["none", "intercept", "platt", "retrained"]
+Rung = Literal["none", "intercept", "platt", "weights", "forests", "retrained"]
 RUNGS: Final[tuple[Rung, ...]] = get_args(Rung)
+LINED: Final = ("intercept", "platt", "weights", "forests")  # a line a class comes last
 ORIGIN_DAYS: Final = 30  # from one origin to the next
 LEAST_ONSETS: Final = 20  # with a known label before the first origin
 
@@ -46,14 +47,22 @@ class RungScore(NamedTuple):
     less_loss: Difference | None
 
 
+class Offer(NamedTuple):
+    """A further candidate: log-odds and alarms of rows N, as fitted at each of the origins P."""
+
+    log_odds_PN: Floats
+    alarm_PN: Bools
+
+
 class Climb(NamedTuple):
-    """What was scored: rows N that every candidate was scored on, and the log-odds of each.
+    """What was scored: rows N that every candidate was scored on, with log-odds and alarms of each.
 
     `winner` is the simplest candidate that no other beat. `origins` are days since 1970-01-01.
     """
 
     rows: Matured
     log_odds: Mapping[Rung, Floats]
+    alarms: Mapping[Rung, Bools]
     scores: tuple[RungScore, ...]
     winner: Rung
     origins: tuple[int, ...]
@@ -85,7 +94,7 @@ def climb(
     matured: Matured,
     origins: Sequence[int],
     *,
-    retrained: Matured | None = None,
+    offered: Mapping[Rung, Offer] = {},
     seed: int = 0,
 ) -> Climb:
     """Score every candidate, and climb while the next one beats the best so far.
@@ -93,26 +102,42 @@ def climb(
     Args:
         matured: of the model that serves.
         origins: days, rising; the last interval ends with the record.
-        retrained: the same rows with the risks of a model that was trained before the first origin.
+        offered: further candidates, each fitted at an origin on labels known by then; lines are
+            fitted on those of `weights` and `forests`.
         seed: of the draws of units.
     """
     parts = [_part(matured, origins, place) for place in range(len(origins))]
     judged = np.concatenate([judged_N for judged_N, _ in parts])
     rows = matured.where(judged)
+    times = len(origins), 1
+    given = Offer(np.tile(matured.log_odds_N, times), np.tile(matured.alarm_N, times))
     log_odds: dict[Rung, Floats] = {"none": rows.log_odds_N}
-    for rung in ("intercept", "platt"):
-        fitted = [
-            bent_log_odds(
-                matured.where(judged_N),
-                fit_bends(matured.where(known_N), with_slope=rung == "platt"),
-            )
-            for judged_N, known_N in parts
-        ]
-        log_odds[rung] = np.concatenate(fitted)
-    if retrained is not None:
-        log_odds["retrained"] = retrained.log_odds_N[judged]
+    alarms: dict[Rung, Bools] = {"none": rows.alarm_N}
+    for rung in ("intercept", "platt", *offered):
+        offer = offered.get(rung, given)
+        log_odds[rung] = np.concatenate(
+            [
+                _scored(rung, matured._replace(log_odds_N=log_odds_N), part)
+                for log_odds_N, part in zip(offer.log_odds_PN, parts, strict=True)
+            ]
+        )
+        alarms[rung] = np.concatenate(
+            [
+                alarm_N[judged_N]
+                for alarm_N, (judged_N, _) in zip(offer.alarm_PN, parts, strict=True)
+            ]
+        )
     scores, winner = _closed_test(rows, log_odds, seed)
-    return Climb(rows, log_odds, tuple(scores), winner, tuple(origins))
+    return Climb(rows, log_odds, alarms, tuple(scores), winner, tuple(origins))
+
+
+def _scored(rung: Rung, rows: Matured, part: tuple[Positions, Positions]) -> Floats:
+    """Return log-odds of the rows that are scored from an origin on, bent where a line is fitted."""
+    judged_N, known_N = part
+    if rung not in LINED:
+        return rows.log_odds_N[judged_N]
+    bends = fit_bends(rows.where(known_N), with_slope=rung != "intercept")
+    return bent_log_odds(rows.where(judged_N), bends)
 
 
 def _part(

@@ -5,11 +5,14 @@ Shapes: N rows, one per window and horizon.
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple, Self
+from typing import Any, Final, NamedTuple, Self
 
 import numpy as np
+from scipy.special import logit
 
-from hvac.arrays import AnyArray, Bools, Floats, Ints, Strings
+from hvac.arrays import AnyArray, AnyFloats, Bools, Floats, Ints, Strings
+
+LEAST_RISK: Final = 1e-6
 
 
 class Matured(NamedTuple):
@@ -53,10 +56,21 @@ class Matured(NamedTuple):
         """Return the days from which the labels are known."""
         return self.end_day_N + self.horizon_N
 
+    def weighed_again(self) -> Matured:
+        """Return the rows with weights as if there were no others."""
+        weight_N = overlap_weights(self.unit_N, self.end_day_N, self.horizon_N)
+        return self._replace(weight_N=weight_N)
+
     def where(self, keep_N: AnyArray) -> Matured:
         """Return some of the rows."""
         columns: list[Any] = [column[keep_N] for column in self]
         return Matured(*columns)
+
+
+def sure_log_odds(risk: AnyFloats) -> Floats:
+    """Return the log-odds of risks, none nearer to 0 or 1 than a millionth."""
+    kept = np.clip(np.asarray(risk, np.float64), LEAST_RISK, 1 - LEAST_RISK)
+    return np.asarray(logit(kept))
 
 
 def machines(unit_N: AnyArray) -> Strings:
@@ -69,13 +83,13 @@ def machines(unit_N: AnyArray) -> Strings:
     return np.array(["\x1f".join(name.split("\x1f")[:2]) for name in names])[place_N]
 
 
-def common_rows(one: Matured, other: Matured) -> tuple[Matured, Matured]:
-    """Return the rows that both have, in one order: same unit, horizon and day."""
+def common_places(one: Matured, other: Matured) -> tuple[Ints, Ints]:
+    """Return the places, in each, of the rows that both have: same unit, horizon and day."""
     places = {key: n for n, key in enumerate(_keys(other))}
     pairs = [(n, places[key]) for n, key in enumerate(_keys(one)) if key in places]
     here = np.array([n for n, _ in pairs], np.int64)
     there = np.array([n for _, n in pairs], np.int64)
-    return one.where(here), other.where(there)
+    return here, there
 
 
 def _keys(rows: Matured) -> zip[tuple[str, int, int]]:

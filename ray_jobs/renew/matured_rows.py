@@ -12,7 +12,7 @@ from hvac.days import date_of
 from hvac.errors import InputError
 from hvac.panel.registry import Registry
 from hvac.scoring.bundle import Bundle
-from hvac.update.bent_bundle import same_risks
+from hvac.update.bent_bundle import fitted_until, same_risks
 from hvac.update.ladder import TooEarlyError
 from hvac.update.matured import Matured
 from ray_jobs.run.progress import finished
@@ -58,7 +58,11 @@ def matured_plan(
     return MaturedPlan(
         str(workspace.root),
         scored_until(workspace.root),
-        tuple(name for bundle in serving for name in same_risks(bundle)),
+        {
+            name: fitted_until(bundle)
+            for bundle in serving
+            for name in same_risks(bundle)
+        },
         config.windows.horizons,
     )
 

@@ -15,7 +15,7 @@ from hvac.scoring.bundle import Bundle
 from hvac.storage import read_parquet
 from hvac.update.bends import STRAIGHT, Bend
 from hvac.update.bent_bundle import bent_bundle, steered_bundle
-from hvac.update.champions import Champions
+from hvac.update.champions import Challenger, Champions
 from hvac.update.threshold_steps import Step, next_step
 from ray_jobs.renew.matured_rows import matured_plan
 from ray_jobs.run.progress import finished
@@ -39,7 +39,7 @@ def steer(
 ) -> Champions:
     """Move the thresholds of every facility a small step towards the declared rate of alarms.
 
-    A facility's thresholds move once in 28 days. A challenger that is a line moves along.
+    A facility's thresholds move once in 28 days. A challenger moves along.
     """
     declared = config.update.alarms_per_unit_year
     assert declared is not None, "the caller looked"
@@ -108,11 +108,30 @@ def _steered(
     }
     aliases: dict[str, Any] = {"champion": champion, "previous": before.champion}
     challenger = before.challenger
-    if challenger is not None and challenger.lines:
+    if challenger is not None:
         moved = before.model_copy(update=aliases)
-        bent = save_bent(workspace, moved, challenger.lines, challenger.rung)
-        aliases["challenger"] = challenger.model_copy(update={"bundles": bent})
+        bundles = _moved_along(workspace, moved, challenger, moving, date)
+        aliases["challenger"] = challenger.model_copy(update={"bundles": bundles})
     return aliases
+
+
+def _moved_along(
+    workspace: Workspace,
+    champions: Champions,
+    challenger: Challenger,
+    moving: Mapping[str, Step],
+    date: dt.date,
+) -> dict[str, str]:
+    """Write the challenger with thresholds moved like those of what serves; return it by class."""
+    if challenger.lines:
+        lines, day = challenger.lines, challenger.since
+        return save_bent(workspace, champions, lines, challenger.rung, day)
+    saved = {}
+    for name, bundle_id in challenger.bundles.items():
+        bundle = Bundle.load(workspace.bundles / bundle_id)
+        steered = steered_bundle(bundle, moving, date)
+        saved[name] = steered.save(workspace.bundles).name
+    return saved
 
 
 def _thresholds(
@@ -150,12 +169,17 @@ def alerts_of_late(workspace: Workspace, day: int) -> str:
 
 
 def save_bent(
-    workspace: Workspace, champions: Champions, bends: Mapping[str, Bend], rung: str
+    workspace: Workspace,
+    champions: Champions,
+    bends: Mapping[str, Bend],
+    rung: str,
+    day: int,
 ) -> dict[str, str]:
-    """Write the bundles whose risks the bends move, and return them by class."""
+    """Write the bundles whose risks the bends move, fitted on labels known by a day, by class."""
     saved = {}
     for name, bend in bends.items():
         if name in champions.champion and bend != STRAIGHT:
             serving = Bundle.load(workspace.bundles / champions.champion[name])
-            saved[name] = bent_bundle(serving, bend, rung).save(workspace.bundles).name
+            bent = bent_bundle(serving, bend, rung, day)
+            saved[name] = bent.save(workspace.bundles).name
     return saved

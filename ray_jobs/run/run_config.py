@@ -110,6 +110,9 @@ class UpdateConfig(Config):
 
     judged_days: int = Field(default=90, ge=30)
     """Newest days with a known label on which candidates are scored."""
+    refit: bool = True
+    """Whether a fusion's weights, and its trees and lines, are fitted again as two more candidates;
+    windows of the days since the training are described for it."""
     retrained: Location | None = None
     """Path or URL of a workspace whose bundles were trained anew, as one more candidate."""
     shadow_days: int = Field(default=14, ge=0)

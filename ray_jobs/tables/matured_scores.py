@@ -12,13 +12,12 @@ from typing import NamedTuple
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-from scipy.special import logit
 
 from hvac.arrays import Floats, Ints, Strings
 from hvac.panel.follow_up import FollowUp
 from hvac.panel.grid import Unit
 from hvac.storage import AnyPath, parquet_dataset, place
-from hvac.update.matured import Matured
+from hvac.update.matured import Matured, sure_log_odds
 from ray_jobs.tables.kept_scores import (
     bool_array,
     day_numbers,
@@ -28,15 +27,16 @@ from ray_jobs.tables.kept_scores import (
     unit_keys,
 )
 
-SURE = 1e-6  # no risk is nearer to 0 or 1
-
 
 class MaturedPlan(NamedTuple):
-    """Where the scores lie, the last day of `predictions.parquet`, and which bundles' count."""
+    """Where the scores lie, the last day of `predictions.parquet`, and which bundles' count.
+
+    `fitted_until` is the day until which labels were known that an update of them was fitted on.
+    """
 
     root: str
     known_until: int
-    bundles: tuple[str, ...]
+    fitted_until: Mapping[str, int]
     horizons: tuple[int, ...]
 
 
@@ -66,14 +66,15 @@ def facility_matured(
             part, facility, horizon, follow_up, day_N[rows]
         )
         onset_N[rows], usable_N[rows] = onset, outside & known
-    risk_N = np.clip(table["risk"].to_numpy().astype(np.float64), SURE, 1 - SURE)
+    usable_N &= day_N + horizon_N > _fitted_until(table, plan)
+    risk_N = table["risk"].to_numpy()
     kept = np.flatnonzero(usable_N)
     return Matured.of(
         class_N=text_array(table["class"])[kept],
         unit_N=np.char.add(f"{facility}\x1f", unit_N[kept]),
         end_day_N=day_N[kept],
         horizon_N=horizon_N[kept],
-        log_odds_N=np.asarray(logit(risk_N[kept])),
+        log_odds_N=sure_log_odds(risk_N[kept]),
         onset_N=onset_N[kept],
         alarm_N=bool_array(table["alarm"])[kept],
     )
@@ -82,8 +83,14 @@ def facility_matured(
 def _fair(table: pa.Table, plan: MaturedPlan) -> pa.Table:
     """Return the rows with a risk of the serving bundles on windows that none was fitted on."""
     fair = pc.is_in(table["split"], pa.array(["test", "history"]))
-    ours = pc.is_in(table["bundle_id"], pa.array(plan.bundles, pa.string()))
+    ours = pc.is_in(table["bundle_id"], pa.array(list(plan.fitted_until), pa.string()))
     return table.filter(pc.and_(pc.and_(fair, ours), pc.is_valid(table["risk"])))
+
+
+def _fitted_until(table: pa.Table, plan: MaturedPlan) -> Ints:
+    """Return the day until which labels were known that each row's bundle was fitted on."""
+    ids = table["bundle_id"].to_pylist()
+    return np.array([plan.fitted_until[bundle_id] for bundle_id in ids], np.int64)
 
 
 class Margins(NamedTuple):
@@ -105,9 +112,8 @@ def facility_margins(
     is_shortest = pc.equal(table["horizon"], min(plan.horizons))
     newest = pa.array(day_numbers(table) > since)
     table = table.filter(pc.and_(is_shortest, newest))
-    risk_N = table["risk"].to_numpy().astype(np.float64)
+    risk_N = table["risk"].to_numpy()
     threshold_N = np.array([thresholds[name] for name in table["class"].to_pylist()])
-    odds = [logit(np.clip(part_N, SURE, 1 - SURE)) for part_N in (risk_N, threshold_N)]
-    margin_N = np.asarray(odds[0] - odds[1])
+    margin_N = sure_log_odds(risk_N) - sure_log_odds(threshold_N)
     unit_N = text_array(table["equipment_id"])  # with all its points
     return Margins(unit_N, day_numbers(table), margin_N)

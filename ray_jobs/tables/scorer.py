@@ -7,9 +7,10 @@ job that was started as `python -m`.
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Collection, Iterator
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass, field
 from functools import lru_cache
+from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -22,7 +23,7 @@ from hvac.days import EPOCH
 from hvac.lasting import keep_all
 from hvac.scoring.bundle import Bundle
 from hvac.scoring.latest import LATEST, PAST, latest_table, past_rows
-from hvac.scoring.newest_windows import newest_of
+from hvac.scoring.newest_windows import Newest, newest_of
 from hvac.storage import (
     AnyPath,
     matching,
@@ -31,6 +32,7 @@ from hvac.storage import (
     write_json,
     write_parquet,
 )
+from hvac.update.shadow import paired_rows
 from ray_jobs.run.run_config import ScoreConfig
 from ray_jobs.tables.bucket_states import within_reach
 from ray_jobs.tables.buckets import BucketPlan, fetched
@@ -42,18 +44,28 @@ SAME_RISK = 1e-6
 TREND_STEP = 7  # days, counted from 1970-01-01: the same days whenever the job runs
 
 
+class Serving(NamedTuple):
+    """Paths of the bundles that speak, and of those that are watched, by class."""
+
+    champion: dict[str, str]
+    challenger: dict[str, str]
+
+
 def score_buckets(
     block: pa.Table,
     plan: BucketPlan | ray.ObjectRef[BucketPlan],
-    bundles: dict[str, str],
+    bundles: Serving,
     folder: str,
     section: ScoreConfig,
 ) -> pa.Table:
     """Score the units of each bucket of a block."""
     torch.set_num_threads(1)
-    loaded = {name: _loaded(path) for name, path in bundles.items()}
+    champion, challenger = (
+        {name: _loaded(path) for name, path in paths.items()} for paths in bundles
+    )
     where = place(folder)
-    scorer = Scorer(_kept(plan), loaded, where, where.parent / STATES, section)
+    states = where.parent / STATES
+    scorer = Scorer(_kept(plan), champion, where, states, section, challenger)
     for bucket in block["bucket"].to_pylist():
         scorer.score(bucket)
     return block.select(["bucket"])
@@ -82,6 +94,7 @@ class Scorer:
     folder: AnyPath
     states: AnyPath
     section: ScoreConfig
+    challengers: Mapping[str, Bundle] = field(default_factory=dict)
 
     def score(self, bucket: str) -> None:
         """Write the newest scores of the bucket's units and their history."""
@@ -91,6 +104,7 @@ class Scorer:
             else set()
         )
         past, latest = [PAST.empty_table()], [LATEST.empty_table()]
+        pairs: list[pa.Table] = []
         for group in self._groups(bucket):
             bundle = self.bundles[group.class_name]
             spans = zip(
@@ -107,6 +121,8 @@ class Scorer:
             )
             rows = latest_table(newest_windows, bundle, explain=self.section.reasons)
             latest.append(rows)
+            if group.class_name in self.challengers:
+                pairs.append(self._paired(rows, group, newest_windows))
             past.append(past_rows(bundle, group.grids, [day_D[:-1] for day_D in days]))
             past.append(rows.select(PAST.names))
         _write_history(pa.concat_tables(past), self.folder / "history", bucket)
@@ -118,7 +134,18 @@ class Scorer:
         ]
         table = pa.concat_tables(latest).sort_by(order)
         write_newest(table, self.folder, bucket)
+        if pairs:
+            _write_pairs(pa.concat_tables(pairs), self.folder.parent, bucket)
         write_json(score_mark(self.folder, bucket), {"key": self.plan.keys[bucket]})
+
+    def _paired(self, rows: pa.Table, group: UnitGroup, newest: Newest) -> pa.Table:
+        """Return the newest rows with the challenger's risks beside them."""
+        challenger = self.challengers[group.class_name]
+        if challenger.recipe != self.bundles[group.class_name].recipe:
+            newest = newest_of(
+                group.grids, challenger.recipe, group.panels_of, group.scenes
+            )
+        return paired_rows(rows, challenger, newest.windows)
 
     def _groups(self, bucket: str) -> Iterator[UnitGroup]:
         """Yield the units of a bucket, some thousands of one class together."""
@@ -161,6 +188,18 @@ def _kept_days(history: AnyPath, bucket: str) -> set[int]:
     )
     dates = [part.parent.name.removeprefix("end_date=") for part in parts]
     return {(dt.date.fromisoformat(date) - EPOCH).days for date in dates}
+
+
+def _write_pairs(pairs: pa.Table, root: AnyPath, bucket: str) -> None:
+    """Write both risks of the newest windows of a bucket, a part per day."""
+    for day in pc.unique(pairs["end_date"]).to_pylist():
+        part = pairs.filter(pc.equal(pairs["end_date"], day))
+        write_parquet(part, shadow_part(root, day, bucket))
+
+
+def shadow_part(root: AnyPath, day: dt.date, bucket: str) -> AnyPath:
+    """Return the file with both risks of a bucket's windows of a day."""
+    return root / "update" / "shadow" / str(day) / f"part-{bucket}.parquet"
 
 
 def _write_history(rows: pa.Table, folder: AnyPath, bucket: str) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,19 +18,24 @@ import pytest
 from hvac.days import date_of
 from hvac.errors import BundleError, HvacError, InputError
 from hvac.features.table import Windows
+from hvac.models.fusion import FusionConfig
 from hvac.panel.registry import Registry
 from hvac.report.workspace_summary import workspace_lines
 from hvac.scoring.bundle import Bundle
 from hvac.storage import write_parquet
+from hvac.update import promotion_gate
 from hvac.update.bends import Bend
 from hvac.update.bent_bundle import bent_bundle
 from hvac.update.champions import Challenger, read_champions, write_champions
-from ray_jobs import describe, rollback, score, update
-from ray_jobs.renew import steering
+from hvac.update.ladder import Rung, climb
+from ray_jobs import describe, evaluate, rollback, score, train, update
+from ray_jobs.renew import challenging, steering
+from ray_jobs.renew.matured_rows import read_matured
 from ray_jobs.run.records import TrainRecord
 from ray_jobs.run.run_config import RunConfig
 from ray_jobs.run.workspace import Workspace, workspace_of
 from ray_jobs.tables.windows_table import read_windows
+from tests.ray_jobs.conftest import copy_of
 
 
 @pytest.fixture
@@ -47,18 +53,18 @@ def updated(config: RunConfig, **section: Any) -> dict[str, Any]:
     return update.run(config.model_copy(update={"update": changed}))
 
 
-def bent_challenger(config: RunConfig, bend: Bend) -> Workspace:
+def bent_challenger(config: RunConfig, bend: Bend, since: int = 0) -> Workspace:
     """Let bent bundles of all classes be the challenger, as if they had won."""
     workspace = workspace_of(config)
     trained = workspace.record(TrainRecord).bundles
     bundles = {
-        name: bent_bundle(Bundle.load(workspace.bundles / bundle), bend, "test")
+        name: bent_bundle(Bundle.load(workspace.bundles / bundle), bend, "test", since)
         .save(workspace.bundles)
         .name
         for name, bundle in trained.items()
     }
     lines = dict.fromkeys(bundles, bend)
-    challenger = Challenger(bundles=bundles, rung="platt", since=0, lines=lines)
+    challenger = Challenger(bundles=bundles, rung="platt", since=since, lines=lines)
     champions = read_champions(workspace.root, trained)
     write_champions(
         workspace.root, champions.noted("challenged", "test", challenger=challenger)
@@ -75,7 +81,7 @@ def test_bent_bundle_gives_bent_risks_and_the_same_alarms(run: RunConfig) -> Non
     workspace = workspace_of(run)
     for name in workspace.record(TrainRecord).bundles.values():
         bundle = Bundle.load(workspace.bundles / name)
-        other = bent_bundle(bundle, Bend(0.8, 0.5), "test")
+        other = bent_bundle(bundle, Bend(0.8, 0.5), "test", 0)
         saved = Bundle.load(other.save(workspace.bundles))
         saved.check()
         windows = windows_of(workspace, bundle)
@@ -122,8 +128,15 @@ def test_challenger_is_watched_then_promoted_and_rolled_back_to_the_same_bits(
     before = latest.read_bytes()
     told = updated(run, shadow_days=100_000)
     assert (told["action"], told["champion"]) == ("kept", trained)
-    shadow = pq.read_table(workspace.root / "update" / "shadow.parquet").to_pandas()
+    assert told["shadow"] is None  # nothing was scored since there is a challenger
+    score.run(run)
+    assert latest.read_bytes() == before  # one of the two speaks
+    told = updated(run, shadow_days=100_000)["shadow"]
+    shadow = pq.read_table(workspace.root / "update" / "shadow").to_pandas()
     shadow = shadow[shadow["risk"].notna()]
+    assert told["pairs"] == len(shadow) > 0
+    assert told["higher"] == pytest.approx(0.4, abs=0.02)
+    assert told["alarms_added"] <= len(shadow) * 0.002
     assert (shadow["challenger_risk"] > shadow["risk"]).all()
     assert "update.promote=true" in updated(run)["why"]
     told = updated(run, promote=True)
@@ -131,6 +144,7 @@ def test_challenger_is_watched_then_promoted_and_rolled_back_to_the_same_bits(
     assert set(told["champion"].values()).isdisjoint(trained.values())
     score.run(run)
     assert latest.read_bytes() != before
+    assert not (workspace.root / "update" / "shadow").exists()
     rows = pq.read_table(latest).to_pylist()
     assert {row["bundle_id"] for row in rows} == set(told["champion"].values())
     assert rollback.run(run)["champion"] == trained
@@ -138,7 +152,7 @@ def test_challenger_is_watched_then_promoted_and_rolled_back_to_the_same_bits(
     assert latest.read_bytes() == before
     history = read_champions(workspace.root, trained).history
     assert [row.action for row in history] == [
-        "challenged", "kept", "kept", "promoted", "rolled_back",
+        "challenged", "kept", "kept", "kept", "promoted", "rolled_back",
     ]  # fmt: skip
 
 
@@ -329,27 +343,72 @@ def test_promotion_without_a_challenger_is_told(run: RunConfig) -> None:
         updated(run, promote=True)
 
 
-def test_challenger_trained_anew_is_watched_where_the_setting_is_gone(
-    run: RunConfig, tmp_path: Path, caplog: pytest.LogCaptureFixture
+def test_challenger_of_other_settings_is_scored_on_windows_of_its_own(
+    run: RunConfig,
 ) -> None:
-    workspace, anew = workspace_of(run), tmp_path / "anew"
-    shutil.copytree(run.workspace, anew)
+    """A model trained anew may know other rates of events: its windows are described by its recipe."""
+    workspace = workspace_of(run)
     trained = workspace.record(TrainRecord).bundles
-    challenger = Challenger(
-        bundles=trained, rung="retrained", since=0, trained_in=str(anew)
-    )
+    bundles = {}
+    for name, bundle_id in trained.items():
+        bundle = Bundle.load(workspace.bundles / bundle_id)
+        context = bundle.recipe.context
+        rates = {kind: 2 * rate for kind, rate in context.rates.items()}
+        recipe = replace(bundle.recipe, context=replace(context, rates=rates))
+        other = replace(bundle, recipe=recipe, folder=None, golden={}, manifest={})
+        bundles[name] = other.save(workspace.bundles).name
     champions = read_champions(workspace.root, trained)
-    write_champions(
-        workspace.root, champions.noted("challenged", "test", challenger=challenger)
+    challenger = Challenger(
+        bundles=bundles, rung="retrained", since=0, trained_in=str(workspace.root)
     )
-    shadow = workspace.root / "update" / "shadow.parquet"
-    updated(run, shadow_days=100_000)
-    rows = pq.read_table(shadow)
-    assert rows["challenger_risk"].to_pylist() == rows["risk"].to_pylist()
-    (anew / "latest.parquet").unlink()
-    assert updated(run, shadow_days=100_000)["action"] == "kept"
-    assert "anew has no scores" in caplog.text
-    assert not shadow.exists()
+    noted = champions.noted("challenged", "test", challenger=challenger)
+    write_champions(workspace.root, noted)
+    score.run(run)
+    pairs = pq.read_table(workspace.root / "update" / "shadow").to_pylist()
+    assert {row["challenger_id"] for row in pairs} == set(bundles.values())
+    ok = [row for row in pairs if row["risk"] is not None]
+    assert all(row["challenger_risk"] is not None for row in ok)
+
+
+def test_managed_challenger_that_later_labels_speak_against_is_set_aside(
+    run: RunConfig,
+) -> None:
+    workspace = bent_challenger(run, Bend(1.0, 3.0))
+    trained = workspace.record(TrainRecord).bundles
+    told = updated(run, managed=True)
+    assert (told["action"], told["champion"]) == ("refused", trained)
+    assert told["challenger"] is None
+    assert told["figures"]["since"]["less_loss"][2] < 0
+
+
+def test_labels_that_were_known_when_it_was_chosen_are_not_looked_at_again(
+    run: RunConfig,
+) -> None:
+    last = Registry.load(workspace_of(run).panel).days[1]
+    bent_challenger(run, Bend(1.0, 3.0), since=last)
+    told = updated(run, managed=True, shadow_days=0)
+    assert told["action"] == "promoted"
+    assert "hold 0 onsets, too few" in told["why"]
+
+
+def test_risks_of_an_update_on_windows_it_was_fitted_on_do_not_count(
+    run: RunConfig,
+) -> None:
+    """`score` may score past windows again, of which an update knew the labels."""
+    workspace = workspace_of(run)
+    last = Registry.load(workspace.panel).days[1]
+    (Path(run.workspace) / "predictions.parquet").unlink()
+    for since, anything in ((last, False), (last - 60, True)):
+        bent_challenger(run, Bend(1.0, 0.4), since=since)
+        champion = updated(run, promote=True)["champion"]
+        past = run.model_copy(
+            update={"score": run.score.model_copy(update={"days": 150, "again": True})}
+        )
+        score.run(past)
+        matured = read_matured(run, workspace, champion, Registry.load(workspace.panel))
+        assert bool(len(matured.unit_N)) == anything
+        assert (matured.known_from_N > since).all()
+        rollback.run(run)
 
 
 def test_model_trained_anew_without_common_scores_is_told(
@@ -382,3 +441,98 @@ def test_alert_of_a_monitor_freezes_thresholds(run: RunConfig) -> None:
     told = updated(run, judged_days=30, alarms_per_unit_year=0.01)
     assert told["action"] == "kept"
     assert "the monitor of data alerted on" in told["why"]
+
+
+# Parts of a fusion fitted again
+
+
+FUSION = FusionConfig(
+    blocks={
+        "line": {"family": "logistic_full", "strengths": (0.1,)},
+        "forest": {"family": "et_full", "trees": 10},
+    },
+    folds=2,
+)
+
+
+@pytest.fixture(scope="module")
+def fused(
+    finished: tuple[RunConfig, Path], tmp_path_factory: pytest.TempPathFactory
+) -> tuple[RunConfig, Path]:
+    """The small fleet with a fusion, scored; nobody may change it."""
+    folder = tmp_path_factory.mktemp("fused") / "run"
+    copy = copy_of(finished, folder, upto="featurize", model=FUSION)
+    for step in (train, evaluate, score):
+        step.run(copy)
+    return copy, folder
+
+
+@pytest.fixture
+def fusion_run(fused: tuple[RunConfig, Path], tmp_path: Path) -> RunConfig:
+    config, folder = fused
+    shutil.copytree(folder, tmp_path / "run")
+    return config.model_copy(update={"workspace": tmp_path / "run"})
+
+
+def test_parts_of_a_fusion_are_candidates_and_leave_out_no_window(
+    fusion_run: RunConfig,
+) -> None:
+    plain = updated(fusion_run, judged_days=30, refit=False)["figures"]
+    told = updated(fusion_run, judged_days=30)["figures"]
+    assert set(told["scores"]) == {*plain["scores"], "weights", "forests"}
+    assert told["windows"] == plain["windows"]
+    assert told["scores"]["none"]["log_loss"] == plain["scores"]["none"]["log_loss"]
+
+
+@pytest.mark.parametrize("winner", ["weights", "forests"])
+def test_refit_challenger_serves_what_it_was_compared_with_and_steers_along(
+    fusion_run: RunConfig, winner: Rung, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The gate is held open, so that parts fitted again win on a fleet without drift."""
+    real = climb
+    monkeypatch.setattr(
+        challenging, "climb", lambda *a, **k: real(*a, **k)._replace(winner=winner)
+    )
+    monkeypatch.setattr(promotion_gate, "_refusal", lambda *_: "")
+    told = updated(fusion_run, judged_days=30)
+    assert told["action"] == "challenged"
+    workspace = workspace_of(fusion_run)
+    trained = workspace.record(TrainRecord).bundles
+    for name, bundle_id in told["challenger"].items():
+        challenger = Bundle.load(workspace.bundles / bundle_id)
+        challenger.check()
+        serving = Bundle.load(workspace.bundles / trained[name])
+        windows = windows_of(workspace, serving)
+        before, after = serving.predict(windows), challenger.predict(windows)
+        assert (before.risk_BH != after.risk_BH).any()
+        same_blocks = all(
+            np.array_equal(array, challenger.model.state()[key])
+            for key, array in serving.model.state().items()
+            if key.startswith("block.")
+        )
+        assert same_blocks == (winner == "weights")
+        assert serving.model.config == challenger.model.config
+    score.run(fusion_run)
+    steered = updated(fusion_run, shadow_days=100_000, alarms_per_unit_year=0.01)
+    assert steered["action"] == "thresholds"
+    for name, bundle_id in steered["challenger"].items():
+        facts = Bundle.load(workspace.bundles / bundle_id).training["thresholds_moved"]
+        serving = Bundle.load(workspace.bundles / steered["champion"][name])
+        assert set(facts) == set(serving.training["thresholds_moved"])  # type: ignore[arg-type]
+    champions = read_champions(workspace.root, trained)
+    assert champions.challenger is not None
+    early = champions.challenger.model_copy(update={"since": 0})
+    write_champions(workspace.root, champions.model_copy(update={"challenger": early}))
+    again = updated(fusion_run, shadow_days=0)["figures"]["since"]
+    assert again["onsets"] >= 20
+    assert updated(fusion_run, promote=True)["action"] == "promoted"
+
+
+def test_windows_of_another_recipe_are_not_fitted_again(fusion_run: RunConfig) -> None:
+    file = Path(fusion_run.workspace) / "windows" / "recipes.json"
+    recipes = json.loads(file.read_text())
+    for recipe in recipes.values():
+        recipe["points"] = recipe["points"][::-1]
+    file.write_text(json.dumps(recipes))
+    told = updated(fusion_run, judged_days=30)
+    assert set(told["figures"]["scores"]) == {"none", "intercept", "platt"}

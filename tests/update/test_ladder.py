@@ -8,8 +8,8 @@ from scipy.special import expit
 
 from hvac.errors import InputError
 from hvac.update.bends import STRAIGHT, Bend, bent_log_odds, fit_bends
-from hvac.update.ladder import climb, less_loss, origins_of
-from hvac.update.matured import Matured, common_rows
+from hvac.update.ladder import Offer, climb, less_loss, origins_of
+from hvac.update.matured import Matured, common_places
 from hvac.update.promotion_gate import check_gate, false_episode_rate
 from hvac.update.threshold_steps import LARGEST_STEP, next_step
 
@@ -103,15 +103,54 @@ def test_model_trained_anew_wins_where_it_knows_more() -> None:
         log_odds_N=matured.log_odds_N + np.where(matured.onset_N, 1.0, -0.3)
     )
     origins = origins_of(matured, 300)
-    assert climb(matured, origins, retrained=better).winner == "retrained"
-    assert climb(matured, origins, retrained=matured).winner == "none"
+
+    def winner(rows: Matured) -> str:
+        times = len(origins), 1
+        offer = Offer(np.tile(rows.log_odds_N, times), np.tile(rows.alarm_N, times))
+        return climb(matured, origins, offered={"retrained": offer}).winner
+
+    assert winner(better) == "retrained"
+    assert winner(matured) == "none"
+
+
+def test_offer_that_is_fitted_at_an_origin_is_scored_from_there_on_with_its_line() -> (
+    None
+):
+    """An offer whose log-odds are half as far from 0: its line brings them back."""
+    matured = fleet(shift=0.0)
+    knows = matured.log_odds_N + np.where(matured.onset_N, 1.0, -0.3)
+    origins = origins_of(matured, 300)
+    log_odds_PN = np.tile(knows / 2, (len(origins), 1))
+    for place, origin in enumerate(origins):  # what was fitted later is never looked at
+        log_odds_PN[:place, matured.end_day_N >= origin] = 99.0
+    alarm_PN = log_odds_PN > 0
+    offered = {"weights": Offer(log_odds_PN, alarm_PN)}
+    result = climb(matured, origins, offered=offered)
+    assert result.winner == "weights"
+    slopes = np.polyfit(knows[_judged(matured, origins)], result.log_odds["weights"], 1)
+    assert slopes[0] > 0.9
+    np.testing.assert_array_equal(
+        result.alarms["weights"], (knows / 2 > 0)[_judged(matured, origins)]
+    )
+
+
+def _judged(matured: Matured, origins: list[int]) -> np.ndarray:
+    """The places of the rows that are scored, interval by interval."""
+    ends = [*origins[1:], 10**9]
+    return np.concatenate(
+        [
+            np.flatnonzero((matured.end_day_N >= a) & (matured.end_day_N < b))
+            for a, b in zip(origins, ends, strict=True)
+        ]
+    )
 
 
 def test_common_rows_are_the_same_windows_in_one_order() -> None:
     matured = fleet(units=5, windows=4)
     some = matured.where(np.arange(20) % 3 > 0)
     shuffled = some.where(np.random.default_rng(0).permutation(len(some.unit_N)))
-    here, there = common_rows(matured, shuffled)
+    here_N, there_N = common_places(matured, shuffled)
+    here, there = matured.where(here_N), shuffled.where(there_N)
     for name in ("unit_N", "end_day_N", "log_odds_N", "onset_N"):
         np.testing.assert_array_equal(getattr(here, name), getattr(there, name))
     assert len(here.unit_N) == len(some.unit_N)
@@ -119,7 +158,7 @@ def test_common_rows_are_the_same_windows_in_one_order() -> None:
 
 def test_gate_lets_pass_what_is_surely_better_with_the_same_alarms() -> None:
     climb_ = climbed(fleet(shift=0.8))
-    facts = check_gate(climb_, climb_.rows.alarm_N, budget=1.0)
+    facts = check_gate(climb_, budget=1.0)
     assert facts.refused == ""
     assert facts.ece_after < facts.ece_before
     assert facts.false_alarms_after == facts.false_alarms_before
@@ -129,7 +168,8 @@ def test_gate_refuses_more_false_alarms_than_the_budget() -> None:
     climb_ = climbed(fleet(shift=0.8))
     every = np.ones(len(climb_.rows.unit_N), bool)
     every[::2] = False
-    facts = check_gate(climb_, every, budget=0.1)
+    noisy = climb_._replace(alarms={**climb_.alarms, climb_.winner: every})
+    facts = check_gate(noisy, budget=0.1)
     assert "false alarms a unit-year" in facts.refused
 
 
