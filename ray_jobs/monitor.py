@@ -33,6 +33,7 @@ from ray_jobs.run.records import (
 from ray_jobs.run.run_config import RunConfig
 from ray_jobs.run.workspace import Workspace, run_step, workspace_of
 from ray_jobs.watch.found import Found
+from ray_jobs.watch.machine_causes import with_causes
 from ray_jobs.watch.record_monitors import (
     data_alerts,
     input_alerts,
@@ -43,7 +44,7 @@ from ray_jobs.watch.score_monitors import score_alerts
 log = logging.getLogger(__name__)
 TOLD_AGAIN = 5  # newest alerts that are told where nothing is to be done
 TOLD_WEEKS = 4  # alerts of so many weeks are told in the log
-VERSION = 1  # raised when the same tables give other alerts
+VERSION = 2  # raised when the same tables give other alerts
 
 
 def run(config: RunConfig) -> MonitorRecord:
@@ -111,7 +112,8 @@ def _monitor(
     if {"data", "inputs"} & set(asked):
         parts = weeks_of_buckets(workspace, recipes, watch)
         if "inputs" in asked:
-            found["inputs"] = input_alerts(config, workspace, registry, watch, parts)
+            inputs = input_alerts(config, workspace, registry, watch, parts)
+            found["inputs"] = with_causes(config, workspace, registry, inputs)
         if "data" in asked:
             found["data"] = data_alerts(config, watch, parts)
     if {"scores", "calibration"} & set(asked):
@@ -161,6 +163,7 @@ def _write(
         "monitors": {
             name: {
                 "alerts": alerts[name],
+                "explained": each.explained,
                 "waits": each.waits or None,
                 "charts": each.facts,
             }

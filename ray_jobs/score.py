@@ -38,7 +38,7 @@ from hvac.storage import (
 from hvac.update.champions import Champions, read_champions
 from ray_jobs.assess.report_page import add_newest_scores
 from ray_jobs.run.command import main
-from ray_jobs.run.progress import counted, finished
+from ray_jobs.run.progress import finished
 from ray_jobs.run.records import IngestRecord, ScoreRecord, TrainRecord
 from ray_jobs.run.run_config import RunConfig, ScoreConfig
 from ray_jobs.run.runtime import require_ray
@@ -54,7 +54,7 @@ from ray_jobs.tables.published import (
     newest_file,
     turns_file,
 )
-from ray_jobs.tables.scorer import Serving, score_buckets, score_mark
+from ray_jobs.tables.scorer import Serving, score_bucket, score_mark
 from ray_jobs.tables.state_paths import FOLDER as STATES
 from ray_jobs.tables.state_paths import state_file, state_key, state_keys
 
@@ -134,7 +134,7 @@ def _score(
             len(chosen),
         )
     if todo:
-        _stream(plan, bundles, str(folder), section, todo)
+        _score_buckets(plan, bundles, str(folder), section, todo)
     turns = fleet_turns(folder)
     if not section.day:
         publish_latest(config, workspace, turns, registry.days[1])
@@ -227,31 +227,18 @@ def _of_facilities(buckets: list[str], facilities: tuple[str, ...]) -> list[str]
     return chosen
 
 
-def _stream(
+def _score_buckets(
     plan: BucketPlan,
     bundles: Serving,
     folder: str,
     section: ScoreConfig,
     todo: list[str],
 ) -> None:
-    shared = ray.put(plan)
-    blocks = (
-        ray.data.from_items(
-            [{"bucket": b} for b in todo], override_num_blocks=len(todo)
-        )
-        .map_batches(
-            score_buckets,
-            batch_size=None,
-            batch_format="pyarrow",
-            fn_args=(shared, bundles, folder, section),
-            num_cpus=TASK_CPUS,
-        )
-        .iter_batches(batch_size=None, batch_format="pyarrow")
-    )
-    for _ in counted(
-        "score", "buckets", len(todo), blocks, lambda block: block.num_rows
-    ):
-        pass
+    """Score buckets, one Ray task each: they are done by the processes that brought states up."""
+    task = ray.remote(num_cpus=TASK_CPUS, max_retries=2)(score_bucket)
+    shared = [ray.put(plan)]  # in a list: each process fetches it once
+    refs = [task.remote(shared, bundles, folder, section, bucket) for bucket in todo]
+    finished("score", "buckets", refs)
 
 
 def _key(folder: AnyPath, bucket: str) -> str:

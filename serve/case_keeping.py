@@ -155,7 +155,8 @@ def count_monitor_alerts(service: Service) -> None:
     findings = read_findings(service.config.monitor_folder, most=0)
     for facts in findings.monitors if findings else ():
         declared = facts.declared_per_year * facts.watched_years
-        service_metrics.MONITOR_ALERTS.labels(facts.name).set(facts.alerts)
+        unexplained = facts.alerts - facts.explained
+        service_metrics.MONITOR_ALERTS.labels(facts.name).set(unexplained)
         service_metrics.MONITOR_DECLARED.labels(facts.name).set(declared)
 
 

@@ -105,7 +105,7 @@ OPEN_CASES = Gauge(
 )
 MONITOR_ALERTS = Gauge(
     "hvac_monitor_alerts",
-    "Alerts of a monitor of the batch jobs since it watches.",
+    "Alerts of a monitor since it watches, but of machines that failed or alarmed.",
     ["monitor"],
     registry=REGISTRY,
     multiprocess_mode="mostrecent",

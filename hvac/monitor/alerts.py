@@ -26,6 +26,8 @@ ALERTS: Final = pa.schema(
         ("threshold", pa.float64()),
         ("alert", pa.bool_()),
         ("parts", pa.string()),
+        ("cause", pa.string()),
+        ("cause_day", pa.date32()),
     ]
 )
 
@@ -34,6 +36,7 @@ class AlertRow(NamedTuple):
     """One row: an alert, or (`alert` False) the subject that is nearest to one.
 
     `day` is the last day that was looked at; `parts` fills the braces of the kind's sentence.
+    `cause` is what is known of the machine since `cause_day` (`known_causes`): `event` or `alarm`.
     """
 
     monitor: str
@@ -46,6 +49,8 @@ class AlertRow(NamedTuple):
     alert: bool
     parts: Mapping[str, Json]
     horizon: int | None = None
+    cause: str | None = None
+    cause_day: int | None = None
 
 
 def alert_table(rows: Iterable[AlertRow]) -> pa.Table:
@@ -69,6 +74,8 @@ def alert_table(rows: Iterable[AlertRow]) -> pa.Table:
                 "threshold": row.threshold,
                 "alert": row.alert,
                 "parts": json.dumps(row.parts, ensure_ascii=False, sort_keys=True),
+                "cause": row.cause,
+                "cause_day": None if row.cause_day is None else _date(row.cause_day),
             }
         )
     return pa.Table.from_pylist(listed, schema=ALERTS)
@@ -98,7 +105,10 @@ def alert_sentence(row: Mapping[str, object], language: str) -> str:
     key = "data" if row["monitor"] == "data" else f"{row['monitor']}.{row['kind']}"
     if row["monitor"] == "data":
         parts["what"] = texts(f"what.{row['kind']}")
-    return texts(f"sentence.{key}", **parts)
+    sentence = texts(f"sentence.{key}", **parts)
+    if row.get("cause"):
+        sentence += texts(f"sentence.cause.{row['cause']}", **parts)
+    return sentence
 
 
 def _date(day: int) -> dt.date:

@@ -21,7 +21,8 @@ class _Frozen(BaseModel):
 class MonitorFacts(_Frozen):
     """One monitor: alerts that it declares and gave, per year of the whole fleet.
 
-    `waits` says why it cannot look yet; `measured_per_year` is None until it has watched.
+    `explained` alerts are about machines that failed or alarmed; `measured_per_year` counts the
+    others, and is None until it has watched. `waits` says why it cannot look yet.
     """
 
     name: str
@@ -30,6 +31,7 @@ class MonitorFacts(_Frozen):
     watched_years: float
     measured_per_year: float | None
     waits: str | None
+    explained: int = 0
 
 
 class FoundAlert(_Frozen):
@@ -78,21 +80,27 @@ def _facts(name: str, facts: JsonObject, declared: float) -> MonitorFacts:
     charts = branch(facts, "charts").values()
     years = max((float(str(branch(c)["watched_years"])) for c in charts), default=0.0)
     alerts = int(str(facts["alerts"]))
+    explained = int(str(facts.get("explained", 0)))
     waits = facts["waits"]
     return MonitorFacts(
         name=name,
         declared_per_year=declared,
         alerts=alerts,
+        explained=explained,
         watched_years=years,
-        measured_per_year=alerts / years if years else None,
+        measured_per_year=(alerts - explained) / years if years else None,
         waits=str(waits) if waits else None,
     )
 
 
 def _newest(folder: AnyPath, most: int) -> tuple[FoundAlert, ...]:
-    """Return the newest alerts; the table holds the newest first."""
+    """Return the newest alerts, those first whose machine neither failed nor alarmed.
+
+    The table holds the newest first.
+    """
     table = read_parquet(folder / "alerts.parquet")
-    rows = table.filter(table["alert"]).slice(0, most).to_pylist()
+    alerts = table.filter(table["alert"]).to_pylist()
+    rows = sorted(alerts, key=lambda row: row.get("cause") is not None)[:most]
     return tuple(
         FoundAlert(
             monitor=row["monitor"],

@@ -21,6 +21,7 @@ def monitors(view: View) -> list[Block]:
         cells = [
             Cell(f"{facts.declared_per_year:.1f}"),
             Cell(DASH if measured is None else f"{measured:.1f}"),
+            Cell(str(facts.explained)),
             Cell(f"{facts.watched_years:.1f}"),
             Cell(facts.waits or "", tone="sentence"),
         ]
@@ -29,6 +30,7 @@ def monitors(view: View) -> list[Block]:
         words("monitors.monitor"),
         words("monitors.declared"),
         words("monitors.measured"),
+        words("monitors.explained"),
         words("monitors.years"),
         words("monitors.waits"),
     ]

@@ -35,7 +35,7 @@ from hvac.storage import (
 from hvac.update.shadow import paired_rows
 from ray_jobs.run.run_config import ScoreConfig
 from ray_jobs.tables.bucket_states import within_reach
-from ray_jobs.tables.buckets import BucketPlan, fetched
+from ray_jobs.tables.buckets import BucketPlan
 from ray_jobs.tables.published import write_newest
 from ray_jobs.tables.state_paths import FOLDER as STATES
 from ray_jobs.tables.unit_groups import UnitGroup, record_groups, state_groups
@@ -51,30 +51,28 @@ class Serving(NamedTuple):
     challenger: dict[str, str]
 
 
-def score_buckets(
-    block: pa.Table,
-    plan: BucketPlan | ray.ObjectRef[BucketPlan],
+def score_bucket(
+    plan: list[ray.ObjectRef[BucketPlan]],
     bundles: Serving,
     folder: str,
     section: ScoreConfig,
-) -> pa.Table:
-    """Score the units of each bucket of a block."""
+    bucket: str,
+) -> None:
+    """Score the units of a bucket; the plan lies in a list, so that Ray does not fetch it again."""
     torch.set_num_threads(1)
     champion, challenger = (
         {name: _loaded(path) for name, path in paths.items()} for paths in bundles
     )
     where = place(folder)
     states = where.parent / STATES
-    scorer = Scorer(_kept(plan), champion, where, states, section, challenger)
-    for bucket in block["bucket"].to_pylist():
-        scorer.score(bucket)
-    return block.select(["bucket"])
+    scorer = Scorer(_kept(plan[0]), champion, where, states, section, challenger)
+    scorer.score(bucket)
 
 
 @lru_cache(maxsize=1)
-def _kept(plan: BucketPlan | ray.ObjectRef[BucketPlan]) -> BucketPlan:
+def _kept(plan: ray.ObjectRef[BucketPlan]) -> BucketPlan:
     """Fetch a plan once in each of Ray's processes: its keys and peers grow with the fleet."""
-    here = fetched(plan)
+    here: BucketPlan = ray.get(plan)
     keep_all()
     return here
 

@@ -14,11 +14,15 @@ from hvac.words import Texts, read_texts
 
 
 class Found(NamedTuple):
-    """What a monitor found: rows, facts for the summary, or the sentence on what it waits for."""
+    """What a monitor found: rows, facts for the summary, or the sentence on what it waits for.
+
+    `explained` counts the alerts whose machine is known to have failed or alarmed.
+    """
 
     rows: list[AlertRow]
     facts: dict[str, Json]
     waits: str = ""
+    explained: int = 0
 
 
 def waiting(monitor: str, language: str, **words: object) -> Found:

@@ -237,9 +237,12 @@ class MonitorAnswer(BaseModel):
         description="alerts a year that are declared where nothing changes"
     )
     alerts: int = Field(description="alerts since it watches")
+    explained: int = Field(
+        description="those of machines that are known to have failed or alarmed"
+    )
     watched_years: float = Field(description="years that it has watched")
     measured_per_year: float | None = Field(
-        description="alerts a year so far; null: it has not watched yet"
+        description="other alerts a year so far; null: it has not watched yet"
     )
     waits: str | None = Field(description="what it waits for; null: nothing")
 

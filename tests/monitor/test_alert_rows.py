@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import re
 
+import numpy as np
 import pytest
 
 from hvac.monitor.alerts import ALERTS, AlertRow, alert_sentence, alert_table
 from hvac.monitor.data import KINDS
+from hvac.monitor.known_causes import Cause, MachineDays, with_cause
 from hvac.words import read_texts
 
 SUBJECT = {"facility_id": "F1", "equipment_id": "A-1", "class": "ahu", "point_id": "t"}
@@ -38,6 +40,49 @@ def test_every_kind_has_a_sentence_in_both_languages(row: AlertRow) -> None:
     assert re.search("[ぁ-ん]", japanese)
     assert not re.search("[ぁ-ん]|[{}]", english)
     assert not re.search("[{}]", japanese)
+
+
+@pytest.mark.parametrize(
+    ("cause", "english", "japanese"),
+    [
+        ("event", "an event of this machine began on 2024-10-11", "2024-10-11 に事象"),
+        ("alarm", "this machine was in alarm on 2024-10-11", "2024-10-11 に警報中"),
+    ],
+)
+def test_what_is_known_of_a_machine_stands_behind_its_alert(
+    cause: Cause, english: str, japanese: str
+) -> None:
+    row = ROWS[len(KINDS)]
+    (stored,) = alert_table([row._replace(cause=cause, cause_day=20_007)]).to_pylist()
+    assert english in alert_sentence(stored, "en")
+    assert japanese in alert_sentence(stored, "ja")
+
+
+ALERT = AlertRow("inputs", "jump", SUBJECT, 106, 100, 9.0, 5.0, True, {})
+
+
+@pytest.mark.parametrize(
+    ("onset", "alarm", "cause"),
+    [
+        ([92], [], None),
+        ([93], [], ("event", 93)),
+        ([196, 120], [], ("event", 120)),
+        ([197], [], None),
+        ([], [99], None),
+        ([], [113, 100], ("alarm", 100)),
+        ([], [114], None),
+        ([150], [104], ("event", 150)),
+    ],
+)
+def test_cause_lies_near_the_alert(
+    onset: list[int], alarm: list[int], cause: tuple[str, int] | None
+) -> None:
+    days = MachineDays(np.array(onset, int), np.array(alarm, int))
+    told = with_cause(ALERT, {("F1", "A-1"): days}, 90)
+    assert (told.cause, told.cause_day) == (cause or (None, None))
+    other = ALERT._replace(subject={"facility_id": "F1", "class": "ahu"})
+    for row in (other, ALERT._replace(alert=False)):
+        assert with_cause(row, {("F1", "A-1"): days}, 90) == row
 
 
 def test_every_waiting_monitor_says_so_in_both_languages() -> None:

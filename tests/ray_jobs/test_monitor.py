@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import json
 import shutil
 from collections.abc import Callable
@@ -13,8 +14,12 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
 
+from hvac.days import EPOCH
 from hvac.errors import HvacError
 from hvac.monitor.alerts import ALERTS, alert_sentence
+from hvac.panel.grid import Unit
+from hvac.panel.registry import Registry
+from hvac.storage import place
 from ray_jobs import monitor
 from ray_jobs.run.run_config import RunConfig
 
@@ -46,6 +51,10 @@ def summary_of(config: RunConfig) -> dict[str, object]:
 
 def alerts_of(config: RunConfig) -> pa.Table:
     return pq.read_table(Path(str(config.workspace)) / "monitor" / "alerts.parquet")
+
+
+def day_number(day: dt.date) -> int:
+    return (day - EPOCH).days
 
 
 def test_it_writes_alerts_and_a_summary_and_is_skipped_the_second_time(
@@ -98,14 +107,26 @@ def test_a_swapped_sensor_in_the_panel_is_named(
     )
     value = table["value"].to_numpy()
     shifted = np.where(moved.to_numpy(), value + 40 * np.nanstd(value), value)
-    place = table.column_names.index("value")
-    pq.write_table(table.set_column(place, "value", pa.array(shifted)), part)
+    column = table.column_names.index("value")
+    pq.write_table(table.set_column(column, "value", pa.array(shifted)), part)
     monitor.run(config)
     rows = [row for row in alerts_of(config).to_pylist() if row["alert"]]
     named = [
         row for row in rows if (row["equipment_id"], row["point_id"]) == (unit, point)
     ]
     assert "jump" in {row["kind"] for row in named}
+    inputs = summary_of(config)["monitors"]["inputs"]
+    assert inputs["explained"] == sum(row["cause"] is not None for row in rows)
+    onsets = Registry.load(place(str(folder.parent))).unit_events
+    for row in rows:
+        machine = Unit(row["facility_id"], row["equipment_id"])
+        of_machine = onsets.get(machine)
+        began = of_machine.of_kinds(("failure",)).start_N.tolist() if of_machine else []
+        first, until = (day_number(row[name]) for name in ("since", "day"))
+        near = [day for day in began if first - 7 <= day <= until + 90]
+        assert (row["cause"] == "event") == bool(near)
+        if row["cause"] == "event":
+            assert day_number(row["cause_day"]) == min(near)
     since = [row["since"] for row in named if row["kind"] == "jump"]
     assert min(abs((last - day).days - 60) for day in since) <= 7
 

@@ -441,6 +441,10 @@ def test_alert_of_a_monitor_freezes_thresholds(run: RunConfig) -> None:
     told = updated(run, judged_days=30, alarms_per_unit_year=0.01)
     assert told["action"] == "kept"
     assert "the monitor of data alerted on" in told["why"]
+    known = pa.table({**rows, "cause": ["alarm"]})  # of a machine that alarmed
+    write_parquet(known, workspace.root / "monitor" / "alerts.parquet")
+    told = updated(run, judged_days=30, alarms_per_unit_year=0.01)
+    assert told["action"] == "thresholds"
 
 
 # Parts of a fusion fitted again

@@ -27,7 +27,8 @@ SUMMARY = {
     "last_week": "2026-06-29",
     "monitors": {
         "data": {
-            "alerts": 2,
+            "alerts": 3,
+            "explained": 1,
             "waits": None,
             "charts": {"late": {"watched_years": 0.5}, "stuck": {"watched_years": 0.4}},
         },
@@ -68,6 +69,7 @@ def test_declared_stands_beside_measured(service: Service, client: TestClient) -
     answer = client.get("/v1/monitors").json()
     data, scores = answer["monitors"]
     assert (data["declared_per_year"], data["measured_per_year"]) == (1.0, 4.0)
+    assert (data["alerts"], data["explained"], scores["explained"]) == (3, 1, 0)
     assert (scores["measured_per_year"], scores["waits"]) == (None, "scores: 3 weeks")
     assert [alert["day"] for alert in answer["alerts"]] == ["2026-05-27", "2026-02-16"]
     page = client.get("/monitors?lang=ja").text
@@ -97,7 +99,7 @@ def test_report_has_a_section_where_monitors_ran(tmp_path: Path) -> None:
     metrics = {"monitors": findings.model_dump(mode="json")}
     table, first, *_ = monitors(View(metrics=metrics, images={}, words=words))
     assert isinstance(table, Table)
-    assert [cell.text for cell in table.rows[0].cells[:3]] == ["1.0", "4.0", "0.5"]
+    assert [cell.text for cell in table.rows[0].cells[:4]] == ["1.0", "4.0", "1", "0.5"]
     assert getattr(first, "text", "").startswith(
         "2026-05-27: F1: late readings at 3 of 40"
     )
