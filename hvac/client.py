@@ -35,6 +35,7 @@ from hvac.client_answers import (
     PredictionDict,
     RankedEquipmentDict,
     StoredDict,
+    TakenOutcomesDict,
 )
 from hvac.errors import HvacError
 
@@ -175,6 +176,19 @@ class Client:
         """
         answer = self._post("/v1/outcomes", {"outcomes": list(outcomes)})
         return int(answer["kept"])
+
+    def tell_outcome_table(self, table: bytes) -> TakenOutcomesDict:
+        """Tell outcomes as a CSV table (`Path("outcomes.csv").read_bytes()`), UTF-8 or cp932.
+
+        The answer counts the rows that were taken and those known already, and names the others.
+
+        Raises:
+            ServiceError: the table cannot be read, is refused, or there is no answer.
+        """
+        headers = {**self._headers, "Content-Type": "text/csv"}
+        url = f"{self.url}/v1/outcomes/table"
+        answer = self._asked(Request(url, data=table, headers=headers))
+        return cast(TakenOutcomesDict, answer)
 
     def models(self) -> list[ModelDict]:
         """List the bundles, and whom each serves. Raise ServiceError."""

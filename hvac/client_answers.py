@@ -294,6 +294,23 @@ class OutcomeDict(TypedDict):
     close_case: NotRequired[bool]
 
 
+class RefusedOutcomeDict(TypedDict):
+    """A row of a table of outcomes that was not taken: the line of the file, and why."""
+
+    line: int
+    column: str
+    found: str
+    why: ReasonTextDict
+
+
+class TakenOutcomesDict(TypedDict):
+    """What became of the rows of a table of outcomes."""
+
+    taken: int
+    known: int
+    refused: list[RefusedOutcomeDict]
+
+
 class ThresholdMoveDict(TypedDict):
     """How a facility's thresholds were moved last, by horizon, the shortest first."""
 

@@ -42,6 +42,7 @@ if TYPE_CHECKING:  # the ingress imports no torch
     from hvac.scoring.newest_windows import Newest
     from hvac.scoring.outlooks import DrivingOutlooks
     from serve.graph.core import Group
+    from serve.graph.shadow import Shadow
 
 BUNDLES_PER_REPLICA = 32
 PLAIN = {
@@ -81,6 +82,17 @@ def _core(config: ServeConfig) -> ModuleType:
     torch.set_num_threads(1)
     warming.warm(config.bundle_folder)
     return core
+
+
+def _shadow(config: ServeConfig) -> Shadow:
+    """Return what scores a challenger beside the champion; it opens the store when there is one."""
+    from serve.graph.published_peers import PeerLevels
+    from serve.graph.shadow import Shadow
+    from serve.graph.shelf import Shelf
+
+    peers = PeerLevels(config.peer_folder)
+    shelf = Shelf(config.bundle_folder, config.bundles_in_memory, peers)
+    return Shadow(shelf, lambda: Store.open(config.store_url), config.shadow.keep_days)
 
 
 @serve.deployment
@@ -159,6 +171,7 @@ class Features:
         self.shelf = self.core.Shelf(
             config.bundle_folder, config.bundles_in_memory, peers
         )
+        self.shadow = _shadow(config)
         self.risk = Methods(risk)
         self.outlook = Methods(forecast)
         self._rounds: Rounds[Sequence[Ask], tuple[_Together, int]] = Rounds(
@@ -221,6 +234,7 @@ class Features:
                 group.bundle_id, self.core.values_only(group.latest)
             ),
         )
+        self.shadow.follow(bundle, group, risk_BH)
         return self.core.assemble(bundle, group, risk_BH, driving)
 
     async def forecast(self, ask: Ask, horizons: Sequence[int]) -> list[OutlookRow]:
@@ -296,6 +310,7 @@ class Ingress:
                 config.bundles_in_memory,
                 config.batch,
                 peers=config.peer_folder,
+                shadow=_shadow(config),
             )
         )
         self.service = Service(config, store, stages)

@@ -37,11 +37,12 @@ from hvac.storage import (
     read_mark,
     read_parquet,
 )
-from hvac.update.champions import serving_bundles
 from serve.memory.database import Row
-from serve.memory.step_records import LoadedTables, read_note, trained_bundles
+from serve.memory.published_pairs import pairs_mark
+from serve.memory.step_records import LoadedTables, read_note
 from serve.memory.store import FLEET, Store, reading_rows, serving
 from serve.memory.store_tables import EventRow
+from serve.memory.watched_bundles import load_pairs, note_watched, workspace_bundles
 from serve.settings import ServeConfig, read_serve_config
 
 log = logging.getLogger(__name__)
@@ -77,10 +78,13 @@ def load(store: Store, config: ServeConfig) -> LoadCounts | None:
         return None
     parts = _parts(panel / "readings")
     latest_file = workspace / "latest.parquet"
-    trained = trained_bundles(workspace / "steps" / "train.json")
-    trained = serving_bundles(workspace, trained) if trained else trained
+    trained, challengers = workspace_bundles(workspace)
     now_note = LoadedTables(
-        parts=sorted(parts), latest=_stamp(latest_file), bundles=trained
+        parts=sorted(parts),
+        latest=_stamp(latest_file),
+        bundles=trained,
+        challengers=challengers,
+        pairs=pairs_mark(workspace) if challengers else "",
     )
     if now_note == before_note:
         return None
@@ -109,8 +113,12 @@ def load(store: Store, config: ServeConfig) -> LoadCounts | None:
     rows = read_parquet(latest_file).to_pylist() if latest else []
     versions = store.versions()
     _load_history(store, workspace / "scores" / "history", registry)
+    note_watched(store, trained, challengers)
     taken, others = _sorted_out(rows, store)
     store.take_predictions(taken, versions)
+    if config.shadow.keep_days:
+        load_pairs(store, workspace, before_note, now_note)
+        store.drop_shadow(config.shadow.keep_days)
     store.mark_stale(others if latest or not trained else set(registry.kinds))
     store.remember(LOADED, now_note.model_dump_json())
     scored = {_unit(row) for row in taken}

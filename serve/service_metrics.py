@@ -117,6 +117,12 @@ MONITOR_DECLARED = Gauge(
     registry=REGISTRY,
     multiprocess_mode="mostrecent",
 )
+SHADOW = Counter(
+    "hvac_shadow_windows",
+    "Windows that a challenger was to score beside the champion, by outcome (kept, failed, dropped).",
+    ["outcome"],
+    registry=REGISTRY,
+)
 NOTICES = Counter(
     "hvac_notices",
     "Notifications of new alarms, by kind of target and outcome (sent, failed, given_up).",

@@ -44,6 +44,13 @@ class Limits(Config):
     """Seconds after which a refused caller is told to try again."""
 
 
+class ShadowConfig(Config):
+    """How the risks of a challenger are kept beside those of the champion."""
+
+    keep_days: float = Field(default=28.0, ge=0)
+    """Days for which pairs of risks are kept after they were scored; 0: no challenger is scored."""
+
+
 class ServeConfig(Config):
     """Settings of one service."""
 
@@ -77,6 +84,8 @@ class ServeConfig(Config):
     """Who is told of new alarms; default: nobody."""
     cases: CaseConfig = CaseConfig()
     """When an alarm opens a case."""
+    shadow: ShadowConfig = ShadowConfig()
+    """How a challenger is watched; there is one only where `ray_jobs.update` found it."""
     limits: Limits = Limits()
     """Limits of one request, and of the work that may wait."""
 

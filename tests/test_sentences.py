@@ -25,8 +25,11 @@ SHOWN = (
         "joins", "registering", "shared_files", "spans", "splits", "unit_parts",
     )),
     *(f"hvac/checks/{name}.py" for name in ("findings", "record_faults", "record_reading")),
+    *("hvac/casework/outcome_codes.py", "hvac/casework/outcome_table.py"),
     *("hvac/features/learnable.py", "hvac/features/recipes.py", "hvac/filesystems.py"),
-    *(f"serve/{name}.py" for name in ("graph/core", "work/risk_rows")),
+    *(f"serve/{name}.py" for name in (
+        "graph/core", "work/outcome_tables", "work/risk_rows",
+    )),
 )  # fmt: skip
 JAPANESE = re.compile(r"[ぁ-んァ-ヶ一-龠]")
 # Words that stand for a part of a sentence, or are for programmers.

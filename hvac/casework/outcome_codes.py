@@ -1,4 +1,4 @@
-"""What a visit found: codes, their names in both languages, and tables of outcomes."""
+"""What a visit found: codes, and their names in both languages."""
 
 from __future__ import annotations
 

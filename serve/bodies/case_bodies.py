@@ -19,7 +19,7 @@ from hvac.casework.case_states import CaseState
 from hvac.casework.episode_results import EpisodeResult
 from hvac.casework.outcome_codes import OutcomeCode, outcome_code
 from hvac.days import EPOCH
-from serve.bodies.answers import EQUIPMENT, FACILITY, RiskReason
+from serve.bodies.answers import EQUIPMENT, FACILITY, ReasonText, RiskReason
 from serve.bodies.schemas import Body, Day, Items, UnitId, not_in_the_future, parsed_day
 from serve.ids import Id
 
@@ -212,6 +212,23 @@ class KeptOutcomes(BaseModel):
     """How much was kept."""
 
     kept: int = Field(description="number of outcomes")
+
+
+class RefusedOutcome(BaseModel):
+    """A row of a table of outcomes that was not taken."""
+
+    line: int = Field(description="line of the file on which the row begins, from 1")
+    column: str = Field(description="the table's name of the column; empty: the row")
+    found: str = Field(description="what stands there, its first 80 characters")
+    why: ReasonText = Field(description="why it was not taken")
+
+
+class TakenOutcomes(BaseModel):
+    """What became of the rows of a table of outcomes."""
+
+    taken: int = Field(description="rows that were kept")
+    known: int = Field(description="rows that were known already")
+    refused: list[RefusedOutcome] = Field(description="one entry per row not taken")
 
 
 class MaintenanceAnswer(BaseModel):

@@ -6,9 +6,12 @@ import datetime as dt
 from collections.abc import Sequence
 
 from hvac.casework.episode_results import AlarmEpisode
+from hvac.casework.outcome_table import RefusedRow
 from hvac.days import date_of
 from hvac.panel.grid import Unit
+from hvac.sentences import translated
 from serve.bodies.answer_rows import risk_reasons
+from serve.bodies.answers import ReasonText
 from serve.bodies.body_rows import known_date
 from serve.bodies.case_bodies import (
     CaseAnswer,
@@ -17,6 +20,7 @@ from serve.bodies.case_bodies import (
     MaintenanceAnswer,
     OneCaseAnswer,
     OutcomeAnswer,
+    RefusedOutcome,
 )
 from serve.memory.store_cases import CaseChange, CaseRow
 from serve.memory.store_outcomes import MaintenanceRow, OutcomeRow
@@ -69,6 +73,12 @@ def one_case_answer(case: CaseRow, changes: Sequence[CaseChange]) -> OneCaseAnsw
 def outcome_answer(row: OutcomeRow) -> OutcomeAnswer:
     """Return a stored outcome."""
     return OutcomeAnswer.model_validate({**row._asdict(), "date": date_of(row.day)})
+
+
+def refused_outcome(row: RefusedRow) -> RefusedOutcome:
+    """Return a row that was not taken, with the reason in both languages."""
+    why = ReasonText(en=row.why, ja=translated(row.why, "ja"))
+    return RefusedOutcome(line=row.line, column=row.column, found=row.found, why=why)
 
 
 def maintenance_answer(row: MaintenanceRow) -> MaintenanceAnswer:

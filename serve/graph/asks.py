@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import pyarrow as pa
 
@@ -13,13 +14,29 @@ from hvac.readings.registers import EVENTS
 from serve.memory.store_tables import EventRow
 
 
+class Watched(NamedTuple):
+    """Bundles whose risks are kept side by side: one answers, the other scores in shadow."""
+
+    champion: str
+    challenger: str
+
+    def other(self, bundle_id: str) -> str:
+        """Return the one that does not answer.
+
+        >>> Watched("a", "b").other("a"), Watched("a", "b").other("b")
+        ('b', 'a')
+        """
+        return self.champion if bundle_id == self.challenger else self.challenger
+
+
 @dataclass(frozen=True, kw_only=True)
 class Ask:
     """The record of one piece of equipment, the bundle that scores it, and the day its window ends
     (None: the last).
 
     `readings` are CANONICAL without the ids and without columns that say nothing (`compact`);
-    `events` are rows (facility, equipment, kind, start day, end day, point).
+    `events` are rows (facility, equipment, kind, start day, end day, point). `watched` are the bundles
+    whose risks of this window are kept side by side, None where they are not.
     """
 
     bundle_id: str
@@ -29,6 +46,7 @@ class Ask:
     events: Sequence[EventRow] = ()
     install_day: int | None = None
     end_day: int | None = None
+    watched: Watched | None = None
 
 
 def compact(readings: pa.Table) -> pa.Table:

@@ -48,12 +48,13 @@ from serve.graph.shelf import bundle_path as bundle_path
 @dataclass(frozen=True, kw_only=True)
 class Group:
     """Newest windows of several asks that one bundle serves; `ask_B` holds the number of each
-    window's ask.
+    window's ask, `asked_B` the ask.
     """
 
     bundle_id: str
     latest: Newest
     ask_B: tuple[int, ...]
+    asked_B: tuple[Ask, ...]
 
 
 def prepare(shelf: Shelf, asks: Sequence[Ask]) -> list[Group]:
@@ -82,21 +83,22 @@ def _group(
 ) -> Group:
     bundle = shelf(bundle_id)
     numbered_scenes = [
-        (number, scene)
+        (number, scene, ask)
         for ask, number in zip(asks, numbers, strict=True)
         for scene in _scenes(
             ask, bundle.recipe, _level(shelf.peers, ask, bundle.recipe)
         )
     ]
     latest = newest(
-        [scene for _, scene in numbered_scenes], bundle.recipe, end_day=end_day
+        [scene for _, scene, _ in numbered_scenes], bundle.recipe, end_day=end_day
     )
     ready = prepared(latest.windows, bundle.needs, lambda: bundle.encoder)
     latest = replace(latest, windows=ready)
     return Group(
         bundle_id=bundle_id,
         latest=latest,
-        ask_B=tuple(number for number, _ in numbered_scenes),
+        ask_B=tuple(number for number, _, _ in numbered_scenes),
+        asked_B=tuple(ask for _, _, ask in numbered_scenes),
     )
 
 

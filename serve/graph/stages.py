@@ -19,6 +19,7 @@ from serve.graph.rows import BundleFacts, ExplainedRow, OutlookRow, Rows
 
 if TYPE_CHECKING:
     from serve.graph.core import Group
+    from serve.graph.shadow import Shadow
 
 Part = tuple[str, pa.Table]
 Given = TypeVarTuple("Given")
@@ -165,7 +166,7 @@ def one_by_one(
 
 class LocalStages:
     """All three stages in this process, on one thread; `peers` is the folder of the levels of
-    peers, if there is one.
+    peers, if there is one, `shadow` keeps the risks of a challenger.
     """
 
     def __init__(
@@ -175,6 +176,7 @@ class LocalStages:
         batch: int = 16,
         *,
         peers: AnyPath | None = None,
+        shadow: Shadow | None = None,
     ) -> None:
         import torch
 
@@ -184,6 +186,7 @@ class LocalStages:
         warming.warm(folder)
         self.core = core
         self.shelf = core.Shelf(folder, size, core.PeerLevels(peers) if peers else None)
+        self.shadow = shadow
         self._rounds: Rounds[Sequence[Ask], Rows] = Rounds(
             lambda many: each_alone(self._answers, many), "features", most=batch
         )
@@ -207,6 +210,8 @@ class LocalStages:
             risk_BH = self.core.newest_risks(bundle, group.latest.windows)
         with service_metrics.timed("forecast"):
             driving = self.core.driving_outlooks(bundle, group.latest)
+        if self.shadow:
+            self.shadow.follow(bundle, group, risk_BH)
         return self.core.assemble(bundle, group, risk_BH, driving)
 
     async def forecast(self, ask: Ask, horizons: Sequence[int]) -> list[OutlookRow]:

@@ -42,6 +42,7 @@ from serve.http.case_routes import case_routes
 from serve.http.door import Door
 from serve.http.error_answers import install_handlers
 from serve.http.guard import Guard
+from serve.http.shadow_routes import shadow_routes
 from serve.ids import SentId
 from serve.keys import Caller
 from serve.service import Service
@@ -132,6 +133,7 @@ def make_api(service: Service, door: Door) -> FastAPI:
     api.include_router(_looking(service, door))
     api.include_router(case_routes(service, door))
     api.include_router(_operating(service, door))
+    api.include_router(shadow_routes(service, door))
     api.include_router(api_page.make_docs(service.config.language))
     api.include_router(pages.make_pages(service, door))
     return api

@@ -12,16 +12,22 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import HTMLResponse, RedirectResponse
 from pydantic import TypeAdapter, ValidationError
 
+from hvac.casework.outcome_table import RefusedRow
+from hvac.errors import InputError
 from hvac.panel.grid import Unit
+from hvac.sentences import translated
 from serve.bodies.case_bodies import CaseChangeBody, Listed, OutcomeBody
 from serve.http.case_routes import STATES_OF, CaseId
 from serve.http.case_view import case_lines
 from serve.http.door import Door
 from serve.http.form_tokens import FormTokens
+from serve.http.page_words import PageWords
 from serve.http.rendering import page_words, render
+from serve.http.uploads import read_upload
 from serve.ids import segment
 from serve.keys import Caller
 from serve.service import Service
+from serve.work.outcome_tables import TakenTable, take_table
 
 SHOWN = 200
 Which = Annotated[Listed, Query(alias="state")]
@@ -36,10 +42,15 @@ def add_case_pages(
     push = Depends(door.may("push"))
     default = service.config.language
 
-    @routes.get("/cases")
-    async def cases(
-        request: Request, caller: Caller = read, listed: Which = "open"
+    async def shown(
+        request: Request,
+        caller: Caller,
+        listed: Listed = "open",
+        *,
+        table: TakenTable | None = None,
+        failed: str = "",
     ) -> HTMLResponse:
+        """Return the list of cases; after a table of outcomes was sent, with what became of it."""
         words = page_words(request, default)
         rows = await asyncio.to_thread(service.store.cases, states=STATES_OF[listed])
         seen = [row for row in rows if caller.sees(row.facility_id)]
@@ -56,7 +67,37 @@ def add_case_pages(
             listed=listed,
             cases=lines[:SHOWN],
             more=len(lines[SHOWN:]),
+            token=await asyncio.to_thread(tokens.token, caller)
+            if caller.may("push")
+            else "",
+            table=table,
+            refused=[_in_words(row, words) for row in table.refused[:SHOWN]]
+            if table
+            else [],
+            failed=translated(failed, words.language),
+            status=422 if failed else 200,
         )
+
+    @routes.get("/cases")
+    async def cases(
+        request: Request, caller: Caller = read, listed: Which = "open"
+    ) -> HTMLResponse:
+        return await shown(request, caller, listed)
+
+    @routes.post("/outcomes/table")
+    async def outcome_table(request: Request, caller: Caller = push) -> HTMLResponse:
+        kind = request.headers.get("content-type", "")
+        parts = read_upload(kind, await request.body())
+        token = parts.get("token", b"").decode(errors="replace")
+        await asyncio.to_thread(tokens.check, caller, token)
+        content = parts.get("table", b"")
+        try:
+            table = await asyncio.to_thread(
+                take_table, service.casework, content, None, caller
+            )
+        except InputError as error:
+            return await shown(request, caller, failed=str(error))
+        return await shown(request, caller, table=table)
 
     @routes.post("/cases/{case_id}")
     async def change(
@@ -100,6 +141,11 @@ def _checked(kind: type[Any], fields: Mapping[str, Any]) -> Any:
         return kind.model_validate(fields)
     except ValidationError as error:
         raise RequestValidationError(error.errors()) from None
+
+
+def _in_words(row: RefusedRow, words: PageWords) -> RefusedRow:
+    """Return a refused row with the reason in the reader's language."""
+    return row._replace(why=translated(row.why, words.language))
 
 
 def _back_to(unit: Unit) -> RedirectResponse:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+from email.message import Message
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Query, Response
+from fastapi import APIRouter, Depends, Query, Request, Response
 from fastapi import Path as InPath
 
 from hvac.casework.case_states import OPEN_STATES, STATES
@@ -25,6 +26,7 @@ from serve.bodies.case_bodies import (
     OutcomeAnswer,
     OutcomesAnswer,
     OutcomesBody,
+    TakenOutcomes,
 )
 from serve.bodies.case_rows import (
     case_answer,
@@ -32,11 +34,14 @@ from serve.bodies.case_rows import (
     maintenance_answer,
     one_case_answer,
     outcome_answer,
+    refused_outcome,
 )
+from serve.bodies.problems import WrongKind
 from serve.http.door import Door
 from serve.ids import Id, SentId
 from serve.keys import Caller
 from serve.service import Service
+from serve.work.outcome_tables import take_table
 
 Which = Annotated[Listed, Query(alias="state", description="open, closed or all")]
 CaseId = Annotated[SentId, InPath(description="case")]
@@ -51,6 +56,15 @@ Form = Annotated[
 ]
 CSV: dict[int | str, dict[str, Any]] = {
     200: {"content": {"text/csv": {"schema": {"type": "string"}}}}
+}
+TABLE_BODY = {
+    "required": True,
+    "description": "CSV with a header; the columns are told above",
+    "content": {"text/csv": {"schema": {"type": "string"}}},
+}
+ENCODINGS = {
+    **dict.fromkeys(("utf-8", "utf8", "utf-8-sig"), "utf-8-sig"),
+    **dict.fromkeys(("cp932", "shift_jis", "shift-jis", "windows-31j"), "cp932"),
 }
 CLOSED = tuple(state for state in STATES if state not in OPEN_STATES)
 STATES_OF: dict[Listed, tuple[str, ...]] = {
@@ -120,6 +134,28 @@ def _add_outcomes(routes: APIRouter, service: Service, door: Door) -> None:
         kept = await asyncio.to_thread(service.casework.record, body.outcomes, caller)
         return KeptOutcomes(kept=kept)
 
+    @routes.post(
+        "/outcomes/table",
+        response_model=TakenOutcomes,
+        status_code=202,
+        openapi_extra={"requestBody": TABLE_BODY},
+    )
+    async def keep_table(request: Request, caller: Caller = push) -> TakenOutcomes:
+        """Tell outcomes as a CSV table, as maintenance systems export it (UTF-8 or cp932, at most
+        10,000 rows).
+
+        Columns: facility_id (施設; not needed with a facility's own key), equipment_id (設備ID) or
+        case_id (案件番号), code (結果), date (実施日), and, if there are, note (備考) and who (実施者).
+        Each row is taken or refused by itself; sending a table twice is the same as once.
+        """
+        encoding = sent_encoding(request.headers.get("content-type", ""))
+        content = await request.body()
+        table = await asyncio.to_thread(
+            take_table, service.casework, content, encoding, caller
+        )
+        refused = [refused_outcome(row) for row in table.refused]
+        return TakenOutcomes(taken=table.taken, known=table.known, refused=refused)
+
     @routes.get("/outcomes", response_model=OutcomesAnswer, responses=CSV)
     async def outcomes(
         caller: Caller = read, facility_id: OfFacility = None, form: Form = "json"
@@ -132,6 +168,24 @@ def _add_outcomes(routes: APIRouter, service: Service, door: Door) -> None:
         if form == "csv":
             return _csv(OutcomeAnswer, seen)
         return OutcomesAnswer(outcomes=seen)
+
+
+def sent_encoding(content_type: str) -> str | None:
+    """Return the encoding of a CSV body, None where it does not say. Raise WrongKind.
+
+    >>> sent_encoding("text/csv; charset=Shift_JIS"), sent_encoding("text/csv")
+    ('cp932', None)
+    """
+    message = Message()
+    message["content-type"] = content_type
+    charset = message.get_param("charset", "")
+    name = str(charset).lower()
+    if message.get_content_type() != "text/csv" or (name and name not in ENCODINGS):
+        raise WrongKind(
+            "expected a table as text/csv, in UTF-8 or cp932 (Shift_JIS), found"
+            f" {content_type[:64]!r}"
+        )
+    return ENCODINGS.get(name)
 
 
 def _add_maintenance(routes: APIRouter, service: Service, door: Door) -> None:

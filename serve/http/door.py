@@ -22,9 +22,14 @@ OPEN = (  # shown without a key
     "/openapi.json",
     "/docs",
 )
-PUSHED = ("/v1/readings", "/v1/outcomes", "/v1/maintenance", "/outcomes")
+PUSHED = (
+    *("/v1/readings", "/v1/outcomes", "/v1/outcomes/table", "/v1/maintenance"),
+    *("/outcomes", "/outcomes/table"),
+)
 PUSHED_CASE = re.compile(r"(/v1)?/cases/[^/]+")
-FORMS = re.compile(r"/outcomes|/cases/[^/]+")  # sent by our pages, with a token
+FORMS = re.compile(
+    r"/outcomes(/table)?|/cases/[^/]+"
+)  # sent by our pages, with a token
 PROMOTE = re.compile(r"/v1/models/[^/]+/promote")
 LOCAL_HOSTS = ("127.0.0.1", "localhost", "[::1]")
 HOST = re.compile(r"(?P<name>\[[0-9a-fA-F:.]+\]|[^\s:/@?#\[\]]+)(:[0-9]{1,5})?")

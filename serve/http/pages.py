@@ -15,6 +15,7 @@ from hvac.monitor.monitor_findings import read_findings
 from hvac.panel.grid import Unit
 from hvac.scoring.latest_rows import RankedUnit
 from hvac.scoring.worklist import ranking_csv
+from serve.bodies.shadow_bodies import shadow_summary
 from serve.http.case_pages import add_case_pages
 from serve.http.case_view import unit_case
 from serve.http.door import Door
@@ -68,11 +69,15 @@ def make_pages(service: Service, door: Door) -> APIRouter:
         door.check_fleet(caller)
         folder = service.config.monitor_folder
         findings = await asyncio.to_thread(read_findings, folder)
+        sums = await asyncio.to_thread(service.store.shadow_summary)
+        watched = await asyncio.to_thread(service.choice.challengers)
         return render(
             request,
             "monitors.html.j2",
             default=service.config.language,
             findings=findings,
+            challengers=[row for row in shadow_summary(sums, watched) if row.watched],
+            is_watched=bool(watched),
         )
 
     @routes.get("/static/app.css")

@@ -28,6 +28,14 @@ class LoadedTables(BaseModel):
     parts: list[str] = []
     latest: str | None = None
     bundles: dict[str, str] = {}
+    challengers: dict[str, str] = {}
+    pairs: str = ""
+
+
+class WatchedBundles(BaseModel):
+    """The note of the bundles that are watched: champion and challenger, by class."""
+
+    of_class: dict[str, tuple[str, str]] = {}
 
 
 class Declared(BaseModel):

@@ -21,6 +21,7 @@ from serve.memory.store_notices import NoticeStore
 from serve.memory.store_outcomes import OutcomeStore
 from serve.memory.store_part import ALL, FLEET, Claim
 from serve.memory.store_predictions import PredictionStore
+from serve.memory.store_shadow import ShadowStore
 from serve.memory.store_units import (
     EVENT,
     READING,
@@ -55,6 +56,7 @@ class Store(
     NoticeStore,
     CaseStore,
     OutcomeStore,
+    ShadowStore,
 ):
     """A database with the tables of the service, at the newest schema."""
 

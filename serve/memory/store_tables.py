@@ -99,6 +99,22 @@ HISTORY = Table(
     Column("alarm", Integer, nullable=False),
     Column("bundle_id", Text, nullable=False),
 )
+SHADOW = Table(
+    "shadow",
+    METADATA,
+    *_unit_key(),
+    Column("point_id", Text, primary_key=True),
+    Column("horizon", Integer, primary_key=True),
+    Column("end_day", Integer, primary_key=True),
+    Column("champion_risk", DOUBLE_PRECISION, nullable=False),
+    Column("challenger_risk", DOUBLE_PRECISION, nullable=False),
+    Column("shift", DOUBLE_PRECISION, nullable=False),
+    Column("champion_alarm", Integer, nullable=False),
+    Column("challenger_alarm", Integer, nullable=False),
+    Column("champion_id", Text, nullable=False),
+    Column("challenger_id", Text, nullable=False),
+    Column("since", DOUBLE_PRECISION, nullable=False),
+)
 EPISODES = Table(
     "episodes",
     METADATA,

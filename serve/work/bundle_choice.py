@@ -12,11 +12,13 @@ from typing import TypedDict
 from hvac.errors import BundleError
 from hvac.json_values import JsonObject
 from serve.bodies.problems import Refused, Unknown
+from serve.graph.asks import Watched
 from serve.graph.rows import BundleFacts
 from serve.graph.stages import Stages
 from serve.keys import Caller
 from serve.memory.step_records import read_user_config
 from serve.memory.store import FLEET, Store, serving
+from serve.memory.watched_bundles import watched_bundles
 from serve.settings import ServeConfig
 
 ASSIGNED_FOR_S = 1.0
@@ -57,6 +59,25 @@ class BundleChoice:
         self.stages = stages
         self._facilities: set[str] = set()
         self._assigned: tuple[float, dict[tuple[str, str], str]] = (0.0, {})
+        self._watched: tuple[float, dict[str, Watched]] = (-ASSIGNED_FOR_S, {})
+
+    def watched(self, bundle_id: str) -> Watched | None:
+        """Return the champion and the challenger of which a bundle is one; None where it is none."""
+        return self._watched_bundles().get(bundle_id)
+
+    def challengers(self) -> set[str]:
+        """Return the bundles that are watched beside a champion."""
+        return {pair.challenger for pair in self._watched_bundles().values()}
+
+    def _watched_bundles(self) -> dict[str, Watched]:
+        """Return champion and challenger by each; none with `shadow.keep_days=0`."""
+        since, of_bundle = self._watched
+        if time.monotonic() - since > ASSIGNED_FOR_S:
+            of_class = watched_bundles(self.store)
+            pairs = [Watched(*pair) for pair in of_class.values()]
+            of_bundle = {name: pair for pair in pairs for name in pair}
+            self._watched = (time.monotonic(), of_bundle)
+        return of_bundle if self.config.shadow.keep_days else {}
 
     def label(self, facility_id: str) -> str:
         """Return a facility's name in metrics: "other" where it is not in the store.

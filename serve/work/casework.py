@@ -79,7 +79,7 @@ class Casework:
             Unknown: a machine or a case is not known to this caller.
             InputError: an outcome is of a day before the alarm of its case.
         """
-        rows = [self._outcome(body, caller) for body in bodies]
+        rows = [self.outcome(body, caller) for body in bodies]
         self.store.add_outcomes(
             [(one, case and case.case_id) for one, case in rows], caller.name
         )
@@ -107,9 +107,16 @@ class Casework:
             else:
                 return
 
-    def _outcome(
+    def outcome(
         self, body: OutcomeBody, caller: Caller
     ) -> tuple[Outcome, CaseRow | None]:
+        """Return an outcome with its case, without keeping it.
+
+        Raises:
+            Unknown: its machine or its case is not known to this caller.
+            Refused: the case is another machine's.
+            InputError: its day is before the alarm of its case.
+        """
         unit = body.unit
         if not caller.sees(unit.facility_id) or self.store.unit(unit) is None:
             names = f"{unit.facility_id[:64]} {unit.equipment_id[:64]}"

@@ -59,6 +59,7 @@ class UnitAsks:
             readings=compact(table),
             events=events,
             install_day=stored.install_day,
+            watched=self.choice.watched(bundle_id),
         )
 
     def asks(self, units: Sequence[AskedUnit]) -> list[Ask]:

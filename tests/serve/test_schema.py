@@ -93,6 +93,7 @@ NEW_SINCE_2: dict[str, list[Any]] = {
     name: []
     for name in (
         "episodes", "notices", "cases", "case_changes", "outcomes", "maintenance",
+        "shadow",
     )
 }  # fmt: skip
 E1, E2 = Unit("F1", "E1"), Unit("F1", "E2")
@@ -162,7 +163,7 @@ def test_empty_database_gets_the_newest_schema(url: str) -> None:
     store = Store.open(url)
     assert (store.units(), store.note("schema")) == ([], "2")
     store.close()
-    assert rows_of(url)[VERSION_TABLE] == [("4",)]
+    assert rows_of(url)[VERSION_TABLE] == [("5",)]
 
 
 def test_tables_are_those_that_the_migrations_make(url: str) -> None:
@@ -185,7 +186,7 @@ def test_store_of_schema_2_is_taken_over_with_every_row(url: str) -> None:
     run_script(url, BOTH + ONLY_2)
     before = rows_of(url)
     Store.open(url).close()
-    assert rows_of(url) == {**before, **NEW_SINCE_2, VERSION_TABLE: [("4",)]}
+    assert rows_of(url) == {**before, **NEW_SINCE_2, VERSION_TABLE: [("5",)]}
     assert len(before) == len(METADATA.tables) - len(NEW_SINCE_2)
     assert all(before.values())
 
@@ -258,7 +259,7 @@ def test_other_schema_is_refused_and_left_as_it_is(
     before = rows_of(url)
     with pytest.raises(
         ConfigError,
-        match=f"^the store .* has schema {number}, and this version reads 4: use ",
+        match=f"^the store .* has schema {number}, and this version reads 5: use ",
     ):
         Store.open(url)
     assert rows_of(url) == before
@@ -289,17 +290,17 @@ def test_many_open_an_empty_database_at_once(url: str) -> None:
     assert [store.note("schema") for store in stores] == ["2"] * 6
     for store in stores:
         store.close()
-    assert rows_of(url)[VERSION_TABLE] == [("4",)]
+    assert rows_of(url)[VERSION_TABLE] == [("5",)]
 
 
-MIGRATION_5 = '''
+MIGRATION_6 = '''
 """Say at which site a unit stands."""
 
 import sqlalchemy as sa
 from alembic import op
 
-revision = "5"
-down_revision = "4"
+revision = "6"
+down_revision = "5"
 
 
 def upgrade() -> None:
@@ -312,7 +313,7 @@ def later(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """A later version of this package: one more file of migrations, and its column in the tables."""
     folder = tmp_path / "migrations"
     shutil.copytree(schema.MIGRATIONS, folder)
-    (folder / "versions" / "schema_5.py").write_text(MIGRATION_5, encoding="utf-8")
+    (folder / "versions" / "schema_6.py").write_text(MIGRATION_6, encoding="utf-8")
     tables = MetaData()
     for table in METADATA.sorted_tables:
         table.to_metadata(tables)
@@ -332,7 +333,7 @@ def test_column_is_added_by_one_more_file(url: str, before: str) -> None:
         sites = connection.execute(select(schema.METADATA.tables["units"].c.site)).all()
     store.close()
     assert [tuple(row) for row in sites] == [(None,)] * (2 if before else 0)
-    assert rows_of(url)[VERSION_TABLE] == [("5",)]
+    assert rows_of(url)[VERSION_TABLE] == [("6",)]
     assert differences(url, nullable=url.startswith("postgresql") or not before) == []
 
 
@@ -343,5 +344,5 @@ def test_store_of_a_later_version_is_refused(
     request.getfixturevalue("later")
     Store.open(url).close()
     monkeypatch.undo()
-    with pytest.raises(ConfigError, match="has schema 5, and this version reads 4"):
+    with pytest.raises(ConfigError, match="has schema 6, and this version reads 5"):
         Store.open(url)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -20,6 +21,7 @@ from serve.graph.stages import Rows
 from serve.memory.store import FLEET, CaseConflictError, KeyRow, Store, StoreError
 from serve.memory.store_cases import CaseFacts
 from serve.memory.store_outcomes import MaintenanceRow
+from serve.memory.store_shadow import ShadowRow, ShadowSummary
 from serve.memory.store_tables import METADATA
 from tests.serve.serve_example import LAST, UNITS, reading_rows, scored, service_of
 
@@ -82,6 +84,24 @@ def test_alarm_older_than_the_last_closing_is_told_again(
     store.open_episode(E1, "first", "{}", [])
     store.open_case(E1, LAST, facts, closed_day=today() - closed_ago)
     assert store.told() == told
+
+
+def test_pairs_of_risks_are_summed_up_paged_and_dropped(store: Store) -> None:
+    first = ShadowRow(*E1, "", 30, 20_000, 0.2, 0.4, 0.5, 0, 1, "a", "b", time.time())
+    others = [
+        first._replace(end_day=20_001, shift=-0.25, champion_alarm=1),
+        first._replace(equipment_id="E2", champion_alarm=1, challenger_alarm=0),
+        first._replace(facility_id="F2", since=0.0),
+    ]
+    store.add_shadow([first._replace(shift=9.0), *others])
+    store.add_shadow([first])  # of the same window: it replaces the earlier
+    assert store.shadow_summary("F1") == [
+        ShadowSummary("a", "b", 30, 3, 2, 20_000, 20_001, 0.25, 1, 1, 1)
+    ]
+    assert store.shadow_rows("F1", most=1) == [others[0]]
+    assert store.shadow_rows(first=2, most=9) == [first, others[1], others[2]]
+    assert store.drop_shadow(28) == 1
+    assert store.shadow_rows("F2", most=9) == []
 
 
 def test_outcomes_and_maintenance_of_one_key_are_kept_once(store: Store) -> None:
