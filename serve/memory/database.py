@@ -36,7 +36,7 @@ SERVERS = ("postgresql://", "postgres://")
 # connections of a process; more are open only while more threads need one
 KEPT_OPEN = 5
 Row = tuple[Any, ...]
-SqlValue = str | int | float | None
+SqlValue = str | int | float | bytes | None
 """A value of a column."""
 
 

@@ -21,6 +21,7 @@ from serve.memory.store_notices import NoticeStore
 from serve.memory.store_outcomes import OutcomeStore
 from serve.memory.store_part import ALL, FLEET, Claim
 from serve.memory.store_predictions import PredictionStore
+from serve.memory.store_records import RecordStore
 from serve.memory.store_shadow import ShadowStore
 from serve.memory.store_units import (
     EVENT,
@@ -50,6 +51,7 @@ __all__ = [
 
 class Store(
     UnitStore,
+    RecordStore,
     ClaimStore,
     PredictionStore,
     AssignmentStore,

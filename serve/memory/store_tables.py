@@ -14,6 +14,7 @@ from sqlalchemy import (
     ColumnElement,
     Index,
     Integer,
+    LargeBinary,
     MetaData,
     Table,
     Text,
@@ -50,6 +51,13 @@ READINGS = Table(
     Column("lower_limit", DOUBLE_PRECISION),
     Column("upper_limit", DOUBLE_PRECISION),
     Column("known_day", Integer),
+)
+RECORDS = Table(
+    "records",
+    METADATA,
+    *_unit_key(),
+    Column("version", Integer, nullable=False),
+    Column("content", LargeBinary, nullable=False),
 )
 EVENTS = Table(
     "events",

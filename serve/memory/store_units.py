@@ -15,6 +15,7 @@ from hvac.readings.gate import CANONICAL
 from serve.memory.database import Row, SqlValue, execute_many, insert_or, upsert_rows
 from serve.memory.store_claims import wait
 from serve.memory.store_part import StorePart
+from serve.memory.store_records import carry_records
 from serve.memory.store_tables import (
     EVENTS,
     NOTES,
@@ -110,6 +111,9 @@ class UnitStore(StorePart):
         with self._database.write() as connection:
             _upsert_units(connection, rows)
             upsert_rows(connection, READINGS, readings)
+            read = {(row[0], row[1]) for row in readings}
+            same = {(row[0], row[1]) for row in rows} - read
+            carry_records(connection, [(str(f), str(e)) for f, e in same])
             upsert_rows(
                 connection, EVENTS, [(*row[:5], row[5] or "") for row in events]
             )
@@ -157,6 +161,7 @@ class UnitStore(StorePart):
             execute_many(
                 connection, NEXT_VERSION, [unit_values(unit) for unit in sorted(units)]
             )
+            carry_records(connection, units)
             wait(connection, sorted(units))
 
     def readings(self, unit: Unit) -> pa.Table:

@@ -108,9 +108,13 @@ class PushedReadings:
         rows_of: dict[Unit, list[Sequence[SqlValue]]] = defaultdict(list)
         for row in readings:
             rows_of[Unit(str(row[0]), str(row[1]))].append(row)
-        for unit, rows in rows_of.items():
-            if unit in before and unit not in with_events:
-                self.records.lay(before[unit], rows)
+        self.records.lay(
+            [
+                (before[unit], rows)
+                for unit, rows in rows_of.items()
+                if unit in before and unit not in with_events
+            ]
+        )
 
     async def _known_points(self, units: Sequence[PushedUnit]) -> KnownPoints:
         """Return the points that the bundles of each unit's class look at."""

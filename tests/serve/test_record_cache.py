@@ -8,7 +8,7 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
-from serve.memory.store import Store
+from serve.memory.store import Store, StoreError
 from serve.work.record_cache import RecordCache
 from tests.serve.serve_example import LAST, UNITS, filled
 
@@ -49,7 +49,7 @@ def test_laid_record_is_that_of_the_store(
     assert before is not None
     cache.of(before)
     store.add(readings=pushed)
-    cache.lay(before, pushed)
+    cache.lay([(before, pushed)])
     now = store.unit(E1)
     assert now is not None
     expected = store.readings(E1)
@@ -70,7 +70,62 @@ def test_record_that_another_process_has_changed_is_read_again(tmp_path: Path) -
     store.add(readings=rows(50.0, first=LAST - 9))  # another process
     mine = rows(1.0)
     store.add(readings=mine)
-    cache.lay(before, mine)
+    cache.lay([(before, mine)])
     now = store.unit(E1)
     assert now is not None
     assert in_order(cache.of(now)[0]).equals(in_order(store.readings(E1)))
+
+
+def test_what_memory_has_no_room_for_is_read_in_one_piece(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _, store, _ = filled(tmp_path)
+    cache = RecordCache(store, most=1)
+    first, second = (unit for unit in store.units()[:2])
+    table, events = cache.of(first)
+    assert store.kept_record(E1, first.version) is None
+    cache.of(second)
+    kept = store.kept_record(E1, first.version)
+    assert kept is not None
+    assert kept.equals(table)
+    monkeypatch.setattr(
+        Store, "readings", lambda *_: pytest.fail("the record was read row by row")
+    )
+    assert cache.of(first)[1] == events
+    assert cache.of(second)[0].num_rows  # kept when the first came back
+
+
+def test_pushed_readings_are_laid_into_a_record_that_memory_does_not_hold(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _, store, _ = filled(tmp_path)
+    cache = RecordCache(store, most=1)
+    before, other = store.units()[:2]
+    cache.of(before)
+    cache.of(other)
+    mine = rows(1.0, 2.0)
+    store.add(readings=mine)
+    expected = in_order(store.readings(E1))
+    monkeypatch.setattr(
+        Store, "readings", lambda *_: pytest.fail("the record was read row by row")
+    )
+    cache.lay([(before, mine)])
+    now = store.unit(E1)
+    assert now is not None
+    assert in_order(cache.of(now)[0]).equals(expected)
+
+
+def test_store_that_cannot_keep_records_answers_all_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def refuse(*_: Any) -> None:
+        raise StoreError("the disk is full")
+
+    _, store, _ = filled(tmp_path)
+    caplog.set_level("INFO")
+    cache = RecordCache(store, most=1)
+    monkeypatch.setattr(Store, "keep_records", refuse)
+    first, second = store.units()[:2]
+    tables = [cache.of(unit)[0] for unit in (first, second, first)]
+    assert tables[0].equals(tables[2])
+    assert "the disk is full" in caplog.text

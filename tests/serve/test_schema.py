@@ -93,9 +93,10 @@ NEW_SINCE_2: dict[str, list[Any]] = {
     name: []
     for name in (
         "episodes", "notices", "cases", "case_changes", "outcomes", "maintenance",
-        "shadow",
+        "shadow", "records",
     )
 }  # fmt: skip
+NEWEST, LATER = "6", "7"
 E1, E2 = Unit("F1", "E1"), Unit("F1", "E2")
 
 
@@ -163,7 +164,7 @@ def test_empty_database_gets_the_newest_schema(url: str) -> None:
     store = Store.open(url)
     assert (store.units(), store.note("schema")) == ([], "2")
     store.close()
-    assert rows_of(url)[VERSION_TABLE] == [("5",)]
+    assert rows_of(url)[VERSION_TABLE] == [(NEWEST,)]
 
 
 def test_tables_are_those_that_the_migrations_make(url: str) -> None:
@@ -186,7 +187,7 @@ def test_store_of_schema_2_is_taken_over_with_every_row(url: str) -> None:
     run_script(url, BOTH + ONLY_2)
     before = rows_of(url)
     Store.open(url).close()
-    assert rows_of(url) == {**before, **NEW_SINCE_2, VERSION_TABLE: [("5",)]}
+    assert rows_of(url) == {**before, **NEW_SINCE_2, VERSION_TABLE: [(NEWEST,)]}
     assert len(before) == len(METADATA.tables) - len(NEW_SINCE_2)
     assert all(before.values())
 
@@ -259,7 +260,7 @@ def test_other_schema_is_refused_and_left_as_it_is(
     before = rows_of(url)
     with pytest.raises(
         ConfigError,
-        match=f"^the store .* has schema {number}, and this version reads 5: use ",
+        match=f"^the store .* has schema {number}, and this version reads {NEWEST}: use ",
     ):
         Store.open(url)
     assert rows_of(url) == before
@@ -290,17 +291,17 @@ def test_many_open_an_empty_database_at_once(url: str) -> None:
     assert [store.note("schema") for store in stores] == ["2"] * 6
     for store in stores:
         store.close()
-    assert rows_of(url)[VERSION_TABLE] == [("5",)]
+    assert rows_of(url)[VERSION_TABLE] == [(NEWEST,)]
 
 
-MIGRATION_6 = '''
+MIGRATION = f'''
 """Say at which site a unit stands."""
 
 import sqlalchemy as sa
 from alembic import op
 
-revision = "6"
-down_revision = "5"
+revision = "{LATER}"
+down_revision = "{NEWEST}"
 
 
 def upgrade() -> None:
@@ -313,7 +314,7 @@ def later(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """A later version of this package: one more file of migrations, and its column in the tables."""
     folder = tmp_path / "migrations"
     shutil.copytree(schema.MIGRATIONS, folder)
-    (folder / "versions" / "schema_6.py").write_text(MIGRATION_6, encoding="utf-8")
+    (folder / "versions" / f"schema_{LATER}.py").write_text(MIGRATION, encoding="utf-8")
     tables = MetaData()
     for table in METADATA.sorted_tables:
         table.to_metadata(tables)
@@ -333,7 +334,7 @@ def test_column_is_added_by_one_more_file(url: str, before: str) -> None:
         sites = connection.execute(select(schema.METADATA.tables["units"].c.site)).all()
     store.close()
     assert [tuple(row) for row in sites] == [(None,)] * (2 if before else 0)
-    assert rows_of(url)[VERSION_TABLE] == [("6",)]
+    assert rows_of(url)[VERSION_TABLE] == [(LATER,)]
     assert differences(url, nullable=url.startswith("postgresql") or not before) == []
 
 
@@ -344,5 +345,7 @@ def test_store_of_a_later_version_is_refused(
     request.getfixturevalue("later")
     Store.open(url).close()
     monkeypatch.undo()
-    with pytest.raises(ConfigError, match="has schema 6, and this version reads 5"):
+    with pytest.raises(
+        ConfigError, match=f"has schema {LATER}, and this version reads {NEWEST}"
+    ):
         Store.open(url)

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pyarrow as pa
 import pytest
-from sqlalchemy import delete, text
+from sqlalchemy import delete, text, update
 
 from hvac.casework.outcome_codes import Outcome, OutcomeCode
 from hvac.days import today
@@ -22,7 +22,7 @@ from serve.memory.store import FLEET, CaseConflictError, KeyRow, Store, StoreErr
 from serve.memory.store_cases import CaseFacts
 from serve.memory.store_outcomes import MaintenanceRow
 from serve.memory.store_shadow import ShadowRow, ShadowSummary
-from serve.memory.store_tables import METADATA
+from serve.memory.store_tables import METADATA, RECORDS
 from tests.serve.serve_example import LAST, UNITS, reading_rows, scored, service_of
 
 E1 = UNITS[0]
@@ -336,6 +336,69 @@ def test_password_is_not_told_in_errors() -> None:
     with pytest.raises(StoreError) as told:
         Store.open("postgresql://someone:secret@127.0.0.1:1/none")
     assert "secret" not in str(told.value)
+
+
+# Records in one piece
+
+
+PIECE = (Unit("F1", "E1"), 1)
+
+
+def with_piece(store: Store) -> pa.Table:
+    """One machine whose record is kept in one piece."""
+    store.add(
+        readings=[
+            ("F1", "E1", "p", 10 + n, float(n), None, None, None) for n in range(5)
+        ]
+    )
+    readings = store.readings(PIECE[0])
+    store.keep_records({PIECE: readings})
+    return readings
+
+
+def test_piece_is_the_record_of_its_version(store: Store) -> None:
+    readings = with_piece(store)
+    kept = store.kept_record(*PIECE)
+    assert kept is not None
+    assert kept.equals(readings)
+    assert store.kept_record(PIECE[0], 2) is None
+    assert store.kept_record(Unit("F1", "E2"), 1) is None
+
+
+def test_new_readings_leave_a_piece_behind_and_other_changes_take_it_along(
+    store: Store,
+) -> None:
+    readings = with_piece(store)
+    store.add(events=[("F1", "E1", "failure", 3, 4, None)])
+    store.add(units=[("F1", "E1", "pump", 5)])
+    store.mark_stale([("F1", "E1")])
+    kept = store.kept_record(PIECE[0], 4)
+    assert kept is not None
+    assert kept.equals(readings)
+    store.add(readings=[("F1", "E1", "p", 11, 9.0, None, None, None)])
+    assert store.kept_record(PIECE[0], 5) is None
+    store.add(events=[("F1", "E1", "failure", 30, 31, None)])
+    assert store.kept_record(PIECE[0], 6) is None
+    store.load_readings([("F1", "E1", "p", 12, 9.0, None, None, None)])
+    assert store.kept_record(PIECE[0], 7) is None
+
+
+def test_record_that_has_changed_since_it_was_read_is_not_kept(store: Store) -> None:
+    with_piece(store)
+    old = store.readings(PIECE[0])
+    store.add(readings=[("F1", "E1", "p", 20, 9.0, None, None, None)])
+    store.keep_records({PIECE: old.slice(0, 2)})
+    kept = store.kept_record(*PIECE)
+    assert kept is not None
+    assert len(kept) == 5  # of then
+    assert store.kept_record(PIECE[0], 2) is None
+
+
+def test_damaged_piece_counts_as_none(store: Store) -> None:
+    with_piece(store)
+    with store._database.write() as connection:
+        connection.execute(update(RECORDS).values(content=b"half of it"))
+    assert store.kept_record(*PIECE) is None
 
 
 @pytest.fixture(scope="module")
