@@ -14,12 +14,13 @@ from collections import Counter
 
 import pyarrow.compute as pc
 
+from hvac.days import date_of
 from hvac.errors import HvacError
 from hvac.json_values import Json, JsonObject, branch
 from hvac.report.workspace_summary import STEPS, workspace_facts, workspace_lines
 from hvac.scoring.alarm_changes import alarmed_units
 from hvac.storage import place, read_mark, read_parquet
-from hvac.update.champions import serving_bundles
+from hvac.update.champions import Champions, read_champions
 from ray_jobs.run.command import start_logging, stop_for
 from ray_jobs.run.workspace import Workspace
 
@@ -62,9 +63,25 @@ def run(workspace: Workspace, metrics: JsonObject) -> JsonObject:
         )
     manifests: dict[str, JsonObject] = {}
     trained = {k: str(v) for k, v in branch(records, "train", "bundles").items()}
-    for name, bundle in serving_bundles(workspace.root, trained).items():
+    champions = read_champions(workspace.root, trained)
+    for name, bundle in champions.champion.items():
         manifests[name] = read_mark(workspace.bundles / bundle / "manifest.json")
-    return workspace_facts(records, manifests, metrics, _newest(workspace))
+    facts = workspace_facts(records, manifests, metrics, _newest(workspace))
+    return {**facts, "challenger": _challenger(champions)}
+
+
+def _challenger(champions: Champions) -> JsonObject:
+    """Return the bundles that are watched, since when, and where they speak; {} without."""
+    challenger = champions.challenger
+    if challenger is None:
+        return {}
+    since = challenger.speaks_since
+    return {
+        "bundles": [*challenger.bundles.values()],
+        "since": str(date_of(challenger.since)),
+        "speaks_in": list(challenger.speaks_in),
+        "speaks_since": None if since is None else str(date_of(since)),
+    }
 
 
 def _newest(workspace: Workspace) -> JsonObject:

@@ -3,7 +3,8 @@
     python -m ray_jobs.rollback --config FILE [key.sub=value …]
 
 `champions.json` says which these are. The next `score`, `daily` or load of the service uses them;
-their scores are the very bits of before. A second call takes the first back.
+their scores are the very bits of before. A second call takes the first back. A challenger that speaks
+in some facilities (`update.canary_share`) is taken back first, and set aside.
 """
 
 from __future__ import annotations

@@ -54,7 +54,7 @@ from ray_jobs.tables.published import (
     newest_file,
     turns_file,
 )
-from ray_jobs.tables.scorer import Serving, score_bucket, score_mark
+from ray_jobs.tables.scorer import Serving, bucket_keys, score_bucket, score_mark
 from ray_jobs.tables.state_paths import FOLDER as STATES
 from ray_jobs.tables.state_paths import state_file, state_key, state_keys
 
@@ -92,7 +92,8 @@ def run(config: RunConfig) -> ScoreRecord:
         return _score(config, workspace, champions, ingested, rules)
     names = workspace.panel / NAMES_FILE
     named = [file_sha256(names)] if names.exists() else []
-    key = content_key(rules, ingested.key, config.language, *named)
+    more = (*named, *champions.speaks_in)
+    key = content_key(rules, ingested.key, config.language, *more)
     return run_step(
         workspace,
         ScoreRecord,
@@ -114,6 +115,7 @@ def _score(
     bundles = Serving(
         _paths(workspace, champions.champion),
         _paths(workspace, challenger.bundles if challenger else {}),
+        frozenset(map(folder_name, champions.speaks_in)),
     )
     recipes = {
         name: Bundle.load(path).recipe for name, path in bundles.champion.items()
@@ -123,6 +125,7 @@ def _score(
     plan = make_plan(config, workspace, recipes)
     states = _bring_up_states(plan, workspace.root / STATES, ingested, section)
     plan = _with_peers(plan, workspace, registry, ingested, rules, states)
+    plan = replace(plan, keys=bucket_keys(plan.keys, bundles.speaks_in))
     _drop_gone(folder, set(ingested.buckets))
     chosen = _of_facilities(list(ingested.buckets), section.facilities)
     all_again = bool(section.day or section.again)

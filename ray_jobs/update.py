@@ -6,7 +6,9 @@ Candidates are climbed from the simplest: nothing, an intercept a class, slope a
 a fusion's weights, its trees and lines (`update.refit`), and a model trained anew in a workspace of
 its own (`update.retrained`). The winner becomes the challenger; it is watched for
 `update.shadow_days` of the record, compared once more on labels that were not known when it was
-chosen, and then serves by hand (`update.promote=true`) or by itself (`update.managed: true`).
+chosen, and then serves by hand (`update.promote=true`) or by itself (`update.managed: true`): in all
+facilities, or in a share of them first (`update.canary_share`), and after `update.canary_days` in all
+or in none, as labels or alarms decide.
 `champions.json` keeps every change with its figures; `ray_jobs.score` and `ray_jobs.daily` write
 both risks of every machine's newest window into `update/shadow`.
 `python -m ray_jobs.rollback` takes a change back.
@@ -22,6 +24,7 @@ import pyarrow.compute as pc
 from hvac.errors import InputError
 from hvac.json_values import Json
 from hvac.panel.registry import Registry
+from hvac.sentences import translated
 from hvac.storage import matching, parquet_dataset, remove_tree, write_json
 from hvac.update.champions import Champions, read_champions, write_champions
 from hvac.update.shadow import shadow_figures
@@ -51,12 +54,13 @@ def run(config: RunConfig) -> dict[str, Json]:
         after = look(config, workspace, before, registry)
     else:
         after = watch(config, workspace, before, registry)
-    promoted = after.history[-1].action == "promoted"
+    promoted = after.history[-1].action in ("promoted", "canary")
     if config.update.alarms_per_unit_year is not None and not promoted:
         after = steer(config, workspace, after, registry)
     write_champions(workspace.root, after)
     for change in after.history[len(before.history) :]:
-        log.info("update: %s: %s", change.action, change.why)
+        why = translated(change.why, config.language)
+        log.info("update: %s: %s", change.action, why)
     last = after.history[-1]
     summary: dict[str, Json] = {
         "action": last.action,

@@ -19,6 +19,7 @@ from serve.memory.store import CaseConflictError
 from serve.memory.store_cases import SOFTWARE, CaseFacts, CaseRow
 from serve.memory.store_notices import AlarmMark
 from serve.memory.store_predictions import PastRisk
+from serve.memory.watched_bundles import watched_bundles
 from serve.service import Service
 from serve.work.casework import alarm_days
 
@@ -160,6 +161,11 @@ def count_monitor_alerts(service: Service) -> None:
         service_metrics.MONITOR_DECLARED.labels(facts.name).set(declared)
 
 
+def count_canary(service: Service) -> None:
+    """Let the metrics say in how many facilities a challenger speaks."""
+    service_metrics.CANARY.set(len(watched_bundles(service.store).speaks_in))
+
+
 async def keep_cases_forever(service: Service) -> None:
     """Do what the rules ask of cases, again and again; a store that is away is asked again later."""
     keeper = CaseKeeper(service)
@@ -175,6 +181,7 @@ async def count_monitor_alerts_forever(service: Service) -> None:
     """Read once in five minutes what the monitors found; a workspace that is away is tried again."""
     while True:
         try:
+            await asyncio.to_thread(count_canary, service)
             await asyncio.to_thread(count_monitor_alerts, service)
         except Exception:
             log.exception("the monitors' findings cannot be read; it is tried again")

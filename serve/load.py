@@ -42,7 +42,12 @@ from serve.memory.published_pairs import pairs_mark
 from serve.memory.step_records import LoadedTables, read_note
 from serve.memory.store import FLEET, Store, reading_rows, serving
 from serve.memory.store_tables import EventRow
-from serve.memory.watched_bundles import load_pairs, note_watched, workspace_bundles
+from serve.memory.watched_bundles import (
+    assign_canary,
+    load_pairs,
+    note_watched,
+    workspace_bundles,
+)
 from serve.settings import ServeConfig, read_serve_config
 
 log = logging.getLogger(__name__)
@@ -78,12 +83,14 @@ def load(store: Store, config: ServeConfig) -> LoadCounts | None:
         return None
     parts = _parts(panel / "readings")
     latest_file = workspace / "latest.parquet"
-    trained, challengers = workspace_bundles(workspace)
+    bundles = workspace_bundles(workspace)
+    trained, challengers = bundles.serving, bundles.challengers
     now_note = LoadedTables(
         parts=sorted(parts),
         latest=_stamp(latest_file),
         bundles=trained,
         challengers=challengers,
+        speaks_in=sorted(bundles.speaks_in),
         pairs=pairs_mark(workspace) if challengers else "",
     )
     if now_note == before_note:
@@ -110,10 +117,11 @@ def load(store: Store, config: ServeConfig) -> LoadCounts | None:
     if trained != before_note.bundles:
         of_fleet = {(FLEET, name): bundle for name, bundle in trained.items()}
         store.assign(of_fleet, stale=False)
+    assign_canary(store, before_note, now_note)
     rows = read_parquet(latest_file).to_pylist() if latest else []
     versions = store.versions()
     _load_history(store, workspace / "scores" / "history", registry)
-    note_watched(store, trained, challengers)
+    note_watched(store, bundles)
     taken, others = _sorted_out(rows, store)
     store.take_predictions(taken, versions)
     if config.shadow.keep_days:

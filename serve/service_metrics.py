@@ -123,6 +123,12 @@ SHADOW = Counter(
     ["outcome"],
     registry=REGISTRY,
 )
+CANARY = Gauge(
+    "hvac_canary_facilities",
+    "Facilities in which a challenger speaks, before it may in all.",
+    registry=REGISTRY,
+    multiprocess_mode="mostrecent",
+)
 NOTICES = Counter(
     "hvac_notices",
     "Notifications of new alarms, by kind of target and outcome (sent, failed, given_up).",

@@ -26,6 +26,7 @@ SHOWN = (
     )),
     *(f"hvac/checks/{name}.py" for name in ("findings", "record_faults", "record_reading")),
     *("hvac/casework/outcome_codes.py", "hvac/casework/outcome_table.py"),
+    *("hvac/update/canary.py", "ray_jobs/renew/canaries.py"),
     *("hvac/features/learnable.py", "hvac/features/recipes.py", "hvac/filesystems.py"),
     *(f"serve/{name}.py" for name in (
         "graph/core", "work/outcome_tables", "work/risk_rows",
@@ -82,6 +83,7 @@ PARTS = (
         "columns that source.wide.pattern",
         "\\1 \\2",
     ),
+    *("in all facilities,", "stays as it is:", "is taken back,"),
     # its parts are tried below
     *(
         "expected a column {X}, found columns",

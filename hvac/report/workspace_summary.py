@@ -100,6 +100,9 @@ def workspace_lines(facts: JsonObject, metrics: JsonObject) -> Iterator[str]:
         yield from _bundle_lines(
             name, branch(bundle), branch(record, "classes").get(name)
         )
+    watched = branch(facts, "challenger")
+    if watched:
+        yield _challenger_line(watched)
     newest = branch(facts, "newest")
     if newest:
         yield (
@@ -126,6 +129,14 @@ def _bundle_lines(name: str, bundle: JsonObject, machines: Json) -> Iterator[str
     yield f"class       {name}: {many}bundle {bundle['id']} ({bundle['family']})"
     yield f"            points {', '.join(points[:NAMED_POINTS])}{more}"
     yield f"            alarm from a risk of: {thresholds}"
+
+
+def _challenger_line(watched: JsonObject) -> str:
+    """Return the bundles that are watched, and where they speak already."""
+    line = f"challenger  {', '.join(map(str, listed(watched['bundles'])))} since {watched['since']}"
+    facilities = ", ".join(map(str, listed(watched["speaks_in"])))
+    speaks = f"; speaks in {facilities} since {watched['speaks_since']}"
+    return line + speaks if facilities else line
 
 
 def _share(value: Json) -> str:

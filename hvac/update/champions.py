@@ -19,9 +19,18 @@ from hvac.update.ladder import Rung
 
 FILE: Final = "champions.json"
 Action = Literal[
-    "challenged", "promoted", "rolled_back", "thresholds", "kept", "refused"
+    "challenged",
+    "canary",
+    "promoted",
+    "rolled_back",
+    "thresholds",
+    "kept",
+    "refused",
 ]
 Bundles = dict[str, str]
+NO_CHALLENGER: Final = (
+    "there is no challenger to promote: run ray_jobs.update without update.promote"
+)
 
 
 class _Frozen(BaseModel):
@@ -32,7 +41,8 @@ class Challenger(_Frozen):
     """Bundles that may serve next; they are watched (in shadow) from a day of the record on.
 
     `lines` bend the serving risks into theirs, by class; none where they were trained anew, in the
-    workspace `trained_in`.
+    workspace `trained_in`. In the facilities `speaks_in` they speak already, from the day
+    `speaks_since` on.
     """
 
     bundles: Bundles
@@ -40,6 +50,8 @@ class Challenger(_Frozen):
     since: int
     lines: dict[str, Bend] = {}
     trained_in: str | None = None
+    speaks_in: tuple[str, ...] = ()
+    speaks_since: int | None = None
 
 
 class Change(_Frozen):
@@ -61,6 +73,11 @@ class Champions(_Frozen):
     challenger: Challenger | None = None
     history: tuple[Change, ...] = ()
 
+    @property
+    def speaks_in(self) -> tuple[str, ...]:
+        """Return the facilities in which the challenger speaks already."""
+        return self.challenger.speaks_in if self.challenger else ()
+
     def noted(
         self, action: Action, why: str, figures: Mapping[str, Any] = {}, **new: Any
     ) -> Champions:
@@ -68,7 +85,9 @@ class Champions(_Frozen):
         changed = self.model_copy(update=new)
         shown = changed.challenger or self.challenger
         bundles = (
-            shown.bundles if action == "challenged" and shown else changed.champion
+            shown.bundles
+            if action in ("challenged", "canary") and shown
+            else changed.champion
         )
         row = Change(
             at=now_text(),
@@ -82,9 +101,7 @@ class Champions(_Frozen):
     def promoted(self, why: str, figures: Mapping[str, Any] = {}) -> Champions:
         """Let the challenger serve. Raise HvacError where there is none."""
         if self.challenger is None:
-            raise HvacError(
-                "there is no challenger to promote: run ray_jobs.update without update.promote"
-            )
+            raise HvacError(NO_CHALLENGER)
         aliases = {
             "champion": {**self.champion, **self.challenger.bundles},
             "previous": self.champion,
@@ -92,8 +109,33 @@ class Champions(_Frozen):
         }
         return self.noted("promoted", why, figures, **aliases)
 
+    def speaking_in(
+        self,
+        facilities: tuple[str, ...],
+        day: int,
+        why: str,
+        figures: Mapping[str, Any],
+    ) -> Champions:
+        """Let the challenger speak in some facilities from a day on. Raise HvacError without one."""
+        if self.challenger is None:
+            raise HvacError(NO_CHALLENGER)
+        speaks = {"speaks_in": facilities, "speaks_since": day}
+        challenger = self.challenger.model_copy(update=speaks)
+        more = {"facilities": list(facilities)}
+        return self.noted("canary", why, {**figures, **more}, challenger=challenger)
+
+    def taken_back(self, why: str, figures: Mapping[str, Any] = {}) -> Champions:
+        """Let the champion speak everywhere, and set the challenger aside."""
+        return self.noted("rolled_back", why, figures, challenger=None)
+
     def rolled_back(self, why: str) -> Champions:
-        """Let what served before serve again. Raise HvacError where nothing did."""
+        """Let what served before serve again; a challenger that speaks somewhere is taken back.
+
+        Raises:
+            HvacError: nothing served before.
+        """
+        if self.speaks_in:
+            return self.taken_back(why)
         if self.previous is None:
             raise HvacError(
                 "nothing served before these bundles: there is nothing to roll back to"

@@ -53,6 +53,15 @@ def paired_rows(latest: pa.Table, challenger: Bundle, windows: Windows) -> pa.Ta
     return rows
 
 
+def with_roles_changed(pairs: pa.Table) -> pa.Table:
+    """Return rows of `paired_rows` of windows that the challenger answered, with the roles told right."""
+    ours = ("risk", "threshold", "alarm", "bundle_id")
+    theirs = tuple(f"challenger_{name}" for name in (*ours[:3], "id"))
+    new = dict(zip((*ours, *theirs), (*theirs, *ours), strict=True))
+    renamed = pairs.rename_columns([new.get(name, name) for name in pairs.column_names])
+    return renamed.select(pairs.column_names)
+
+
 def shadow_figures(pairs: pa.Table) -> ShadowFigures:
     """Count pairs of risks, and compare them.
 

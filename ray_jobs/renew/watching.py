@@ -15,10 +15,12 @@ from hvac.json_values import Json
 from hvac.panel.registry import Registry
 from hvac.scoring.bundle import Bundle
 from hvac.update.bends import bent_log_odds
+from hvac.update.canary import Verdict
 from hvac.update.champions import Challenger, Champions
 from hvac.update.ladder import LEAST_ONSETS, less_loss
 from hvac.update.matured import Matured, sure_log_odds
 from hvac.update.refits import SeenLater
+from ray_jobs.renew.canaries import canary_alarms, decided, let_serve, still_canary
 from ray_jobs.renew.later_windows import make_later_windows
 from ray_jobs.renew.matured_rows import read_matured
 from ray_jobs.renew.refit_tasks import RefitPlan, read_unlearned
@@ -42,8 +44,10 @@ def watch(
         bundle = Bundle.load(workspace.bundles / bundle_id)
         check_same_table(before, workspace, name, bundle)
     section = config.update
+    if challenger.speaks_in:
+        return _after_canary(config, workspace, before, registry)
     if section.promote:
-        return before.promoted("by hand")
+        return let_serve(config, before, registry, "by hand")
     watched = registry.days[1] - challenger.since
     if watched < section.shadow_days:
         until = date_of(challenger.since + section.shadow_days)
@@ -54,9 +58,32 @@ def watch(
         return before.noted("refused", why, since.figures, challenger=None)
     if section.managed:
         why = f"watched for {watched} days; {since.sentence}"
-        return before.promoted(why, since.figures)
+        return let_serve(config, before, registry, why, since.figures)
     advice = "the challenger may serve: run ray_jobs.update with update.promote=true"
     return before.noted("kept", f"{advice}; {since.sentence}", since.figures)
+
+
+def _after_canary(
+    config: RunConfig, workspace: Workspace, before: Champions, registry: Registry
+) -> Champions:
+    """Let a challenger that speaks in some facilities serve in all, or take it back."""
+    if config.update.promote:
+        return before.promoted("in all facilities by hand")
+    if until := still_canary(config, before, registry):
+        return before.noted("kept", until)
+    since = compared_since(config, workspace, before, registry)
+    verdict = (
+        by_labels(since)
+        if since.less
+        else canary_alarms(config, workspace, before, registry)
+    )
+    return decided(before, verdict, since.figures)
+
+
+def by_labels(since: Since) -> Verdict:
+    """Decide by the labels that were known after a challenger was chosen."""
+    is_worse = since.less is not None and since.less.verdict == "worse"
+    return Verdict(not is_worse, f"decided by labels: {since.sentence}")
 
 
 class Since(NamedTuple):

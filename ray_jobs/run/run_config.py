@@ -120,6 +120,12 @@ class UpdateConfig(Config):
     alarms_per_unit_year: float | None = Field(default=None, gt=0)
     """Alarm episodes that a machine of a facility is to have in a year at the shortest horizon:
     thresholds are moved towards it by at most 0.1 of log-odds a run; default: they stay."""
+    canary_share: float = Field(default=1.0, gt=0, le=1)
+    """Share of the facilities in which a challenger serves at first; 1: in all at once."""
+    canary_days: int = Field(default=28, ge=0)
+    """Days of the record for which it does, before it serves in all or is taken back."""
+    canary_more_alarms: float = Field(default=0.25, ge=0)
+    """Share by which its alarms may exceed the champion's where too few labels have matured."""
     managed: bool = False
     """Whether a challenger serves by itself once it was watched; else `promote` lets it."""
     promote: bool = False

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -26,13 +26,14 @@ from hvac.scoring.latest import LATEST, PAST, latest_table, past_rows
 from hvac.scoring.newest_windows import Newest, newest_of
 from hvac.storage import (
     AnyPath,
+    content_key,
     matching,
     parquet_dataset,
     place,
     write_json,
     write_parquet,
 )
-from hvac.update.shadow import paired_rows
+from hvac.update.shadow import paired_rows, with_roles_changed
 from ray_jobs.run.run_config import ScoreConfig
 from ray_jobs.tables.bucket_states import within_reach
 from ray_jobs.tables.buckets import BucketPlan
@@ -45,10 +46,14 @@ TREND_STEP = 7  # days, counted from 1970-01-01: the same days whenever the job 
 
 
 class Serving(NamedTuple):
-    """Paths of the bundles that speak, and of those that are watched, by class."""
+    """Paths of the bundles that speak, and of those that are watched, by class.
+
+    In the facilities whose folders are `speaks_in` those that are watched speak, too.
+    """
 
     champion: dict[str, str]
     challenger: dict[str, str]
+    speaks_in: frozenset[str] = frozenset()
 
 
 def score_bucket(
@@ -61,12 +66,13 @@ def score_bucket(
     """Score the units of a bucket; the plan lies in a list, so that Ray does not fetch it again."""
     torch.set_num_threads(1)
     champion, challenger = (
-        {name: _loaded(path) for name, path in paths.items()} for paths in bundles
+        {name: _loaded(path) for name, path in paths.items()} for paths in bundles[:2]
     )
     where = place(folder)
     states = where.parent / STATES
     scorer = Scorer(_kept(plan[0]), champion, where, states, section, challenger)
-    scorer.score(bucket)
+    speaks = bucket.rpartition(".")[0] in bundles.speaks_in
+    (scorer.where_it_speaks() if speaks else scorer).score(bucket)
 
 
 @lru_cache(maxsize=1)
@@ -93,6 +99,15 @@ class Scorer:
     states: AnyPath
     section: ScoreConfig
     challengers: Mapping[str, Bundle] = field(default_factory=dict)
+    challenger_speaks: bool = False
+
+    def where_it_speaks(self) -> Scorer:
+        """Return what scores facilities in which the challenger speaks, and the champion is watched."""
+        champions = {name: self.bundles[name] for name in self.challengers}
+        speaking = {**self.bundles, **self.challengers}
+        return replace(
+            self, bundles=speaking, challengers=champions, challenger_speaks=True
+        )
 
     def score(self, bucket: str) -> None:
         """Write the newest scores of the bucket's units and their history."""
@@ -143,7 +158,8 @@ class Scorer:
             newest = newest_of(
                 group.grids, challenger.recipe, group.panels_of, group.scenes
             )
-        return paired_rows(rows, challenger, newest.windows)
+        pairs = paired_rows(rows, challenger, newest.windows)
+        return with_roles_changed(pairs) if self.challenger_speaks else pairs
 
     def _groups(self, bucket: str) -> Iterator[UnitGroup]:
         """Yield the units of a bucket, some thousands of one class together."""
@@ -238,6 +254,16 @@ def _same(now: pa.Table, before: pa.Table) -> bool:
         table["risk"].to_numpy(zero_copy_only=False) for table in (now, before)
     )
     return np.allclose(one, other, rtol=0, atol=SAME_RISK, equal_nan=True)
+
+
+def bucket_keys(keys: Mapping[str, str], speaks_in: Collection[str]) -> dict[str, str]:
+    """Return what the scores of buckets depend on: in some facilities the challenger speaks."""
+    return {
+        bucket: content_key(key, "challenger")
+        if bucket.rpartition(".")[0] in speaks_in
+        else key
+        for bucket, key in keys.items()
+    }
 
 
 def score_mark(folder: AnyPath, bucket: str) -> AnyPath:

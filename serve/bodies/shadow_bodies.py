@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Collection, Sequence
+from typing import NamedTuple
 
 from pydantic import BaseModel, Field
 
@@ -56,6 +57,9 @@ class ShadowAnswer(BaseModel):
         description="one entry per challenger and horizon, those watched now first"
     )
     pairs: list[ShadowPair] = Field(description="some pairs, the newest days first")
+    speaks_in: list[str] = Field(
+        description="facilities in which the challenger answers, before it may in all"
+    )
     next: int | None = Field(description="`first` of the pairs that follow; null: none")
 
 
@@ -81,6 +85,35 @@ def shadow_summary(
         for row in rows
     ]
     return sorted(answers, key=lambda answer: not answer.watched)
+
+
+class HorizonPairs(NamedTuple):
+    """Pairs of all challengers that are watched, at one horizon."""
+
+    days: int
+    pairs: int
+    mean_shift: float
+    champion_only: int
+    challenger_only: int
+    both: int
+
+
+def by_horizon(
+    rows: Sequence[ShadowSummary], watched: Collection[str]
+) -> list[HorizonPairs]:
+    """Sum up what is known of the challengers that are watched now, the shortest horizon first."""
+    now = [row for row in rows if row.challenger_id in watched]
+    sums = []
+    for days in sorted({row.horizon for row in now}):
+        of_days = [row for row in now if row.horizon == days]
+        pairs = sum(row.pairs for row in of_days)
+        shift = sum(row.pairs * row.mean_shift for row in of_days) / pairs
+        counts = [
+            sum(getattr(row, name) for row in of_days)
+            for name in ("champion_only", "challenger_only", "both")
+        ]
+        sums.append(HorizonPairs(days, pairs, shift, *counts))
+    return sums
 
 
 def shadow_pair(row: ShadowRow) -> ShadowPair:

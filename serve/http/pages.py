@@ -15,7 +15,7 @@ from hvac.monitor.monitor_findings import read_findings
 from hvac.panel.grid import Unit
 from hvac.scoring.latest_rows import RankedUnit
 from hvac.scoring.worklist import ranking_csv
-from serve.bodies.shadow_bodies import shadow_summary
+from serve.bodies.shadow_bodies import by_horizon
 from serve.http.case_pages import add_case_pages
 from serve.http.case_view import unit_case
 from serve.http.door import Door
@@ -31,6 +31,7 @@ from serve.http.rendering import FOLDER, language_of, page_words, render
 from serve.ids import SentId
 from serve.keys import Caller
 from serve.memory.store import FLEET
+from serve.memory.watched_bundles import watched_bundles
 from serve.service import Service
 from serve.work.trends import Trend
 
@@ -71,13 +72,17 @@ def make_pages(service: Service, door: Door) -> APIRouter:
         findings = await asyncio.to_thread(read_findings, folder)
         sums = await asyncio.to_thread(service.store.shadow_summary)
         watched = await asyncio.to_thread(service.choice.challengers)
+        known = await asyncio.to_thread(watched_bundles, service.store)
+        words = page_words(request, service.config.language)
         return render(
             request,
             "monitors.html.j2",
             default=service.config.language,
             findings=findings,
-            challengers=[row for row in shadow_summary(sums, watched) if row.watched],
+            challengers=by_horizon(sums, watched),
             is_watched=bool(watched),
+            speaks_in=[words.named("facility", name) for name in known.speaks_in],
+            speaks_since=known.speaks_since,
         )
 
     @routes.get("/static/app.css")

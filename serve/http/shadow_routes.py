@@ -12,6 +12,7 @@ from serve.http.door import Door
 from serve.ids import Id
 from serve.keys import Caller
 from serve.memory.store import FLEET
+from serve.memory.watched_bundles import watched_bundles
 from serve.service import Service
 
 First = Annotated[
@@ -47,9 +48,11 @@ def shadow_routes(service: Service, door: Door) -> APIRouter:
         )
         sums = await asyncio.to_thread(store.shadow_summary, facility_id)
         watched = await asyncio.to_thread(service.choice.challengers)
+        known = await asyncio.to_thread(watched_bundles, store)
         return ShadowAnswer(
             summary=shadow_summary(sums, watched),
             pairs=[shadow_pair(row) for row in rows[:most]],
+            speaks_in=[name for name in known.speaks_in if caller.sees(name)],
             next=first + most if len(rows) > most else None,
         )
 

@@ -29,13 +29,19 @@ class LoadedTables(BaseModel):
     latest: str | None = None
     bundles: dict[str, str] = {}
     challengers: dict[str, str] = {}
+    speaks_in: list[str] = []
     pairs: str = ""
 
 
 class WatchedBundles(BaseModel):
-    """The note of the bundles that are watched: champion and challenger, by class."""
+    """The note of the bundles that are watched: champion and challenger, by class.
+
+    In the facilities `speaks_in` the challenger answers, from the day `speaks_since` on.
+    """
 
     of_class: dict[str, tuple[str, str]] = {}
+    speaks_in: list[str] = []
+    speaks_since: int | None = None
 
 
 class Declared(BaseModel):

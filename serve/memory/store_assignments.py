@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from sqlalchemy import ColumnElement, and_, bindparam, delete, select, true, update
 
-from serve.memory.database import insert_or, upsert_rows
+from serve.memory.database import execute_many, insert_or, upsert_rows
 from serve.memory.store_claims import wait_where
 from serve.memory.store_part import ALL, FLEET, StorePart
 from serve.memory.store_tables import API_KEYS, ASSIGNMENTS, NOTES, UNITS
@@ -57,6 +57,20 @@ class AssignmentStore(StorePart):
                 raised = update(UNITS).where(served).values(version=UNITS.c.version + 1)
                 connection.execute(raised)
                 connection.execute(wait_where(connection.dialect, served), {"now": now})
+
+    def unassign(self, served: Sequence[tuple[str, str]]) -> None:
+        """Let no bundle of their own serve (facility, class) pairs any longer: the fleet's does.
+
+        Raises:
+            StoreError: the database cannot be reached or written; nothing was changed.
+        """
+        condition = and_(
+            ASSIGNMENTS.c.facility_id == bindparam("facility"),
+            ASSIGNMENTS.c.class_name == bindparam("its_class"),
+        )
+        values = [{"facility": f, "its_class": name} for f, name in served]
+        with self._database.write() as connection:
+            execute_many(connection, delete(ASSIGNMENTS).where(condition), values)
 
     def note(self, name: str) -> str | None:
         """Return a remembered word, such as what was loaded; None where there is none.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from typing import NamedTuple
 
 from hvac.storage import AnyPath
 from hvac.update.champions import read_champions
@@ -18,35 +18,80 @@ from serve.memory.store import Store
 NOTE = "watched"
 
 
-def workspace_bundles(workspace: AnyPath) -> tuple[dict[str, str], dict[str, str]]:
-    """Return the bundle that serves each class, and the one that is watched beside it.
+class WorkspaceBundles(NamedTuple):
+    """The bundle that serves each class, the one that is watched beside it, and where that one speaks."""
+
+    serving: dict[str, str]
+    challengers: dict[str, str]
+    speaks_in: tuple[str, ...] = ()
+    speaks_since: int | None = None
+
+
+def workspace_bundles(workspace: AnyPath) -> WorkspaceBundles:
+    """Return the bundles of a workspace.
 
     Raises:
         InputError: a file of the workspace is damaged.
     """
     trained = trained_bundles(workspace / "steps" / "train.json")
     if not trained:
-        return trained, {}
+        return WorkspaceBundles(trained, {})
     champions = read_champions(workspace, trained)
     challenger = champions.challenger
-    return champions.champion, dict(challenger.bundles) if challenger else {}
+    if challenger is None:
+        return WorkspaceBundles(champions.champion, {})
+    bundles = dict(challenger.bundles)
+    speaks = (champions.speaks_in, challenger.speaks_since)
+    return WorkspaceBundles(champions.champion, bundles, *speaks)
 
 
-def note_watched(
-    store: Store, serving: Mapping[str, str], challengers: Mapping[str, str]
-) -> None:
+def assign_canary(store: Store, before: LoadedTables, now: LoadedTables) -> None:
+    """Let a challenger speak in some facilities, and no longer where it did before.
+
+    A facility that was given another bundle by hand keeps it.
+
+    Raises:
+        StoreError: the database cannot be reached or written.
+    """
+    assigned = store.assignments()
+    spoke, speaks = _canary(before), _canary(now)
+    over = [key for key, name in spoke.items() if assigned.get(key) == name]
+    free = {
+        key: name
+        for key, name in speaks.items()
+        if key in over or assigned.get(key, name) == name
+    }
+    store.unassign([key for key in over if key not in free])
+    store.assign(free, stale=False)
+
+
+def _canary(loaded: LoadedTables) -> dict[tuple[str, str], str]:
+    """Return the challenger of every facility in which it speaks, by (facility, class)."""
+    return {
+        (facility, name): bundle
+        for facility in loaded.speaks_in
+        for name, bundle in loaded.challengers.items()
+    }
+
+
+def note_watched(store: Store, bundles: WorkspaceBundles) -> None:
     """Note which bundles are watched side by side, by class. Raise StoreError."""
     pairs = {
-        name: (serving[name], challenger)
-        for name, challenger in challengers.items()
-        if name in serving
+        name: (bundles.serving[name], challenger)
+        for name, challenger in bundles.challengers.items()
+        if name in bundles.serving
     }
-    store.remember(NOTE, WatchedBundles(of_class=pairs).model_dump_json())
+    note = WatchedBundles(
+        of_class=pairs,
+        speaks_in=sorted(bundles.speaks_in),
+        speaks_since=bundles.speaks_since,
+    )
+    store.remember(NOTE, note.model_dump_json())
 
 
-def watched_bundles(store: Store) -> dict[str, tuple[str, str]]:
-    """Return champion and challenger by class. Raise StoreError."""
-    return read_note(WatchedBundles, store.note(NOTE)).of_class
+def watched_bundles(store: Store) -> WatchedBundles:
+    """Return what is watched. Raise StoreError."""
+    return read_note(WatchedBundles, store.note(NOTE))
 
 
 def load_pairs(

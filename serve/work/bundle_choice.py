@@ -73,7 +73,7 @@ class BundleChoice:
         """Return champion and challenger by each; none with `shadow.keep_days=0`."""
         since, of_bundle = self._watched
         if time.monotonic() - since > ASSIGNED_FOR_S:
-            of_class = watched_bundles(self.store)
+            of_class = watched_bundles(self.store).of_class
             pairs = [Watched(*pair) for pair in of_class.values()]
             of_bundle = {name: pair for pair in pairs for name in pair}
             self._watched = (time.monotonic(), of_bundle)
