@@ -18,6 +18,8 @@ from hypothesis import HealthCheck, settings
 os.environ.setdefault(
     "OMP_NUM_THREADS", "1"
 )  # as `make` does: threads of two workers would wait for each other
+# Ray gives its workers the lowest priority: beside other tests, a job's would have hardly any processor.
+os.environ.setdefault("RAY_worker_niceness", "0")
 # Over a hundred processes import our modules: half a second for each that compiles them anew.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 sys.dont_write_bytecode = False
@@ -27,12 +29,15 @@ settings.register_profile("same", derandomize=True, **UNTIMED)
 settings.register_profile("explore", **UNTIMED)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "same"))
 FIRST = (
-    "test_pipeline",  # makes the finished small run that the others wait for
+    "test_pipeline",  # makes the finished small run that most tests of the jobs wait for
     "test_graph",
-    "test_faults",
-    "test_cluster",
+    "test_detect",  # needs no finished run
     "test_tune",
     "test_urls",
+    "test_cluster",
+    "test_faults",
+    "test_compare",
+    "test_fuzz",
 )
 
 
