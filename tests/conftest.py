@@ -11,9 +11,12 @@ import subprocess
 import sys
 import urllib.request
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, settings
+from xdist.scheduler import LoadFileScheduling
+from xdist.workermanage import WorkerController
 
 os.environ.setdefault(
     "OMP_NUM_THREADS", "1"
@@ -39,6 +42,7 @@ FIRST = (
     "test_compare",
     "test_fuzz",
 )
+JOBS = "tests/ray_jobs/"
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -50,6 +54,24 @@ def _turn(item: pytest.Item) -> int:
     if item.path.stem in FIRST:
         return FIRST.index(item.path.stem)
     return len(FIRST) + (item.path.parent.name != "ray_jobs")
+
+
+class TwoRays(LoadFileScheduling):
+    """Deals whole files, and those of the jobs to two workers as long as there are others for the rest.
+
+    Every worker that runs tests of the jobs has a Ray of its own, and each Ray takes 30 CPU seconds.
+    """
+
+    def _assign_work_unit(self, node: WorkerController) -> None:
+        runs_jobs = self.nodes.index(node) < 2
+        fitting = (file for file in self.workqueue if (JOBS in file) == runs_jobs)
+        if first := next(fitting, None):
+            self.workqueue.move_to_end(first, last=False)
+        super()._assign_work_unit(node)
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> TwoRays:
+    return TwoRays(config, log)
 
 
 S3_SERVER = """
