@@ -6,11 +6,13 @@ No test hangs on luck: the same examples are drawn in every run. `make explore` 
 
 from __future__ import annotations
 
+import gc
 import os
 import subprocess
 import sys
 import urllib.request
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -18,6 +20,9 @@ from hypothesis import HealthCheck, settings
 from xdist.scheduler import LoadFileScheduling
 from xdist.workermanage import WorkerController
 
+from hvac.lasting import keep_all
+
+gc.disable()  # until all tests are collected
 os.environ.setdefault(
     "OMP_NUM_THREADS", "1"
 )  # as `make` does: threads of two workers would wait for each other
@@ -43,6 +48,35 @@ FIRST = (
     "test_fuzz",
 )
 JOBS = "tests/ray_jobs/"
+ROOT = Path(__file__).resolve().parents[1]
+COMPILING = """
+import tempfile
+from pathlib import Path
+from tests.serve.serve_example import scored, service_of
+with tempfile.TemporaryDirectory() as folder:
+    scored(service_of(Path(folder)))
+"""
+
+
+def pytest_sessionstart(session: pytest.Session) -> None:
+    """In a fresh checkout, compile what describes windows while the workers collect their tests.
+
+    Else five processes need it at once, and each compiles it for 17 CPU seconds.
+    """
+    leads_workers = session.config.getoption("numprocesses", None)
+    if leads_workers and not any(ROOT.glob("hvac/features/__pycache__/*.nbi")):
+        subprocess.Popen(
+            [sys.executable, "-c", COMPILING],
+            cwd=ROOT,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+
+
+def pytest_collection_finish() -> None:
+    """Take modules and tests for lasting: every search for garbage would go through all of them."""
+    keep_all()
+    gc.enable()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
