@@ -64,8 +64,10 @@ types: setup
 imports: setup
 	$(BIN)/lint-imports
 
+# One more worker than a small machine has cores: tests of jobs and servers wait for other processes a quarter of their time.
+WORKERS ?= 3
 tests: setup
-	$(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder --durations 40
+	$(BIN)/pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder --durations 40
 
 # The loop of a developer (about a minute and a half): no jobs, no servers
 test-fast: setup

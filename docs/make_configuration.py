@@ -5,10 +5,14 @@ python docs/make_configuration.py
 
 from __future__ import annotations
 
+import ast
 import datetime as dt
+import inspect
+import textwrap
 import types
 import typing
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -104,12 +108,13 @@ def _models_of(annotation: Any) -> Iterator[type[BaseModel]]:
 def _section(title: str, model: type[BaseModel]) -> str:
     about = " ".join((model.__doc__ or "").split("\n\n")[0].split())
     rows = ["| key | type | default | meaning |", "|---|---|---|---|"]
+    meanings = _meanings(model)
     for name, field in model.model_fields.items():
         cells = (
             f"`{field.alias or name}`",
             _type(field),
             _default(field),
-            _meaning(field),
+            " ".join(meanings.get(name, "").split()),
         )
         rows.append(
             "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
@@ -149,8 +154,20 @@ def _default(field: FieldInfo) -> str:
     return f"`{'null' if value is None else value}`"
 
 
-def _meaning(field: FieldInfo) -> str:
-    return " ".join((field.description or "").split())
+def _meanings(model: type[BaseModel]) -> dict[str, str]:
+    """Return the text below every field, by the field's name; a class's own before its parents'."""
+    found: dict[str, str] = {}
+    for owner in reversed(model.__mro__[: model.__mro__.index(BaseModel)]):
+        (tree,) = ast.parse(textwrap.dedent(inspect.getsource(owner))).body
+        assert isinstance(tree, ast.ClassDef)
+        for field, below in pairwise(tree.body):
+            match field, below:
+                case (
+                    ast.AnnAssign(target=ast.Name(id=name)),
+                    ast.Expr(value=ast.Constant(value=str(text))),
+                ):
+                    found[name] = text
+    return found
 
 
 if __name__ == "__main__":

@@ -121,11 +121,18 @@ def main() -> None:
     parser.add_argument(
         "--name", default="hvac-bridge", help="name of the session with the broker"
     )
+    parser.add_argument(
+        "--retries",
+        type=int,
+        default=4,
+        help="how often a reading is sent again before the bridge ends",
+    )
     asked = parser.parse_args()
     logging.basicConfig(
         level=logging.INFO, format="%(levelname)s %(message)s", stream=sys.stderr
     )
-    service = Client(asked.service, key=os.environ.get("HVAC_KEY"))
+    key = os.environ.get("HVAC_KEY")
+    service = Client(asked.service, key=key, retries=asked.retries)
     try:
         client = connected(asked.broker, asked.name)
     except ImportError:

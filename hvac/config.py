@@ -60,9 +60,8 @@ class Config(BaseModel):
     hvac.errors.ConfigError: unknown key 'row' in Coil: did you mean 'rows'? Known keys: rows
     """
 
-    model_config = ConfigDict(
-        frozen=True, extra="forbid", use_attribute_docstrings=True
-    )
+    # not use_attribute_docstrings: every process would parse the source of a hundred classes
+    model_config = ConfigDict(frozen=True, extra="forbid")
 
     @model_validator(mode="before")
     @classmethod

@@ -19,7 +19,6 @@ from hvac.monitor.alerts import alert_sentence, alert_table
 from hvac.monitor.monitor_findings import read_findings
 from hvac.monitor.periods import closed_weeks, first_day_of, week_of
 from hvac.panel.registry import Registry
-from hvac.panel.splits import date_text
 from hvac.scoring.bundle import Bundle
 from hvac.storage import content_key, read_mark, write_json, write_parquet
 from ray_jobs.run.command import main
@@ -93,7 +92,7 @@ def run_weekly(config: RunConfig) -> MonitorRecord | None:
     if config.ready_windows:
         return None
     before = read_mark(workspace.record_file("monitor"))
-    week = date_text(first_day_of(_last_week(Registry.load(workspace.panel))))
+    week = str(date_of(first_day_of(_last_week(Registry.load(workspace.panel)))))
     if before.get("last_week") == week:
         log.info("monitor: the week of %s is the last that is over: done already", week)
         return None
@@ -157,9 +156,9 @@ def _write(
     waits = {name: each.waits for name, each in found.items() if each.waits}
     summary: dict[str, Json] = {
         "alerts_per_year": config.monitor.alerts_per_year,
-        "reference_from": date_text(first_day_of(watch.weeks.start)),
-        "since": date_text(first_day_of(watch.first)),
-        "last_week": date_text(first_day_of(last_week)),
+        "reference_from": str(date_of(first_day_of(watch.weeks.start))),
+        "since": str(date_of(first_day_of(watch.first))),
+        "last_week": str(date_of(first_day_of(last_week))),
         "monitors": {
             name: {
                 "alerts": alerts[name],
@@ -177,7 +176,7 @@ def _write(
             log.info("monitor: %s", alert_sentence(row, config.language))
     for text in waits.values():
         log.info("monitor: %s", text)
-    week = date_text(first_day_of(last_week))
+    week = str(date_of(first_day_of(last_week)))
     return MonitorRecord(last_week=week, alerts=alerts, waiting=waits)
 
 

@@ -6,18 +6,28 @@ No test hangs on luck: the same examples are drawn in every run. `make explore` 
 
 from __future__ import annotations
 
+import gc
 import os
 import subprocess
 import sys
 import urllib.request
 from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, settings
+from xdist.scheduler import LoadFileScheduling
+from xdist.workermanage import WorkerController
 
+from hvac.lasting import keep_all
+
+gc.disable()  # until all tests are collected
 os.environ.setdefault(
     "OMP_NUM_THREADS", "1"
 )  # as `make` does: threads of two workers would wait for each other
+# Ray gives its workers the lowest priority: beside other tests, a job's would have hardly any processor.
+os.environ.setdefault("RAY_worker_niceness", "0")
 # Over a hundred processes import our modules: half a second for each that compiles them anew.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 sys.dont_write_bytecode = False
@@ -27,13 +37,46 @@ settings.register_profile("same", derandomize=True, **UNTIMED)
 settings.register_profile("explore", **UNTIMED)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "same"))
 FIRST = (
-    "test_pipeline",  # makes the finished small run that the others wait for
+    "test_pipeline",  # makes the finished small run that most tests of the jobs wait for
     "test_graph",
-    "test_faults",
-    "test_cluster",
+    "test_detect",  # needs no finished run
     "test_tune",
     "test_urls",
+    "test_cluster",
+    "test_faults",
+    "test_compare",
+    "test_fuzz",
 )
+JOBS = "tests/ray_jobs/"
+ROOT = Path(__file__).resolve().parents[1]
+COMPILING = """
+import tempfile
+from pathlib import Path
+from tests.serve.serve_example import scored, service_of
+with tempfile.TemporaryDirectory() as folder:
+    scored(service_of(Path(folder)))
+"""
+
+
+def pytest_sessionstart(session: pytest.Session) -> None:
+    """In a fresh checkout, compile what describes windows while the workers collect their tests.
+
+    Else five processes need it at once, and each compiles it for 17 CPU seconds.
+    """
+    leads_workers = session.config.getoption("numprocesses", None)
+    if leads_workers and not any(ROOT.glob("hvac/features/__pycache__/*.nbi")):
+        subprocess.Popen(
+            [sys.executable, "-c", COMPILING],
+            cwd=ROOT,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+
+
+def pytest_collection_finish() -> None:
+    """Take modules and tests for lasting: every search for garbage would go through all of them."""
+    keep_all()
+    gc.enable()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -45,6 +88,24 @@ def _turn(item: pytest.Item) -> int:
     if item.path.stem in FIRST:
         return FIRST.index(item.path.stem)
     return len(FIRST) + (item.path.parent.name != "ray_jobs")
+
+
+class TwoRays(LoadFileScheduling):
+    """Deals whole files, and those of the jobs to two workers as long as there are others for the rest.
+
+    Every worker that runs tests of the jobs has a Ray of its own, and each Ray takes 30 CPU seconds.
+    """
+
+    def _assign_work_unit(self, node: WorkerController) -> None:
+        runs_jobs = self.nodes.index(node) < 2
+        fitting = (file for file in self.workqueue if (JOBS in file) == runs_jobs)
+        if first := next(fitting, None):
+            self.workqueue.move_to_end(first, last=False)
+        super()._assign_work_unit(node)
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> TwoRays:
+    return TwoRays(config, log)
 
 
 S3_SERVER = """

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from hvac.days import date_of
 from hvac.features.window_counts import WindowCounts
-from hvac.panel.splits import SPLITS, date_text
+from hvac.panel.splits import SPLITS
 
 PURPOSE = {"train": "train", "tune": "tune", "cal": "calibrate", "test": "test"}
 Splits = Mapping[str, WindowCounts]
@@ -30,8 +31,8 @@ def empty_parts(classes: Mapping[str, Splits], *, t1: int, t2: int) -> list[str]
         return []
     purposes = ", ".join(PURPOSE[split] for split in empty)
     return [
-        f"no windows to {purposes} on (windows by part: {counts}; t1 is {date_text(t1)}, t2"
-        f" {date_text(t2)}): set splits.t1 and splits.t2 to days between which windows end, or use"
+        f"no windows to {purposes} on (windows by part: {counts}; t1 is {date_of(t1)}, t2"
+        f" {date_of(t2)}): set splits.t1 and splits.t2 to days between which windows end, or use"
         " splits.kind: equipment"
     ]
 

@@ -7,7 +7,6 @@ Legend: B windows. Days are int32 days since 1970-01-01.
 
 from __future__ import annotations
 
-import datetime as dt
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -15,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from hvac.arrays import DayNumbers, Strings
-from hvac.days import EPOCH, NEVER
+from hvac.days import EPOCH, NEVER, date_of
 from hvac.errors import SplitError
 from hvac.panel.grid import Unit
 from hvac.panel.split_config import UNIT_SHARES, SplitConfig
@@ -168,17 +167,8 @@ def _check_days(
     )
     raise SplitError(
         f"a time split needs training windows (lookback {lookback} days) that end {purge} days"
-        f" before t1={date_text(t1)}, validation windows between t1 and {purge} days before"
-        f" t2={date_text(t2)}, and a test after t2; the record runs from {date_text(first)} to"
-        f" {date_text(last)} ({last - first + 1} days), which is too short for that: {advice}, or"
+        f" before t1={date_of(t1)}, validation windows between t1 and {purge} days before"
+        f" t2={date_of(t2)}, and a test after t2; the record runs from {date_of(first)} to"
+        f" {date_of(last)} ({last - first + 1} days), which is too short for that: {advice}, or"
         " set splits.t1 and splits.t2"
     )
-
-
-def date_text(day: int) -> str:
-    """Return a day since 1970-01-01 as a date.
-
-    >>> date_text(0)
-    '1970-01-01'
-    """
-    return (EPOCH + dt.timedelta(days=day)).isoformat()

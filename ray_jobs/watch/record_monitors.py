@@ -8,6 +8,7 @@ import numpy as np
 import ray
 
 from hvac.arrays import Floats
+from hvac.days import date_of
 from hvac.features.peer_files import published_level
 from hvac.features.peer_groups import peer_groups
 from hvac.features.recipe import Recipe
@@ -16,7 +17,6 @@ from hvac.monitor.data import count_odd, watch_data
 from hvac.monitor.inputs import InputWeeks, watch_inputs
 from hvac.monitor.periods import PeriodMeans, first_day_of, week_means
 from hvac.panel.registry import Registry
-from hvac.panel.splits import date_text
 from ray_jobs.run.progress import finished
 from ray_jobs.run.run_config import RunConfig
 from ray_jobs.run.workspace import Workspace
@@ -113,5 +113,5 @@ def data_alerts(config: RunConfig, watch: Watch, parts: Sequence[BucketWeeks]) -
 
 def _waits(config: RunConfig, watch: Watch, monitor: str) -> Found:
     weeks = config.monitor.reference_weeks
-    since = date_text(first_day_of(watch.first))
+    since = str(date_of(first_day_of(watch.first)))
     return waiting(monitor, config.language, weeks=weeks, since=since)

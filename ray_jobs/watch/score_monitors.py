@@ -9,13 +9,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import ray
 
+from hvac.days import date_of
 from hvac.json_values import Json
 from hvac.monitor.alert_rows import Watch, betting_rows, score_rows
 from hvac.monitor.bets import Bets, bet
 from hvac.monitor.periods import week_of
 from hvac.monitor.score_sums import ScoreWeeks, score_weeks, watch_scores
 from hvac.panel.registry import Registry
-from hvac.panel.splits import date_text
 from hvac.storage import matching, parquet_dataset
 from ray_jobs.run.progress import finished
 from ray_jobs.run.records import FeaturizeRecord
@@ -91,7 +91,7 @@ def _share_alerts(config: RunConfig, watch: Watch, scores: ScoreWeeks) -> Found:
 def _bet_alerts(config: RunConfig, bets: dict[int, Bets], first: int) -> Found:
     if not any(len(each.risk_N) for each in bets.values()):
         horizon = min(bets)
-        day = date_text(first + horizon)
+        day = str(date_of(first + horizon))
         return waiting("calibration", config.language, horizon=horizon, day=day)
     rows, facts = [], dict[str, Json]()
     for horizon, each in bets.items():

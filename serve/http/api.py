@@ -2,53 +2,33 @@
 
 from __future__ import annotations
 
-import asyncio
-from typing import Annotated, Literal
+from typing import Annotated
 
 from fastapi import APIRouter, Depends, FastAPI, Query, Request, Response
 from fastapi import Path as InPath
-from fastapi.responses import PlainTextResponse, StreamingResponse
+from fastapi.responses import PlainTextResponse
 
-from hvac.monitor.monitor_findings import read_findings
-from hvac.panel.grid import Unit
 from hvac.panel.names import load_names
-from hvac.scoring.worklist import ranking_csv
 from serve import service_metrics
 from serve.bodies import unfold
 from serve.bodies.answer_rows import unit_predictions
-from serve.bodies.answers import AlarmEvent, Forecasts, Predictions, Problem, Stored
+from serve.bodies.answers import Forecasts, Predictions, Problem, Stored
 from serve.bodies.bulk import ARROW, PARQUET, check_kind
-from serve.bodies.looks import (
-    EquipmentAnswer,
-    FacilitiesAnswer,
-    ModelsAnswer,
-    MonitorsAnswer,
-    NamesAnswer,
-    PromotionAnswer,
-    RankedAnswer,
-)
+from serve.bodies.looks import ModelsAnswer, PromotionAnswer
 from serve.bodies.schemas import ForecastBody, PredictBody, PromoteBody, PushBody
 from serve.http import api_page, pages
-from serve.http.alarm_events import event_stream, lasts_s
-from serve.http.api_answers import (
-    csv_response,
-    daily_forecast,
-    equipment_answer,
-    names_answer,
-    ranked_equipment,
-    stream,
-)
+from serve.http.api_answers import daily_forecast, stream
 from serve.http.case_routes import case_routes
 from serve.http.door import Door
 from serve.http.error_answers import install_handlers
 from serve.http.guard import Guard
+from serve.http.look_routes import look_routes
 from serve.http.shadow_routes import shadow_routes
 from serve.ids import SentId
 from serve.keys import Caller
 from serve.service import Service
 from serve.work.bundle_choice import ListedBundle, Promotion
 from serve.work.ready_state import ServiceReadiness
-from serve.work.risk_rows import FacilitySummary
 
 ABOUT = (
     "How likely an anomaly begins within 30, 60 and 90 days, for every piece of HVAC equipment."
@@ -59,21 +39,7 @@ ProblemSet = {
     code: {"model": Problem}
     for code in (400, 401, 403, 404, 405, 408, 413, 415, 421, 422, 429, 503, 504)
 }
-FacilityId = Annotated[
-    SentId, InPath(description="facility; a slash in it is sent as %2F")
-]
-EquipmentId = Annotated[
-    SentId, InPath(description="equipment; percent-encoded like the facility")
-]
 BundleId = Annotated[SentId, InPath(description="bundle")]
-Language = Annotated[
-    Literal["en", "ja"] | None,
-    Query(description="language of the CSV file; default: the service's"),
-]
-Form = Annotated[
-    Literal["json", "csv"],
-    Query(alias="format", description="json, or csv: a file that opens in Excel"),
-]
 Explain = Annotated[
     bool,
     Query(
@@ -89,14 +55,6 @@ Detail = Annotated[
 Wait = Annotated[
     bool, Query(description="answer when the equipment is scored, with its new risks")
 ]
-EVENTS = "text/event-stream"
-EVENTS_ANSWER = {
-    "type": "string",
-    "format": "event-stream",
-    "description": "events whose data is JSON: " + ", ".join(AlarmEvent.model_fields),
-}
-
-
 BULK_BODY = {
     "required": True,
     "description": "one row per window; the columns are told above",
@@ -130,7 +88,7 @@ def make_api(service: Service, door: Door) -> FastAPI:
     install_handlers(api, service.config.language)
     api.add_middleware(Guard, door=door, config=service.config)
     api.include_router(_predicting(service, door))
-    api.include_router(_looking(service, door))
+    api.include_router(look_routes(service, door))
     api.include_router(case_routes(service, door))
     api.include_router(_operating(service, door))
     api.include_router(shadow_routes(service, door))
@@ -209,96 +167,6 @@ def _predicting(service: Service, door: Door) -> APIRouter:
         door.check(caller, *(unit.facility_id for unit in body.units))
         return await service.push(
             body.units, caller.sees, only_known_points=body.only_known_points, wait=wait
-        )
-
-    return routes
-
-
-def _looking(service: Service, door: Door) -> APIRouter:
-    routes = APIRouter(prefix="/v1", tags=["look"])
-    read = Depends(door.may("read"))
-
-    @routes.get("/facilities", response_model=FacilitiesAnswer)
-    async def facilities(caller: Caller = read) -> dict[str, list[FacilitySummary]]:
-        """List every facility with its equipment in alarm."""
-        return {"facilities": await asyncio.to_thread(service.facilities, caller.sees)}
-
-    @routes.get(
-        "/stream",
-        response_class=StreamingResponse,
-        responses={200: {"content": {EVENTS: {"schema": EVENTS_ANSWER}}}},
-    )
-    async def alarms(caller: Caller = read) -> StreamingResponse:
-        """Tell alarms as they change, as server-sent events: `present` for those that are there, one
-        `listening`, then `began` and `ended`. The stream ends after some seconds: ask again, as
-        browsers do; an alarm that is no longer `present` has ended in between.
-        """
-        service.alarm_watch.check_room()
-        changes = service.alarm_watch.changes(caller.sees)
-        seconds = lasts_s(service.config.limits)
-        return StreamingResponse(event_stream(changes, seconds), media_type=EVENTS)
-
-    @routes.get("/monitors", response_model=MonitorsAnswer)
-    async def monitors(caller: Caller = read) -> MonitorsAnswer:
-        """Tell what the monitors of the batch jobs found; with a key of the whole fleet."""
-        door.check_fleet(caller)
-        folder = service.config.monitor_folder
-        findings = await asyncio.to_thread(read_findings, folder)
-        if findings is None:
-            return MonitorsAnswer(since=None, last_week=None, monitors=[], alerts=[])
-        return MonitorsAnswer.model_validate(findings.model_dump())
-
-    @routes.get("/names", response_model=NamesAnswer)
-    async def names(request: Request, caller: Caller = read) -> NamesAnswer:
-        """List what people call facilities, equipment, points, classes and events."""
-        return names_answer(request.app.state.names, caller.sees)
-
-    @routes.get(
-        "/facilities/{facility_id}/ranking",
-        response_model=RankedAnswer,
-        responses={200: {"content": {"text/csv": {"schema": {"type": "string"}}}}},
-    )
-    async def ranked(
-        facility_id: FacilityId,
-        caller: Caller = read,
-        form: Form = "json",
-        language: Language = None,
-    ) -> Response | RankedAnswer:
-        """List the equipment of a facility, the highest risk first; `format=csv` opens in Excel."""
-        door.check(caller, facility_id)
-        entries = await asyncio.to_thread(service.ranking, facility_id)
-        if not entries and not await asyncio.to_thread(
-            service.store.units, facility_id
-        ):
-            raise door.unknown(facility_id)
-        if form == "csv":
-            return csv_response(
-                ranking_csv(entries, language or service.config.language), facility_id
-            )
-        return RankedAnswer(
-            facility_id=facility_id,
-            ranking=[
-                ranked_equipment(rank, entry) for rank, entry in enumerate(entries, 1)
-            ],
-        )
-
-    @routes.get(
-        "/equipment/{facility_id}/{equipment_id:path}", response_model=EquipmentAnswer
-    )
-    async def equipment(
-        facility_id: FacilityId, equipment_id: EquipmentId, caller: Caller = read
-    ) -> EquipmentAnswer:
-        """Show one piece of equipment: newest predictions, the last 90 days of readings, events,
-        alarms so far.
-        """
-        door.check(caller, facility_id)
-        unit = Unit(facility_id, equipment_id)
-        stored, table, events = await asyncio.to_thread(service.record, unit)
-        rows = await asyncio.to_thread(service.rows, facility_id, equipment_id)
-        history = await asyncio.to_thread(service.store.recent, 0, *unit)
-        aside = await asyncio.to_thread(service.store.aside, unit)
-        return equipment_answer(
-            stored, table, events, rows=rows, history=history, aside=aside.get(unit)
         )
 
     return routes

@@ -54,7 +54,13 @@ def start_python(*arguments: str) -> subprocess.Popen[str]:
 
 
 def plain_environment() -> dict[str, str]:
-    return {k: v for k, v in os.environ.items() if not k.startswith("RAY_")}
+    """Return the environment without what the tests tell Ray, but for the priority of its workers."""
+    kept = ("RAY_worker_niceness",)
+    return {
+        name: value
+        for name, value in os.environ.items()
+        if name in kept or not name.startswith("RAY_")
+    }
 
 
 def finish(process: subprocess.Popen[str], seconds: float = 200) -> tuple[int, str]:

@@ -68,7 +68,7 @@ def listen(words: list[str]) -> str:
 def test_python_of_the_page_about_serving_pushes_and_listens(
     url: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("serve.http.api.lasts_s", lambda _: 0.05)
+    monkeypatch.setattr("serve.http.look_routes.lasts_s", lambda _: 0.05)
     monkeypatch.setattr("serve.work.alarm_watch.QUIET_S", 0.1)
     _, block = blocks("docs/serving.md", "python")
     exec(compile(with_our_ids(block, url), "docs/serving.md", "exec"), {})

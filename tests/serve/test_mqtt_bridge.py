@@ -162,9 +162,9 @@ def broker(tmp_path: Path) -> Iterator[int]:
 
 @contextmanager
 def bridging(
-    python: str, broker: int, url: str, log: Path
+    python: str, broker: int, url: str, log: Path, *settings: str
 ) -> Iterator[subprocess.Popen[str]]:
-    command = [python, "examples/mqtt_bridge.py", f"127.0.0.1:{broker}", url]
+    command = [python, "examples/mqtt_bridge.py", f"127.0.0.1:{broker}", url, *settings]
     with log.open("w", encoding="utf-8") as errors:
         process = subprocess.Popen(
             [*command, "--topic", "plant/+/+/+"],
@@ -226,7 +226,8 @@ def test_message_stays_with_the_broker_while_the_service_is_away(
     python: str, broker: int, tmp_path: Path
 ) -> None:
     log = tmp_path / "bridge.log"
-    with bridging(python, broker, f"http://127.0.0.1:{free_port()}", log) as process:
+    nowhere = f"http://127.0.0.1:{free_port()}"
+    with bridging(python, broker, nowhere, log, "--retries", "1") as process:
         wait_until(lambda: "carrying plant/+/+/+" in log.read_text(encoding="utf-8"))
         message = ("plant/F1/E1/p", f'{{"value": 20.5, "date": "{NEXT}"}}')
         publish(python, broker, message)

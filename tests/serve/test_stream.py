@@ -182,7 +182,7 @@ def test_quiet_stream_shows_that_it_lives_and_ends_after_a_while(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(alarm_watch, "QUIET_S", 0.01)
-    monkeypatch.setattr("serve.http.api.lasts_s", lambda _: 0.05)
+    monkeypatch.setattr("serve.http.look_routes.lasts_s", lambda _: 0.05)
     service = scored(service_of(tmp_path))
     for unit in UNITS:
         alarmed(service.store, unit, False)
@@ -251,7 +251,7 @@ def test_listeners_that_come_together_hear_every_change_once(
 def test_stream_is_no_request_in_flight(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("serve.http.api.lasts_s", lambda _: 0.05)
+    monkeypatch.setattr("serve.http.look_routes.lasts_s", lambda _: 0.05)
     monkeypatch.setattr(alarm_watch, "QUIET_S", 0.01)
     service = scored(service_of(tmp_path, limits={"in_flight": 1}))
     with client_of(service) as client:
