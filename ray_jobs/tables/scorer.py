@@ -66,7 +66,8 @@ def score_bucket(
     """Score the units of a bucket; the plan lies in a list, so that Ray does not fetch it again."""
     torch.set_num_threads(1)
     champion, challenger = (
-        {name: _loaded(path) for name, path in paths.items()} for paths in bundles[:2]
+        {name: _loaded(path) for name, path in paths.items()}
+        for paths in (bundles.champion, bundles.challenger)
     )
     where = place(folder)
     states = where.parent / STATES
