@@ -34,7 +34,7 @@ from hvac.update.bends import Bend
 from hvac.update.bent_bundle import bent_bundle
 from serve.graph.asks import Ask, Watched
 from serve.graph.published_peers import PeerLevels
-from serve.graph.shadow import Shadow
+from serve.graph.shadowing import Shadow
 from serve.graph.shelf import Shelf
 from serve.graph.stages import LocalStages
 from serve.load import load

@@ -54,7 +54,12 @@ from ray_jobs.tables.published import (
     newest_file,
     turns_file,
 )
-from ray_jobs.tables.scorer import Serving, bucket_keys, score_bucket, score_mark
+from ray_jobs.tables.scorer import (
+    Serving,
+    keys_where_it_speaks,
+    score_bucket,
+    score_mark,
+)
 from ray_jobs.tables.state_paths import FOLDER as STATES
 from ray_jobs.tables.state_paths import state_file, state_key, state_keys
 
@@ -125,7 +130,7 @@ def _score(
     plan = make_plan(config, workspace, recipes)
     states = _bring_up_states(plan, workspace.root / STATES, ingested, section)
     plan = _with_peers(plan, workspace, registry, ingested, rules, states)
-    plan = replace(plan, keys=bucket_keys(plan.keys, bundles.speaks_in))
+    plan = replace(plan, keys=keys_where_it_speaks(plan.keys, bundles.speaks_in))
     _drop_gone(folder, set(ingested.buckets))
     chosen = _of_facilities(list(ingested.buckets), section.facilities)
     all_again = bool(section.day or section.again)

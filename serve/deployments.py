@@ -42,7 +42,7 @@ if TYPE_CHECKING:  # the ingress imports no torch
     from hvac.scoring.newest_windows import Newest
     from hvac.scoring.outlooks import DrivingOutlooks
     from serve.graph.core import Group
-    from serve.graph.shadow import Shadow
+    from serve.graph.shadowing import Shadow
 
 BUNDLES_PER_REPLICA = 32
 PLAIN = {
@@ -87,7 +87,7 @@ def _core(config: ServeConfig) -> ModuleType:
 def _shadow(config: ServeConfig) -> Shadow:
     """Return what scores a challenger beside the champion; it opens the store when there is one."""
     from serve.graph.published_peers import PeerLevels
-    from serve.graph.shadow import Shadow
+    from serve.graph.shadowing import Shadow
     from serve.graph.shelf import Shelf
 
     peers = PeerLevels(config.peer_folder)

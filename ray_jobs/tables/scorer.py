@@ -257,7 +257,9 @@ def _same(now: pa.Table, before: pa.Table) -> bool:
     return np.allclose(one, other, rtol=0, atol=SAME_RISK, equal_nan=True)
 
 
-def bucket_keys(keys: Mapping[str, str], speaks_in: Collection[str]) -> dict[str, str]:
+def keys_where_it_speaks(
+    keys: Mapping[str, str], speaks_in: Collection[str]
+) -> dict[str, str]:
     """Return what the scores of buckets depend on: in some facilities the challenger speaks."""
     return {
         bucket: content_key(key, "challenger")

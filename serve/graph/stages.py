@@ -19,7 +19,7 @@ from serve.graph.rows import BundleFacts, ExplainedRow, OutlookRow, Rows
 
 if TYPE_CHECKING:
     from serve.graph.core import Group
-    from serve.graph.shadow import Shadow
+    from serve.graph.shadowing import Shadow
 
 Part = tuple[str, pa.Table]
 Given = TypeVarTuple("Given")

@@ -30,7 +30,7 @@ from serve.case_keeping import count_canary
 from serve.deployments import Features
 from serve.graph.asks import Watched
 from serve.graph.published_peers import PeerLevels
-from serve.graph.shadow import Shadow, _windows_for
+from serve.graph.shadowing import Shadow, _windows_for
 from serve.graph.shelf import Shelf
 from serve.graph.stages import LocalStages
 from serve.keys import make_key
@@ -239,7 +239,7 @@ def test_store_that_is_away_for_the_shadow_breaks_no_answer(tmp_path: Path) -> N
 def test_answer_does_not_wait_for_the_challenger(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("serve.graph.shadow.MOST_WAITING", 3)
+    monkeypatch.setattr("serve.graph.shadowing.MOST_WAITING", 3)
     watching = Watching(tmp_path, bent)
     stands_still, go_on = threading.Event(), threading.Event()
     store = watching.service.store
