@@ -12,7 +12,6 @@ import subprocess
 import sys
 import urllib.request
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -48,29 +47,6 @@ FIRST = (
     "test_fuzz",
 )
 JOBS = "tests/ray_jobs/"
-ROOT = Path(__file__).resolve().parents[1]
-COMPILING = """
-import tempfile
-from pathlib import Path
-from tests.serve.serve_example import scored, service_of
-with tempfile.TemporaryDirectory() as folder:
-    scored(service_of(Path(folder)))
-"""
-
-
-def pytest_sessionstart(session: pytest.Session) -> None:
-    """In a fresh checkout, compile what describes windows while the workers collect their tests.
-
-    Else five processes need it at once, and each compiles it for 17 CPU seconds.
-    """
-    leads_workers = session.config.getoption("numprocesses", None)
-    if leads_workers and not any(ROOT.glob("hvac/features/__pycache__/*.nbi")):
-        subprocess.Popen(
-            [sys.executable, "-c", COMPILING],
-            cwd=ROOT,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-        )
 
 
 def pytest_collection_finish() -> None:
