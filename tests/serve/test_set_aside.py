@@ -362,7 +362,7 @@ def test_store_of_the_schema_before_is_brought_up_to_date(tmp_path: Path) -> Non
         new.executescript(
             "DROP TABLE waiting; DROP TABLE scored; DROP TABLE set_aside; DROP TABLE store_schema;"
             "DROP TABLE episodes; DROP TABLE notices; DROP TABLE cases; DROP TABLE case_changes;"
-            "DROP TABLE outcomes; DROP TABLE maintenance; DROP TABLE shadow;"
+            "DROP TABLE outcomes; DROP TABLE maintenance; DROP TABLE shadow; DROP TABLE records;"
             "DELETE FROM notes WHERE name = 'schema';"
             "CREATE TABLE stale (facility_id TEXT, equipment_id TEXT, since DOUBLE PRECISION NOT NULL, leased DOUBLE "
             "PRECISION NOT NULL, PRIMARY KEY (facility_id, equipment_id));"
