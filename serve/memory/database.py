@@ -219,10 +219,12 @@ def _connect_sqlite(path: str) -> sqlite3.Connection:
 def _keep_private(path: str) -> None:
     """Let nobody else read the file (readings and hashes of keys).
 
-    The files that SQLite lays beside it follow it.
+    The files that SQLite lays beside it follow it. A file that is there is not opened: closing it
+    would take away the locks that other connections of this process hold on it, and another process
+    could then delete what they write (sqlite.org/howtocorrupt.html, 2.2).
     """
-    with contextlib.suppress(OSError):  # SQLite says why it cannot be opened
-        os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
+    with contextlib.suppress(OSError):  # it is there, or SQLite says why it cannot be
+        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
     keep_private(path, f"{path}-wal", f"{path}-shm")
 
 

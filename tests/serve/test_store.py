@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pyarrow as pa
 import pytest
-from sqlalchemy import delete, text, update
+from sqlalchemy import delete, select, text, update
 
 from hvac.casework.outcome_codes import Outcome, OutcomeCode
 from hvac.days import today
@@ -338,6 +338,34 @@ def test_password_is_not_told_in_errors() -> None:
     assert "secret" not in str(told.value)
 
 
+ANOTHER = """
+import sys
+from serve.memory.store import Store
+store = Store(sys.argv[1])
+store.add(units=[("F2", "E9", "ahu", None)])
+store.close()
+"""
+
+
+def test_another_process_that_ends_takes_nothing_of_what_is_written_here_later(
+    tmp_path: Path,
+) -> None:
+    """Whoever closes the file itself loses its locks: the other would delete the log of this process."""
+    file = str(tmp_path / "s.sqlite")
+    store = Store.open(file)
+    row = ("F1", "E1", "p", 10, 1.0, None, None, None)
+    store.add(readings=[row])
+    both = [store._database.engine.connect() for _ in range(2)]  # two threads at once
+    for connection in both:
+        connection.close()
+    subprocess.run([sys.executable, "-c", ANOTHER, file], check=True)
+    store.add(readings=[(*row[:3], 11, *row[4:])])
+    fresh = Store.open(file)
+    assert len(fresh.readings(Unit("F1", "E1"))) == 2
+    fresh.close()
+    store.close()
+
+
 # Records in one piece
 
 
@@ -397,8 +425,15 @@ def test_record_that_has_changed_since_it_was_read_is_not_kept(store: Store) -> 
 def test_damaged_piece_counts_as_none(store: Store) -> None:
     with_piece(store)
     with store._database.write() as connection:
-        connection.execute(update(RECORDS).values(content=b"half of it"))
-    assert store.kept_record(*PIECE) is None
+        (content,) = connection.execute(select(RECORDS.c.content)).one()
+    for damaged in (
+        b"half of it",
+        content[: len(content) // 2],
+        content[:-9] + b"\x01" + content[-8:],
+    ):
+        with store._database.write() as connection:
+            connection.execute(update(RECORDS).values(content=damaged))
+        assert store.kept_record(*PIECE) is None
 
 
 @pytest.fixture(scope="module")
