@@ -19,7 +19,7 @@ from dataclasses import replace
 import ray
 
 from hvac.days import EPOCH
-from hvac.errors import InputError
+from hvac.errors import BundleError, InputError
 from hvac.features.recipe import Recipe
 from hvac.panel.joins import text_counts
 from hvac.panel.names import FILE as NAMES_FILE
@@ -72,7 +72,9 @@ def run(config: RunConfig) -> ScoreRecord:
     """Score what has changed since the last run, or the facilities or the day of the settings."""
     workspace = workspace_of(config)
     trained = workspace.record(TrainRecord).bundles
-    champions = read_champions(workspace.root, trained)
+    champions = _with_whole_challenger(
+        workspace, read_champions(workspace.root, trained)
+    )
     ingested = workspace.record(IngestRecord)
     if config.ready_windows:
         log.info(
@@ -151,6 +153,27 @@ def _score(
         learning_days_left=None if section.day else turns.learning_days,
         buckets_scored=len(todo),
     )
+
+
+def _with_whole_challenger(workspace: Workspace, champions: Champions) -> Champions:
+    """Return the champions; without a challenger that is only watched and cannot be read.
+
+    Raises:
+        BundleError: it cannot be read, and speaks in some facilities.
+    """
+    challenger = champions.challenger
+    try:
+        for path in _paths(workspace, challenger.bundles if challenger else {}).values():
+            Bundle.load(path)
+    except BundleError as error:
+        if champions.speaks_in:
+            raise BundleError(
+                f"the challenger speaks in {', '.join(champions.speaks_in)}, and {error}:"
+                " take it back with python -m ray_jobs.rollback"
+            ) from error
+        log.warning("score: the challenger is not watched today: %s", error)
+        return champions.model_copy(update={"challenger": None})
+    return champions
 
 
 def _paths(workspace: Workspace, bundles: Mapping[str, str]) -> dict[str, str]:

@@ -55,7 +55,9 @@ def run(config: RunConfig) -> dict[str, Json]:
     else:
         after = watch(config, workspace, before, registry)
     promoted = after.history[-1].action in ("promoted", "canary")
-    if config.update.alarms_per_unit_year is not None and not promoted:
+    steered = config.update.alarms_per_unit_year is not None
+    # bundles that are counted by their alarms stay as they are
+    if steered and not promoted and not after.speaks_in:
         after = steer(config, workspace, after, registry)
     write_champions(workspace.root, after)
     for change in after.history[len(before.history) :]:

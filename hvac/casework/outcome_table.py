@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -39,6 +40,7 @@ NOT_READ: Final = {
     DAY_OR_MONTH: "day or month may come first: write the date as 2024-03-01",
     OUT_OF_RANGE: "the date lies outside 1970 to 2100",
 }
+ZONED: Final = re.compile(r"\d:\d{2}.*(?:z|[+-]\d{2}:?\d{2})\s*$", re.IGNORECASE)
 UNREADABLE: Final = "the date cannot be read: write it as 2024-03-01"
 ENCODING: Final = (
     "the table's encoding cannot be told: save it as CSV UTF-8, or as cp932 (Shift_JIS)"
@@ -105,9 +107,10 @@ def _table(path: str, given: str | None) -> OutcomeTable:
         raise InputError(str(error).replace(path, "the table")) from None
     names = _names(header.names)
     with open(path, encoding=encoding, newline="") as file:
-        skipped = "".join(next(file, "") for _ in range(header.lines))
+        for _ in range(header.lines):
+            next(file, "")
         reader = csv.reader(file, delimiter=header.delimiter, strict=True)
-        rows, refused = _split(reader, header.names, skipped.count("\n"), names)
+        rows, refused = _split(reader, header.names, header.lines, names)
     return _with_dates(OutcomeTable(rows, refused, names))
 
 
@@ -179,7 +182,11 @@ def _plain(cell: str) -> str:
 def _with_dates(table: OutcomeTable) -> OutcomeTable:
     """Return a table with dates as our API writes them; rows whose date cannot be read are refused."""
     texts = [row.fields.get("date", "") for row in table.rows]
-    days, states = _days(texts)
+    # nobody knows the day of a stamp in another zone; one by one they are slow to find
+    zoned = [ZONED.search(text) is not None for text in texts]
+    plain = ["" if away else text for text, away in zip(texts, zoned, strict=True)]
+    days, states = _days(plain)
+    states = [-1 if away else s for s, away in zip(states, zoned, strict=True)]
     rows, refused = [], list(table.refused)
     for row, text, day, state in zip(table.rows, texts, days, states, strict=True):
         if state == READ:

@@ -38,6 +38,11 @@ class TooEarlyError(InputError):
     """Too few labels have matured to say anything yet."""
 
 
+def onsets_known(matured: Matured, day: int) -> int:
+    """Count the onsets among the labels that were known by a day."""
+    return int(matured.onset_N[matured.known_from_N <= day].sum())
+
+
 class RungScore(NamedTuple):
     """A candidate: its mean log-loss, and how much less that is than the one it had to beat."""
 
@@ -80,8 +85,7 @@ def origins_of(matured: Matured, judged_days: int) -> list[int]:
     """
     last = int(matured.end_day_N.max())
     first = last - judged_days + 1
-    known = matured.known_from_N <= first
-    onsets = int(matured.onset_N[known].sum())
+    onsets = onsets_known(matured, first)
     if onsets < LEAST_ONSETS:
         raise TooEarlyError(
             f"before {date_of(first)}, from when candidates are scored, labels with {onsets} onsets"

@@ -117,7 +117,12 @@ def _fusion(bundle: Bundle) -> Fusion:
 def _weighed_again(
     fusion: Fusion, odds_KBH: Floats, labels: Labels, penalty: float
 ) -> Mix:
-    """Return the mix with new weights, drawn to those it has; its slopes and intercepts stay."""
+    """Return the mix with new weights, drawn to those it has; its slopes and intercepts stay.
+
+    A fusion that gives every block the same weight goes on with that.
+    """
+    if fusion.config.method == "mean":
+        return fusion.mix
     telling_K = fusion.platt_KHX[:, :, 0].max(axis=1) > 0
     allowed_K = telling_K | (fusion.mix.weight_K > 0)
     fitted = fit_mix(
@@ -146,6 +151,8 @@ def _blocks_anew(
         later.windows, y_BH=y_BH, known_BH=known_BH, w_BH=w_BH.astype(np.float32)
     )
     windows = concat([learned, labelled.take(used_B)])
+    if not len(windows):
+        return dict(fusion.blocks), dict(score)
     config = fusion.config
     folds = unit_folds(windows, folds=config.folds, seed=config.seed)
     fits = fit_blocks(

@@ -16,7 +16,16 @@ from hvac.scoring.bundle import Bundle
 from hvac.update.bends import Bend, fit_bends
 from hvac.update.bent_bundle import bent_bundle
 from hvac.update.champions import Challenger, Champions
-from hvac.update.ladder import Climb, Offer, Rung, TooEarlyError, climb, origins_of
+from hvac.update.ladder import (
+    LEAST_ONSETS,
+    Climb,
+    Offer,
+    Rung,
+    TooEarlyError,
+    climb,
+    onsets_known,
+    origins_of,
+)
 from hvac.update.matured import Matured
 from hvac.update.promotion_gate import GateFacts, check_gate
 from ray_jobs.renew.matured_rows import nothing_matured, read_matured
@@ -35,8 +44,12 @@ log = logging.getLogger(__name__)
 
 
 class Offered(NamedTuple):
-    """Rows that all candidates can be scored on, further candidates, and what these are made of."""
+    """Rows that all candidates can be scored on, further candidates, and what these are made of.
 
+    Lines are fitted on `matured`, all rows, at last.
+    """
+
+    matured: Matured
     rows: Matured
     offers: dict[Rung, Offer]
     plan: RefitPlan | None = None
@@ -78,17 +91,21 @@ def _offered(
     registry: Registry,
 ) -> Offered:
     """Return the candidates beyond lines: parts fitted again, and a model trained anew."""
-    offered = Offered(matured, {})
+    offered = Offered(matured, matured, {})
     if config.update.refit:
         plan = refit_plan(config, workspace, before.champion, registry)
         if plan is not None:
             rows, offers = offers_of(plan, matured, origins)
-            if (rows.end_day_N >= origins[0]).any():
-                offered = Offered(rows, offers, plan)
+            onsets = onsets_known(rows, origins[0])
+            if onsets >= LEAST_ONSETS and (rows.end_day_N >= origins[0]).any():
+                offered = Offered(matured, rows, offers, plan)
             else:
                 log.warning(
-                    "update: no window since %s has features: weights and trees stay",
+                    "update: windows with features have %d onsets known by %s, %d are needed:"
+                    " weights and trees stay",
+                    onsets,
                     date_of(origins[0]),
+                    LEAST_ONSETS,
                 )
     if config.update.retrained is None:
         return offered
@@ -106,7 +123,8 @@ def _offered(
         rung: Offer(one.log_odds_PN[:, here], one.alarm_PN[:, here])
         for rung, one in offered.offers.items()
     }
-    return Offered(rows, {**offers, "retrained": offer}, offered.plan, anew)
+    offers["retrained"] = offer
+    return Offered(matured, rows, offers, offered.plan, anew)
 
 
 def challenge(
@@ -146,7 +164,7 @@ def _challenger(
     if winner in ("weights", "forests"):
         bundles = _save_refits(workspace, before, offered, winner, day)
         return Challenger(bundles=bundles, rung=winner, since=day)
-    lines = fit_bends(offered.rows, with_slope=winner == "platt")
+    lines = fit_bends(offered.matured, with_slope=winner == "platt")
     bundles = save_bent(workspace, before, lines, winner, day)
     return Challenger(bundles=bundles, rung=winner, since=day, lines=lines)
 

@@ -66,16 +66,20 @@ def refit_plan(
 def offers_of(
     plan: RefitPlan, matured: Matured, origins: Sequence[int]
 ) -> tuple[Matured, dict[Rung, Offer]]:
-    """Return the rows that have a window, and the candidates' log-odds and alarms of them."""
+    """Return the rows that have a window, and the candidates' log-odds and alarms of them.
+
+    Classes of which nothing is fitted again keep all their rows, and their log-odds.
+    """
     task = ray.remote(num_cpus=1, max_retries=2)(class_offers)
     places = {name: np.flatnonzero(matured.class_N == name) for name in plan.bundles}
     refs = [
         task.remote(plan, name, matured.where(place_N), origins)
         for name, place_N in places.items()
     ]
-    kept: list[AnyArray] = []
-    parts: list[dict[Rung, Offer]] = []
     results: list[ClassOffers] = finished("update", "classes", refs)
+    others_N = np.flatnonzero(~np.isin(matured.class_N, [*plan.bundles]))
+    kept: list[AnyArray] = [others_N]
+    parts = [_as_served(matured.where(others_N), len(origins))]
     for place_N, of_class in zip(places.values(), results, strict=True):
         kept.append(place_N[of_class.kept_N])
         parts.append(of_class.offers)
@@ -88,6 +92,13 @@ def offers_of(
     return matured.where(np.sort(np.concatenate(kept))).weighed_again(), offers
 
 
+def _as_served(rows: Matured, origins: int) -> dict[Rung, Offer]:
+    """Return the candidates of classes of which nothing is fitted again."""
+    times = origins, 1
+    offer = Offer(np.tile(rows.log_odds_N, times), np.tile(rows.alarm_N, times))
+    return {"weights": offer, "forests": offer}
+
+
 def class_offers(
     plan: RefitPlan, name: str, rows: Matured, origins: Sequence[int]
 ) -> ClassOffers:
@@ -95,10 +106,8 @@ def class_offers(
     torch.set_num_threads(1)
     bundle, windows, learned = _read(plan, name)
     if windows is None or not len(rows.unit_N):
-        nothing = Offer(np.zeros((len(origins), 0)), np.zeros((len(origins), 0), bool))
-        return ClassOffers(
-            np.zeros(0, np.int64), dict.fromkeys(("weights", "forests"), nothing)
-        )
+        nothing = np.zeros(0, np.int64)
+        return ClassOffers(nothing, _as_served(rows.where(nothing), len(origins)))
     later, kept_N = SeenLater.of(windows, rows, bundle.horizons)
     weights = [refit(bundle, later, origin) for origin in origins]
     forests = [refit(bundle, later, origins[0], learned=learned)] * len(origins)

@@ -159,7 +159,7 @@ def _moved_of_late(serving: Mapping[str, Bundle], facility: str, day: int) -> bo
 def alerts_of_late(workspace: Workspace, day: int) -> str:
     """Return the alert of a monitor in the last 28 days that freezes thresholds, "" without.
 
-    One of a machine that is known to fail or to alarm does not.
+    One of a machine that is known to have failed does not.
     """
     file = workspace.root / "monitor" / "alerts.parquet"
     if not file.exists():
@@ -167,7 +167,7 @@ def alerts_of_late(workspace: Workspace, day: int) -> str:
     alerts = read_parquet(file)
     for row in alerts.filter(alerts["alert"]).to_pylist():
         late = row["day"] > date_of(day - FREEZING_DAYS)
-        if late and row.get("cause") is None:
+        if late and row.get("cause") != "event":
             return f"the monitor of {row['monitor']} alerted on {row['day']}"
     return ""
 

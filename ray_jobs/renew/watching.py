@@ -10,6 +10,7 @@ import torch
 
 from hvac.arrays import AnyArray, Floats, Ints
 from hvac.days import date_of
+from hvac.errors import BundleError
 from hvac.evaluation.bootstrap import Difference
 from hvac.json_values import Json
 from hvac.panel.registry import Registry
@@ -36,13 +37,17 @@ def watch(
 ) -> Champions:
     """Promote the challenger once its shadow is over, by hand or where updates are managed.
 
-    Where the labels known since it was chosen show it surely worse, it is set aside.
+    Where its bundles cannot be read, or the labels known since it was chosen show it surely worse,
+    it is set aside.
     """
     challenger = before.challenger
     assert challenger is not None, "the caller looked"
-    for name, bundle_id in challenger.bundles.items():
-        bundle = Bundle.load(workspace.bundles / bundle_id)
-        check_same_table(before, workspace, name, bundle)
+    try:
+        for name, bundle_id in challenger.bundles.items():
+            bundle = Bundle.load(workspace.bundles / bundle_id)
+            check_same_table(before, workspace, name, bundle)
+    except BundleError as error:
+        return before.taken_back(f"the challenger is set aside: {error}")
     section = config.update
     if challenger.speaks_in:
         return _after_canary(config, workspace, before, registry)

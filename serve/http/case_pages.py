@@ -87,7 +87,7 @@ def add_case_pages(
     @routes.post("/outcomes/table")
     async def outcome_table(request: Request, caller: Caller = push) -> HTMLResponse:
         kind = request.headers.get("content-type", "")
-        parts = read_upload(kind, await request.body())
+        parts = await asyncio.to_thread(read_upload, kind, await request.body())
         token = parts.get("token", b"").decode(errors="replace")
         await asyncio.to_thread(tokens.check, caller, token)
         content = parts.get("table", b"")

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from email.message import Message
 
 from serve.bodies.problems import WrongKind
 
 MOST_PARTS = 16
-NAME = re.compile(rb'(?i)content-disposition:[^\r\n]*[; ]name="([^"\r\n]*)"')
+MOST_HEAD = 4096  # bytes of the lines above a part's content
 
 
 def read_upload(content_type: str, body: bytes) -> dict[str, bytes]:
@@ -24,9 +23,25 @@ def read_upload(content_type: str, body: bytes) -> dict[str, bytes]:
     if message.get_content_type() != "multipart/form-data" or not boundary:
         raise WrongKind("expected a form with a file (multipart/form-data)")
     mark = b"\r\n--" + boundary.encode(errors="replace")
+    _, *pieces = (b"\r\n" + body).split(mark, MOST_PARTS + 1)
+    if len(pieces) > MOST_PARTS:
+        raise WrongKind(f"a form has at most {MOST_PARTS} parts here")
     parts = {}
-    for part in (b"\r\n" + body).split(mark, MOST_PARTS)[1:]:
-        head, _, content = part.partition(b"\r\n\r\n")
-        if name := NAME.search(head):
-            parts[name[1].decode(errors="replace")] = content
+    for piece in pieces:
+        end = piece.find(b"\r\n\r\n", 0, MOST_HEAD)
+        name = _name(piece[:end]) if end >= 0 else None
+        if name is not None:
+            parts[name] = piece[end + 4 :]
     return parts
+
+
+def _name(head: bytes) -> str | None:
+    """Return the name of a part by the lines above its content."""
+    for line in head.decode(errors="replace").split("\r\n"):
+        kind, _, value = line.partition(":")
+        if kind.strip().lower() == "content-disposition":
+            message = Message()
+            message[kind.strip()] = value.strip()
+            name = message.get_param("name", header=kind.strip())
+            return str(name) if name is not None else None
+    return None

@@ -6,6 +6,7 @@ takes the piece along (`carry_records`); new readings leave it behind.
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Collection, Mapping
 
 import pyarrow as pa
@@ -25,6 +26,7 @@ CARRY = (
     .where(of_unit(RECORDS), RECORDS.c.version == BEFORE)
     .values(version=RECORDS.c.version + 1)
 )
+CHECK = 4  # bytes of a checksum stand before the table
 SMALL = pa.ipc.IpcWriteOptions(compression="zstd")
 
 
@@ -40,9 +42,13 @@ class RecordStore(StorePart):
         rows = self._database.rows(CONTENT, unit_values(unit))
         if not rows or rows[0][0] != version:
             return None
+        content = bytes(rows[0][1])
+        check, stream = content[:CHECK], content[CHECK:]
+        if check != _check(stream):
+            return None
         try:
-            return _readings(unit, pa.ipc.open_stream(rows[0][1]).read_all())
-        except (pa.ArrowException, KeyError):  # of another version of Arrow, or of ours
+            return _readings(unit, pa.ipc.open_stream(stream).read_all())
+        except (pa.ArrowException, KeyError, OSError):  # of another version
             return None
 
     def keep_records(self, records: Mapping[tuple[Unit, int], pa.Table]) -> None:
@@ -70,7 +76,12 @@ def _piece(readings: pa.Table) -> bytes:
     with pa.ipc.new_stream(sink, table.schema, options=SMALL) as stream:
         stream.write_table(table)
     content: bytes = sink.getvalue().to_pybytes()
-    return content
+    return _check(content) + content
+
+
+def _check(content: bytes) -> bytes:
+    """Return what tells a damaged piece."""
+    return zlib.crc32(content).to_bytes(CHECK)
 
 
 def _readings(unit: Unit, piece: pa.Table) -> pa.Table:

@@ -441,10 +441,34 @@ def test_alert_of_a_monitor_freezes_thresholds(run: RunConfig) -> None:
     told = updated(run, judged_days=30, alarms_per_unit_year=0.01)
     assert told["action"] == "kept"
     assert "the monitor of data alerted on" in told["why"]
-    known = pa.table({**rows, "cause": ["alarm"]})  # of a machine that alarmed
-    write_parquet(known, workspace.root / "monitor" / "alerts.parquet")
-    told = updated(run, judged_days=30, alarms_per_unit_year=0.01)
-    assert told["action"] == "thresholds"
+    for cause, action in (("alarm", "kept"), ("event", "thresholds")):
+        known = pa.table({**rows, "cause": [cause]})
+        write_parquet(known, workspace.root / "monitor" / "alerts.parquet")
+        told = updated(run, judged_days=30, alarms_per_unit_year=0.01)
+        assert told["action"] == action
+
+
+def test_lost_challenger_stops_no_score_and_is_set_aside(
+    run: RunConfig, caplog: pytest.LogCaptureFixture
+) -> None:
+    workspace = bent_challenger(run, Bend(1.0, 0.4))
+    trained = workspace.record(TrainRecord).bundles
+    champions = read_champions(workspace.root, trained)
+    assert champions.challenger is not None
+    for bundle_id in champions.challenger.bundles.values():
+        shutil.rmtree(workspace.bundles / bundle_id)
+    score.run(run)
+    assert "the challenger is not watched today" in caplog.text
+    speaking = champions.speaking_in(("F001",), 0, "test", {})
+    write_champions(workspace.root, speaking)
+    with pytest.raises(BundleError, match=r"speaks in F001.*ray_jobs.rollback"):
+        score.run(run)
+    assert rollback.run(run)["champion"] == trained
+    score.run(run)
+    write_champions(workspace.root, champions)
+    told = updated(run)
+    assert (told["action"], told["challenger"]) == ("rolled_back", None)
+    assert "set aside" in told["why"]
 
 
 # Parts of a fusion fitted again
@@ -540,3 +564,42 @@ def test_windows_of_another_recipe_are_not_fitted_again(fusion_run: RunConfig) -
     file.write_text(json.dumps(recipes))
     told = updated(fusion_run, judged_days=30)
     assert set(told["figures"]["scores"]) == {"none", "intercept", "platt"}
+
+
+def test_class_of_another_recipe_keeps_all_its_rows(fusion_run: RunConfig) -> None:
+    file = Path(fusion_run.workspace) / "windows" / "recipes.json"
+    recipes = json.loads(file.read_text())
+    first = recipes[min(recipes)]
+    first["points"] = first["points"][::-1]
+    file.write_text(json.dumps(recipes))
+    told = updated(fusion_run, judged_days=30)["figures"]
+    plain = updated(fusion_run, judged_days=30, refit=False)["figures"]
+    assert (told["windows"], told["units"]) == (plain["windows"], plain["units"])
+    assert {"weights", "forests"} <= set(told["scores"])
+
+
+def test_too_few_windows_with_features_leave_the_lines_as_they_are(
+    fusion_run: RunConfig, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Of most classes no window is in the table: lines are compared on all rows all the same."""
+    workspace = workspace_of(fusion_run)
+    plain = updated(fusion_run, judged_days=30, refit=False)["figures"]
+    for part in Path(str(workspace.windows)).glob("class=*/part-*.parquet"):
+        table = pq.read_table(part)
+        kept = pc.not_equal(table["split"], "test")
+        pq.write_table(table.filter(kept), part)
+    told = updated(fusion_run, judged_days=30)["figures"]
+    assert told == plain
+    assert "onsets known by" in caplog.text
+
+
+def test_thresholds_are_not_steered_while_a_challenger_speaks_in_some_facilities(
+    run: RunConfig,
+) -> None:
+    workspace = bent_challenger(run, Bend(1.0, 0.4))
+    trained = workspace.record(TrainRecord).bundles
+    champions = read_champions(workspace.root, trained)
+    last = Registry.load(workspace.panel).days[1]
+    write_champions(workspace.root, champions.speaking_in(("F001",), last, "test", {}))
+    told = updated(run, alarms_per_unit_year=0.01)
+    assert (told["action"], told["champion"]) == ("kept", trained)

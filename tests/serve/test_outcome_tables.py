@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -136,6 +137,24 @@ def test_each_row_that_cannot_be_taken_is_named_and_the_others_are_kept(
         (E2, today(), "hit", "local", ""),
     ]
     assert service.store.outcomes(E2)[0].case_id == case_id
+
+
+def test_stamps_of_another_zone_are_refused_quickly(client: TestClient) -> None:
+    day = f"{TODAY}T00:00:00"
+    zones = ("Z", "+09:00", "-0530")
+    rows = [f"{E1[0]},{E1[1]},hit,{day}{zones[n % 3]},n{n},A" for n in range(6_000)]
+    started = time.process_time()
+    told = send(client, csv(*rows, f"{E1[0]},{E1[1]},hit,{day},local,A"))
+    assert time.process_time() - started < 10  # 77 s one by one
+    assert (told["taken"], len(told["refused"])) == (1, 6_000)
+
+
+def test_lines_that_end_with_a_carriage_return_are_counted_too(
+    client: TestClient,
+) -> None:
+    table = csv(f"{E1[0]},{E1[1]},nonsense,{TODAY},a,A").replace(b"\r\n", b"\r")
+    (refused,) = send(client, table)["refused"]
+    assert refused["line"] == 2
 
 
 def test_changed_row_replaces_what_was_told_before(

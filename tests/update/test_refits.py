@@ -166,3 +166,21 @@ def test_new_trees_learn_what_the_served_ones_could_not_know() -> None:
         refit(bundle, seen, origin, learned=part) for part in (None, learned())
     )
     assert loss(seen, anew.log_odds_N, judged) < loss(seen, weighed.log_odds_N, judged)
+
+
+def test_trees_without_any_label_stay_as_they_are() -> None:
+    bundle = serving()
+    seen = later(known(windows(100, seed=11)), bundle)
+    nothing = learned().take(np.zeros(len(learned()), bool))
+    again = refit(bundle, seen, 0, learned=nothing)
+    assert weights(again) == weights(bundle)
+    np.testing.assert_allclose(again.log_odds_N, seen.rows.log_odds_N, atol=1e-9)
+
+
+def test_fusion_of_equal_weights_goes_on_with_them() -> None:
+    fusion = fit_family(
+        "fusion", learned(), known(windows(200, seed=2)), blocks=BLOCKS, method="mean"
+    )
+    bundle = bundled(fusion, recipe(), known(windows(200, seed=3)))
+    seen = later(without_signal(known(windows(400, seed=6)), "k_BK"), bundle)
+    assert weights(refit(bundle, seen, ALWAYS)) == weights(bundle)
