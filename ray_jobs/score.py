@@ -163,7 +163,9 @@ def _with_whole_challenger(workspace: Workspace, champions: Champions) -> Champi
     """
     challenger = champions.challenger
     try:
-        for path in _paths(workspace, challenger.bundles if challenger else {}).values():
+        for path in _paths(
+            workspace, challenger.bundles if challenger else {}
+        ).values():
             Bundle.load(path)
     except BundleError as error:
         if champions.speaks_in:
