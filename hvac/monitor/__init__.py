@@ -9,5 +9,6 @@ first periods are the *reference*, the later ones are *watched*. Names and shape
     `chart_thresholds`   the reference's residuals drawn anew → h, so that alerts per fleet-year are as declared
     `charts`       a chart from value to alerts; `chart_kinds.Chart` says how, `Charted` what came out
     `data`, `inputs`, `score_sums`    three monitors made of charts; `bets` is a betting process
+    `known_causes`    what is known of a machine that an alert is about: it failed, or alarmed
     `alert_rows`, `alerts`    rows (monitor, kind, subject, day, statistic, threshold, alert, since, parts)
 """

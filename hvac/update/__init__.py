@@ -2,8 +2,10 @@
 
 `matured`  risks as they were given, and what became of them: long rows N
 `bends`    a line through the log-odds of risks, one a class (intercept, or slope and intercept)
+`refits`   a fusion's weights, trees and lines fitted again on what has matured
 `ladder`   candidates from simple to rich, each judged on later windows than it was fitted on
 `promotion_gate`  whether the winner may be promoted: log-loss, calibration and alarms
+`shadow`, `canary`  both risks of the same windows; a challenger that speaks in some facilities
 `threshold_steps`  alarms steered to a declared rate, by small steps
 `champions`   which bundle serves each class, which did before, and why that was changed
 """

@@ -1,1 +1,1 @@
-"""What an update reads and writes: risks with what became of them, bent and steered bundles."""
+"""What an update reads, fits and writes: risks with what became of them, candidates, challengers."""
