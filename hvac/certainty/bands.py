@@ -46,12 +46,17 @@ class RiskBands(NamedTuple):
         """
         odds_BH = logit(np.clip(risk_BH, RISK_FLOOR, 1 - RISK_FLOOR))
         drawn_DBH = expit(self.slope_DH[:, None] * odds_BH + self.intercept_DH[:, None])
-        return np.stack([running_maximum(risk) for risk in drawn_DBH])
+        return running_maximum(drawn_DBH)
 
     def around(self, risk_BH: Floats) -> tuple[Floats, Floats]:
         """Return the 5 and 95 % quantiles of the draws, with the risk itself inside: [B, H] each."""
-        low_BH, high_BH = np.percentile(self.drawn(risk_BH), [LOW, HIGH], axis=0)
-        return np.minimum(low_BH, risk_BH), np.maximum(high_BH, risk_BH)
+        return band_around(risk_BH, self.drawn(risk_BH))
+
+
+def band_around(risk_BH: Floats, drawn_DBH: Floats) -> tuple[Floats, Floats]:
+    """Return the 5 and 95 % quantiles of draws, with the risk itself inside: [B, H] each."""
+    low_BH, high_BH = np.percentile(drawn_DBH, [LOW, HIGH], axis=0)
+    return np.minimum(low_BH, risk_BH), np.maximum(high_BH, risk_BH)
 
 
 def fit_risk_bands(scored: Scored, decision: Decision) -> RiskBands:

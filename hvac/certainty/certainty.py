@@ -11,7 +11,12 @@ from typing import NamedTuple
 import numpy as np
 
 from hvac.arrays import AnyArray, Bools, Floats, Ints
-from hvac.certainty.bands import RiskBands, band_arrays, fit_risk_bands
+from hvac.certainty.bands import (
+    RiskBands,
+    band_around,
+    band_arrays,
+    fit_risk_bands,
+)
 from hvac.certainty.withholding import Rule, choose_share, kept
 from hvac.decision.abstain_config import AbstainConfig
 from hvac.decision.decision import Decision, Scored
@@ -49,9 +54,10 @@ class Certainty(NamedTuple):
             threshold_BH: their thresholds.
             similar_B: other machines that looked alike.
         """
-        low_BH, high_BH = self.bands.around(risk_BH)
+        drawn_DBH = self.bands.drawn(risk_BH)
+        low_BH, high_BH = band_around(risk_BH, drawn_DBH)
         alarm_BH = alarms(risk_BH, threshold_BH)
-        share_BH = alarm_shares(self.bands, risk_BH, threshold_BH)
+        share_BH = alarm_shares(drawn_DBH, threshold_BH)
         kept_BH = kept(alarm_BH, share_BH, self.rule)
         unlike_B1 = (similar_B < self.rule.least_similar)[:, None]
         needs_look_BH = np.where(alarm_BH, ~kept_BH, unlike_B1)
@@ -92,11 +98,9 @@ class Certainty(NamedTuple):
         return cls(bands, rule)
 
 
-def alarm_shares(bands: RiskBands, risk_BH: Floats, threshold_BH: Floats) -> Floats:
+def alarm_shares(drawn_DBH: Floats, threshold_BH: Floats) -> Floats:
     """Return the share of the draws in which each window alarms: [B, H]."""
-    drawn_DBH = bands.drawn(risk_BH)
-    alarm_DBH = np.stack([alarms(risk, threshold_BH) for risk in drawn_DBH])
-    return np.asarray(alarm_DBH.mean(axis=0))
+    return np.asarray(alarms(drawn_DBH, threshold_BH).mean(axis=0))
 
 
 def fit_certainty(
@@ -116,7 +120,7 @@ def fit_certainty(
     risk_BH = decision.risk(scored.score_BH, facility_B)
     threshold_BH = decision.threshold_BH(facility_B)
     alarm_BH = alarms(risk_BH, threshold_BH)
-    share_BH = alarm_shares(bands, risk_BH, threshold_BH)
+    share_BH = alarm_shares(bands.drawn(risk_BH), threshold_BH)
     y_BH, known_BH = windows.labels
     chosen = []
     kept_B = np.zeros(

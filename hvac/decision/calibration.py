@@ -152,10 +152,12 @@ def bent(calibrator: Calibrator, slope: float, intercept: float) -> Calibrator:
 def running_maximum(risk_BH: Floats) -> Floats:
     """Return risks that never fall with the horizon: an onset within 30 days is one within 60.
 
+    Leading axes are kept.
+
     >>> running_maximum(np.array([[0.2, 0.1, 0.3]])).tolist()
     [[0.2, 0.2, 0.3]]
     """
-    return np.maximum.accumulate(risk_BH, axis=1)
+    return np.maximum.accumulate(risk_BH, axis=-1)
 
 
 def _interpolate(

@@ -77,10 +77,12 @@ class _Steps(NamedTuple):
 def alarms(risk_BH: Floats, threshold_BH: Floats) -> Bools:
     """Return the alarms [B, H]: where a horizon's risk reaches its threshold, and at longer ones.
 
+    Leading axes of the risks are kept.
+
     >>> alarms(np.array([[0.3, 0.4, 0.5]]), np.array([[0.3, 0.5, 0.9]])).tolist()
     [[True, True, True]]
     """
-    return np.logical_or.accumulate(risk_BH >= threshold_BH, axis=1)
+    return np.logical_or.accumulate(risk_BH >= threshold_BH, axis=-1)
 
 
 def choose_threshold(

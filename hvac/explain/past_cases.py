@@ -14,7 +14,9 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Mapping
-from typing import Final, NamedTuple
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
@@ -45,7 +47,8 @@ NONE_BEGAN: Final = 0
 PREFIX: Final = "case."
 
 
-class PastCases(NamedTuple):
+@dataclass(frozen=True, eq=False)
+class PastCases:
     """Cases with the projection that places a window among them, made of `blocks`.
 
     `within_M` is the shortest horizon within which an anomaly began, 0 for none in the longest;
@@ -68,14 +71,8 @@ class PastCases(NamedTuple):
         Alike: nearer than 95 % of the cases are to the nearest case of another unit.
         """
         place_BD = _scaled(windows, self.blocks, self.scaler) @ self.basis_ND
-        places = {
-            unit: number for number, unit in enumerate(dict.fromkeys(self.unit_M))
-        }
-        of_unit_MV = np.zeros((len(self.unit_M), len(places)), dtype=np.float32)
-        of_unit_MV[
-            np.arange(len(self.unit_M)), [places[unit] for unit in self.unit_M]
-        ] = 1
-        similar_BV = np.zeros((len(place_BD), len(places)), dtype=np.bool_)
+        column, of_unit_MV = self._columns, self._of_unit_MV
+        similar_BV = np.zeros((len(place_BD), len(column)), dtype=np.bool_)
         for start in range(0, len(place_BD), TOGETHER):
             rows = slice(start, start + TOGETHER)
             near_BM = _apart(self.place_MD, place_BD[rows, None]) <= self.radius
@@ -84,10 +81,23 @@ class PastCases(NamedTuple):
             windows.column("facility_id"), windows.column("equipment_id"), strict=True
         )
         for b, (facility, equipment) in enumerate(own_B):
-            own = places.get((str(facility), str(equipment)))
+            own = column.get((str(facility), str(equipment)))
             if own is not None:
                 similar_BV[b, own] = False
         return np.asarray(similar_BV.sum(axis=1), dtype=np.int64)
+
+    @cached_property
+    def _columns(self) -> dict[tuple[str, str], int]:
+        """Number the units."""
+        return {unit: number for number, unit in enumerate(dict.fromkeys(self.unit_M))}
+
+    @cached_property
+    def _of_unit_MV(self) -> Float32s:
+        """Tell with 1 whose each case is."""
+        of_unit_MV = np.zeros((len(self.unit_M), len(self._columns)), dtype=np.float32)
+        rows = np.arange(len(self.unit_M))
+        of_unit_MV[rows, [self._columns[unit] for unit in self.unit_M]] = 1
+        return of_unit_MV
 
     def nearest(self, windows: Windows, b: int) -> list[PastCase]:
         """Return the nearest cases of other units known by the end of a window, one of each unit."""
@@ -163,7 +173,14 @@ class PastCases(NamedTuple):
             )
         except (IndexError, KeyError, ValueError) as error:
             raise BundleError(f"its past cases are damaged ({error})") from error
-        lengths = {len(part) for part in cases[:5]}
+        of_cases = (
+            cases.unit_M,
+            cases.end_day_M,
+            cases.within_M,
+            cases.known_day_M,
+            cases.place_MD,
+        )
+        lengths = set(map(len, of_cases))
         widths = (len(scaler.mean_N), cases.place_MD.shape[1])
         known = set(cases.blocks) <= set(LOOKED_AT)
         if len(lengths) != 1 or cases.basis_ND.shape != widths or not known:

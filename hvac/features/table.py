@@ -82,8 +82,11 @@ class Windows:
         return int(self.keys.num_rows)
 
     def take(self, rows: AnyArray) -> Self:
-        """Return some of the windows: by positions or by a mask."""
-        rows = np.flatnonzero(rows) if rows.dtype == bool else rows
+        """Return some of the windows, by positions or by a mask; all of them as they are."""
+        if rows.dtype == bool:
+            if rows.all():
+                return self
+            rows = np.flatnonzero(rows)
         arrays: dict[str, Any] = {}
         for name in _array_names(self):
             arrays[name] = getattr(self, name)[rows]

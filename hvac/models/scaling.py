@@ -27,11 +27,10 @@ class Scaler(NamedTuple):
 
     def transform(self, input_BN: AnyFloats) -> Float32s:
         """Standardise inputs; a value that is not finite becomes the training mean (0)."""
-        clipped_BN = np.clip(input_BN, self.low_N, self.high_N)
-        return np.asarray(
-            np.nan_to_num((clipped_BN - self.mean_N) / self.std_N, nan=0.0),
-            dtype=np.float32,
-        )
+        clipped_BN = np.minimum(np.maximum(input_BN, self.low_N), self.high_N)
+        scaled_BN = ((clipped_BN - self.mean_N) / self.std_N).astype(np.float32)
+        scaled_BN[np.isnan(scaled_BN)] = 0.0
+        return np.asarray(scaled_BN)
 
 
 def fit_scaler(input_BN: AnyFloats) -> Scaler:

@@ -85,9 +85,7 @@ def newest_risks(bundle: Bundle, windows: Windows) -> Floats:
     ok_B = np.asarray(windows.column("status") == OK)
     risk_BH = np.full((len(windows), len(bundle.horizons)), np.nan)
     if ok_B.any():
-        risk_BH[ok_B] = bundle.predict(
-            windows if ok_B.all() else windows.take(ok_B)
-        ).risk_BH
+        risk_BH[ok_B] = bundle.predict(windows.take(ok_B)).risk_BH
     return risk_BH
 
 

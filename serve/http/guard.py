@@ -171,9 +171,8 @@ class Bodies:
         parts: list[bytes] = []
         self._add(load, count=1)
         try:
-            await asyncio.wait_for(
-                self._collect(receive, limit, parts, load), self.limits.timeout_s
-            )
+            async with asyncio.timeout(self.limits.timeout_s):
+                await self._collect(receive, limit, parts, load)
         except TimeoutError as error:
             seconds = f"{self.limits.timeout_s:g} s"
             raise TooLate(

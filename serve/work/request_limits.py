@@ -24,7 +24,8 @@ async def within(work: Awaitable[T], limits: Limits, seconds: float | None = Non
     """Return the result of work. Raise TooSlow after so many seconds (default: `timeout_s`)."""
     seconds = seconds or limits.timeout_s
     try:
-        return await asyncio.wait_for(work, seconds)
+        async with asyncio.timeout(seconds):
+            return await work
     except TimeoutError as error:
         raise TooSlow(
             f"no answer within {seconds:g} s; ask for fewer units or try again",
