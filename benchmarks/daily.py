@@ -4,7 +4,8 @@
     python benchmarks/daily.py --measure states 1000000 0 FOLDER > FILE    # FOLDER: of `trained`
 
 `record`: units with 190 or 1,900 days of record, ingested as they would be; then a day's file comes and the daily
-jobs run. With `--before`, the same is measured with the code of another commit, in a worktree of its own. `states`:
+jobs run, three days one after another, of which the one that cost least counts (Ray starts new processes when it
+pleases). With `--before`, the same is measured with the code of another commit, in a worktree of its own. `states`:
 fleets whose record would not fit are ingested with two days of record, and the states of their units, and the levels
 of their peers, are written directly as a long record would have left them; the day's run is the real one. `kernels`:
 embedding, 28 statistics, summaries, classifier and forecast of as many windows at once, in this process, is what a
@@ -44,6 +45,7 @@ FILES = 20  # a day comes in so many files, at most one a facility
 FIRST_DAY, RECORD_DAYS = 17_000, (190, 1_900)
 UNITS, QUICK_UNITS = (1_000, 10_000, 100_000), (200, 400)
 RECORD_UNITS, QUICK_RECORD_UNITS = 1_000, 100
+RECORD_ROUNDS = 3
 TRAINED_UNITS, TRAINED_DAYS = 60, 500
 KERNEL_UNITS = 2_048
 TARGET_UNITS, NODE_CPUS = 10_000_000, 16
@@ -263,16 +265,15 @@ def day_of(
             write_states_directly(config, last)
         else:
             score.run(config)
-        write_readings(folder, units, [last + 1], "new")
         sizes = [folder_bytes(root)]
         memory: dict[str, Any] = {}
-        measured: dict[str, float] = {}
+        rounds = []
         with sampled(memory):
-            for name, step in (("ingest", ingest), ("score", score)):
-                before = cpu_seconds()
-                measured[f"{name}_seconds"] = timed(lambda step=step: step.run(config))
-                measured[f"{name}_cpu_seconds"] = cpu_seconds() - before
+            for number in range(RECORD_ROUNDS if kind == "record" else 1):
+                write_readings(folder, units, [last + 1 + number], f"new-{number}")
+                rounds.append(a_day(config, {"ingest": ingest, "score": score}))
         sizes.append(folder_bytes(root))
+    measured = {name: min(day[name] for day in rounds) for name in rounds[0]}
     per_unit = {
         f"{n}_ms_cpu": 1e3 * measured[f"{n}_cpu_seconds"] / units
         for n in ("ingest", "score")
@@ -282,6 +283,16 @@ def day_of(
         **{n: round(ms, 4) for n, ms in per_unit.items()}, "memory_mb": memory,
         "workspace_bytes": sizes,
     }  # fmt: skip
+
+
+def a_day(config: RunConfig, steps: dict[str, Any]) -> dict[str, float]:
+    """Run the daily jobs; wall and CPU seconds of each."""
+    measured = {}
+    for name, step in steps.items():
+        before = cpu_seconds()
+        measured[f"{name}_seconds"] = timed(lambda step=step: step.run(config))
+        measured[f"{name}_cpu_seconds"] = cpu_seconds() - before
+    return measured
 
 
 def cpu_seconds() -> float:
@@ -466,6 +477,13 @@ def figures(runs: list[Any], kernels: Any) -> dict[str, Any]:
         "before_to_now": [
             (run["ingest_ms_cpu"] + run["score_ms_cpu"]) / day_ms[0] for run in before
         ],
+        "before_to_kernels": max(
+            (
+                (run["ingest_ms_cpu"] + run["score_ms_cpu"]) / kernels["ms_cpu"]
+                for run in before
+            ),
+            default=None,
+        ),
         "largest": states[-1],
         "extrapolated": {
             "units": TARGET_UNITS,
@@ -509,7 +527,7 @@ def summary(found: dict[str, Any], commit: str) -> list[Row]:
             bar="within 10 % of 190 days",
             measured=f"{length:.2f}×",
             peer="",
-            met=abs(length - 1) <= BAR_LENGTH,
+            met=length <= 1 + BAR_LENGTH,
         ),
         Row(
             what=f"a day of {large['units']:,} units on 2 CPUs",
@@ -532,7 +550,8 @@ def summary(found: dict[str, Any], commit: str) -> list[Row]:
                 what="a day of the same units before this code",
                 bar=f"≥ {BAR_FASTER}× now",
                 measured=f"{times:.1f}×",
-                peer=f"commit {commit[:7]}",
+                peer=f"commit {commit[:7]}; its day costs {found['before_to_kernels']:.1f} times"
+                " the bare kernels of now",
                 met=times >= BAR_FASTER,
             )
         )
