@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import datetime as dt
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -11,8 +12,11 @@ from typing import Final, NamedTuple
 
 import pyarrow as pa
 
+from hvac.casework.outcome_codes import Outcome, outcome_code
 from hvac.cells import safe_cell
+from hvac.days import EPOCH
 from hvac.errors import InputError
+from hvac.panel.grid import Unit
 from hvac.readings.date_texts import parse_days
 from hvac.readings.encodings import settle_encoding
 from hvac.readings.headers import delimiter_above, read_header
@@ -71,15 +75,18 @@ class OutcomeTable(NamedTuple):
     names: dict[str, str]
 
 
-def read_outcome_table(content: bytes, encoding: str | None = None) -> OutcomeTable:
+def read_outcome_table(
+    content: bytes, encoding: str | None = None, *, most_rows: int | None = MOST_ROWS
+) -> OutcomeTable:
     """Read a CSV table of outcomes; its dates become texts such as 2024-03-01.
 
     Args:
         content: UTF-8 (with a byte-order mark or without) or cp932, parted by `,`, `;`, tab or `|`.
         encoding: where it is known.
+        most_rows: a longer table is refused; None: any length.
 
     Raises:
-        InputError: it is no such table, or has more than 10,000 rows.
+        InputError: it is no such table, or too long.
 
     >>> table = read_outcome_table("設備ID,結果,実施日\\nAHU-1,的中,令和6年3月1日\\n".encode("cp932"))
     >>> table.rows[0]
@@ -92,10 +99,41 @@ def read_outcome_table(content: bytes, encoding: str | None = None) -> OutcomeTa
     with TemporaryDirectory(prefix="hvac-outcomes-") as folder:
         path = Path(folder) / "outcomes.csv"
         path.write_bytes(content)
-        return _table(str(path), encoding)
+        return _table(str(path), encoding, most_rows)
 
 
-def _table(path: str, given: str | None) -> OutcomeTable:
+def told_outcomes(table: OutcomeTable) -> tuple[list[Outcome], list[RefusedRow]]:
+    """Return the outcomes of the rows that name machine and facility, and the rows that cannot be read.
+
+    >>> lines = ["facility,unit,result,date", "F1,AHU-1,hit,2024-03-01", "F1,AHU-1,?,2024-03-02"]
+    >>> table = read_outcome_table(chr(10).join(lines).encode())
+    >>> outcomes, refused = told_outcomes(table)
+    >>> outcomes[0].code, refused[0].line
+    ('hit', 3)
+    """
+    outcomes, refused = [], list(table.refused)
+    for row in table.rows:
+        try:
+            outcomes.append(_told(row.fields))
+        except InputError as error:
+            found = row.fields.get("code", "")[:FOUND_CHARACTERS]
+            refused.append(RefusedRow(row.line, "", found, str(error)))
+    return outcomes, sorted(refused)
+
+
+def _told(fields: Mapping[str, str]) -> Outcome:
+    """Return the outcome of a row. Raise InputError where machine, facility or code is missing."""
+    needed = ("facility_id", "equipment_id", "code")
+    missing = [name for name in needed if name not in fields]
+    if missing:
+        raise InputError(f"{' and '.join(missing)}: a value is missing here")
+    unit = Unit(fields["facility_id"], fields["equipment_id"])
+    day = (dt.date.fromisoformat(fields["date"]) - EPOCH).days
+    who, note = fields.get("who", ""), fields.get("note", "")
+    return Outcome(unit, day, outcome_code(fields["code"]), who, note)
+
+
+def _table(path: str, given: str | None, most_rows: int | None) -> OutcomeTable:
     try:
         encoding = settle_encoding(path, given).name
     except (InputError, LookupError):
@@ -110,7 +148,7 @@ def _table(path: str, given: str | None) -> OutcomeTable:
         for _ in range(header.lines):
             next(file, "")
         reader = csv.reader(file, delimiter=header.delimiter, strict=True)
-        rows, refused = _split(reader, header.names, header.lines, names)
+        rows, refused = _split(reader, header.names, header.lines, names, most_rows)
     return _with_dates(OutcomeTable(rows, refused, names))
 
 
@@ -143,6 +181,7 @@ def _split(
     known: Sequence[str],
     above: int,
     names: Mapping[str, str],
+    most_rows: int | None,
 ) -> tuple[list[GivenOutcome], list[RefusedRow]]:
     """Return the rows below the header, and those with another number of fields than it has."""
     rows: list[GivenOutcome] = []
@@ -151,8 +190,8 @@ def _split(
     line = above + 1
     try:
         for count, cells in enumerate(reader, 1):
-            if count > MOST_ROWS:
-                raise InputError(f"the table has more than {MOST_ROWS} rows: split it")
+            if most_rows is not None and count > most_rows:
+                raise InputError(f"the table has more than {most_rows} rows: split it")
             plain = [_plain(cell) for cell in cells[: len(known)]]
             more = any(cell.strip() for cell in cells[len(known) :])
             fields = {o: plain[p] for o, p in places.items() if plain[p : p + 1]}

@@ -1,6 +1,7 @@
 """Updates of a serving model from labels that have matured, guarded so that none does harm.
 
 `matured`  risks as they were given, and what became of them: long rows N
+`found_on_visits`  what people told of visits, laid over the labels of the log
 `bends`    a line through the log-odds of risks, one a class (intercept, or slope and intercept)
 `refits`   a fusion's weights, trees and lines fitted again on what has matured
 `ladder`   candidates from simple to rich, each judged on later windows than it was fitted on

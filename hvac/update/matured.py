@@ -19,7 +19,7 @@ class Matured(NamedTuple):
     """A row per window and horizon; `end_day` counts from 1970-01-01.
 
     `weight_N` lets the labels of a unit that overlap count once. Log-odds are those of the risk
-    as it was given.
+    as it was given. `found_N` are onsets that only a visit found: the log does not hold them.
     """
 
     class_N: Strings
@@ -30,6 +30,7 @@ class Matured(NamedTuple):
     onset_N: Bools
     alarm_N: Bools
     weight_N: Floats
+    found_N: Bools
 
     @classmethod
     def of(
@@ -42,13 +43,16 @@ class Matured(NamedTuple):
         log_odds_N: Floats,
         onset_N: Bools,
         alarm_N: Bools,
+        found_N: Bools | None = None,
     ) -> Self:
         """Make rows, sorted by unit, horizon and day, and weigh them."""
         order = np.lexsort((end_day_N, horizon_N, unit_N))
         columns = (class_N, unit_N, end_day_N, horizon_N, log_odds_N, onset_N, alarm_N)
         ordered: list[Any] = [np.asarray(column)[order] for column in columns]
         weight_N = overlap_weights(ordered[1], ordered[2], ordered[3])
-        rows = [*ordered, weight_N]
+        if found_N is None:
+            found_N = np.zeros(len(order), bool)
+        rows = [*ordered, weight_N, found_N[order]]
         return cls(*rows)
 
     @property

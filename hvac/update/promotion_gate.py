@@ -50,13 +50,14 @@ def check_gate(climb: Climb, *, budget: float, seed: int = 1) -> GateFacts:
     errors = [mean_ece(rows, log_odds_N) for log_odds_N in (before_N, after_N)]
     alarms = rows.alarm_N, climb.alarms[climb.winner]
     false = [false_episode_rate(rows, alarm_N) for alarm_N in alarms]
+    refused = _refusal(less, errors, false, budget) or _refused_by_log(climb, seed)
     return GateFacts(
         less,
         ece_before=errors[0],
         ece_after=errors[1],
         false_alarms_before=false[0],
         false_alarms_after=false[1],
-        refused=_refusal(less, errors, false, budget),
+        refused=refused,
     )
 
 
@@ -76,6 +77,28 @@ def _refusal(
             f" (budget {budget:g})"
         )
     return ""
+
+
+def _refused_by_log(climb: Climb, seed: int) -> str:
+    """Refuse a winner that is surely worse where no alarm brought a visit, on the labels of the log.
+
+    So findings that are not true cannot move the risks of machines that nobody visited.
+    """
+    found_N = climb.rows.found_N
+    calm_N = ~climb.rows.alarm_N
+    if not found_N.any() or not calm_N.any():
+        return ""
+    calm = climb.rows.where(calm_N)
+    calm = calm._replace(onset_N=calm.onset_N & ~calm.found_N).weighed_again()
+    before_N, after_N = climb.log_odds["none"], climb.log_odds[climb.winner]
+    less = less_loss(calm, before_N[calm_N], after_N[calm_N], seed=seed)
+    if less.verdict != "worse":
+        return ""
+    return (
+        f"{int(found_N.sum())} labels are onsets that only visits found, and on windows without an"
+        f" alarm its log-loss is surely higher: {-less.value:+.4f} [{-less.high:+.4f},"
+        f" {-less.low:+.4f}]"
+    )
 
 
 def mean_ece(rows: Matured, log_odds_N: Floats) -> float:

@@ -115,6 +115,10 @@ class UpdateConfig(Config):
     windows of the days since the training are described for it."""
     retrained: Location | None = None
     """Path or URL of a workspace whose bundles were trained anew, as one more candidate."""
+    outcomes: Location | None = None
+    """Path or URL of a table (CSV) of what visits found, as the service gives it
+    (`GET /v1/outcomes?format=csv`): faults that were found are onsets, and windows in alarm that
+    were visited without a finding count neither way."""
     shadow_days: int = Field(default=14, ge=0)
     """Days of the record for which a challenger is watched before it may serve."""
     alarms_per_unit_year: float | None = Field(default=None, gt=0)

@@ -603,3 +603,53 @@ def test_thresholds_are_not_steered_while_a_challenger_speaks_in_some_facilities
     write_champions(workspace.root, champions.speaking_in(("F001",), last, "test", {}))
     told = updated(run, alarms_per_unit_year=0.01)
     assert (told["action"], told["champion"]) == ("kept", trained)
+
+
+def test_what_visits_found_is_laid_over_the_labels(
+    run: RunConfig, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    workspace = workspace_of(run)
+    registry = Registry.load(workspace.panel)
+    champion = workspace.record(TrainRecord).bundles
+    plain = read_matured(run, workspace, champion, registry)
+    calm = np.flatnonzero(~plain.onset_N & ~plain.alarm_N)[0]
+    facility, equipment, _ = plain.unit_N[calm].split("\x1f")
+    day = date_of(int(plain.end_day_N[calm]) + 1)
+    lines = [
+        "facility_id,equipment_id,code,date,who",
+        f"{facility},{equipment},的中,{day},佐藤",
+        f"{facility},gone,hit,{day},",
+        f"{facility},{equipment},splendid,{day},",
+        f"{facility},{equipment},nothing_found,{day},Suzuki",
+    ]
+    file = tmp_path / "outcomes.csv"
+    file.write_text("\n".join(lines))
+    section = run.update.model_copy(update={"outcomes": str(file)})
+    config = run.model_copy(update={"update": section})
+    caplog.set_level("INFO")
+    told = read_matured(config, workspace, champion, registry)
+    found = told.found_N & told.onset_N
+    days = told.end_day_N[found]
+    assert found.any()
+    assert set(told.unit_N[found]) == {plain.unit_N[calm]}
+    assert (days <= plain.end_day_N[calm]).all()
+    assert (days + told.horizon_N[found] > plain.end_day_N[calm]).all()
+    assert told.onset_N.sum() == plain.onset_N.sum() + found.sum()
+    assert f"visits found {found.sum()} onsets" in caplog.text
+    assert "line 4" in caplog.text
+    assert "splendid" in caplog.text
+    assert f"1 machines that have no readings were left out, such as {facility} gone" in caplog.text  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("content", "sentence"),
+    [(None, "there is no such file"), ("a,b\n1,2\n", "has no column equipment_id")],
+)
+def test_table_of_outcomes_that_cannot_be_read_is_told_with_its_setting(
+    run: RunConfig, tmp_path: Path, content: str | None, sentence: str
+) -> None:
+    file = tmp_path / "outcomes.csv"
+    if content is not None:
+        file.write_text(content)
+    with pytest.raises(InputError, match=rf"update.outcomes .*outcomes.csv: .*{sentence}"):  # fmt: skip
+        updated(run, outcomes=str(file))
