@@ -12,6 +12,7 @@ from pathlib import PurePosixPath
 from typing import Any, Final
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from hvac.checks.column_names import (
     OF_EVENTS,
@@ -23,6 +24,7 @@ from hvac.checks.column_names import (
 from hvac.checks.guesses import Guess, Guesses
 from hvac.errors import InputError
 from hvac.panel.joins import folded
+from hvac.readings.date_words import proven_formats
 from hvac.readings.files import TableFile, iter_table, open_table
 from hvac.readings.formats import INSPECTION
 from hvac.readings.gate import read_readings
@@ -32,6 +34,7 @@ from hvac.readings.table_paths import hive_values, source_files, table_files
 
 UNICODE: Final = ("utf-8", "utf-8-sig", "ascii")
 SAMPLE_ROWS: Final = 2_000
+ROWS_AT_ONCE: Final = 100_000
 ONE_SITE: Final = "site"
 TEXTS_OF_LONG: Final = 2  # columns of texts beside one of numbers: machine and point
 NEEDED: Final = ("equipment_id", "kind", "start")
@@ -310,7 +313,7 @@ def _guess_small(guesses: Guesses, file: TableFile, fields: Sequence[str]) -> No
 
 
 def _guess_notation(guesses: Guesses, path: str) -> None:
-    """Read the first file; guess the time zone where its stamps need one, and name its encoding."""
+    """Read the first file; guess how its dates are written and their time zone, name its encoding."""
     encoding = open_table(path, guesses.source).encoding
     if encoding and encoding not in UNICODE and "encoding" not in guesses.given:
         why = "the bytes of the first file are no UTF-8"
@@ -318,13 +321,42 @@ def _guess_notation(guesses: Guesses, path: str) -> None:
     if guesses.source.ready_windows:
         return
     try:
-        for _ in read_readings(path, guesses.source):
-            return
+        _try_reading(guesses, path)
+    except InputError as error:
+        if "source.date_format" not in str(error) or "date_format" in guesses.given:
+            raise
+        _guess_date_format(guesses, path, error)
+        _try_reading(guesses, path)
+
+
+def _try_reading(guesses: Guesses, path: str) -> None:
+    """Read the first rows of a file; guess the time zone where its stamps need one."""
+    try:
+        next(iter(read_readings(path, guesses.source)), None)
     except InputError as error:
         if "source.time_zone" not in str(error) or "time_zone" in guesses.given:
             raise
         zone, why = local_zone()
         guesses.found["time_zone"] = Guess(zone, why, "Asia/Tokyo, Europe/Berlin, UTC")
+
+
+def _guess_date_format(guesses: Guesses, path: str, refusal: InputError) -> None:
+    """Take the format that dates of the first file prove, as 13.4.2024 does; raise where none does."""
+    file = open_table(path, guesses.source)
+    names = [name for name in file.columns if name and _are_dates(file, name)]
+    texts = (
+        str(text)
+        for batch in iter_table(file, names, batch_rows=ROWS_AT_ONCE)
+        for name in names
+        for text in pc.unique(batch.table[name]).to_pylist()
+        if text
+    )
+    proven = proven_formats(texts)
+    if len(proven) != 1:
+        raise refusal
+    ((date_format, example),) = proven.items()
+    why = f"{example} can be nothing else"
+    guesses.found["date_format"] = Guess(date_format, why)
 
 
 def local_zone() -> tuple[str, str]:

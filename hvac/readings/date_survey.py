@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 
 from hvac.errors import InputError
 from hvac.readings.date_notations import FIRST_SERIAL, LAST_SERIAL, DateStyle
-from hvac.readings.date_words import day_or_month_first
+from hvac.readings.date_words import day_or_month_first, month_first
 from hvac.readings.number_texts import numeric_marks, text_marks
 from hvac.readings.sources import SourceConfig
 from hvac.readings.text_values import Column, as_text, is_number, is_text, one_array
@@ -72,11 +72,9 @@ class DateSurvey:
         """
         if self.ambiguous and self.format is None:
             day_first = day_or_month_first(self.ambiguous)
-            month_first = (
-                day_first.replace("%d", "%_").replace("%m", "%d").replace("%_", "%m")
-            )
             raise InputError(
                 f"{where}: {self.ambiguous!r} may begin with the day or the month, which is never"
-                f" guessed: set source.date_format: '{day_first}' or '{month_first}'"
+                f" guessed: set source.date_format: '{day_first}' or"
+                f" '{month_first(day_first)}'"
             )
         return DateStyle(self.format, self.serial and not self.other)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import datetime as dt
 import re
+from collections.abc import Iterable
 from functools import lru_cache
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -26,6 +27,8 @@ _NAMES = (
 )
 MONTHS = {name: month for month, name in enumerate(_NAMES, 1)}
 MONTHS |= {name[:3]: month for name, month in MONTHS.items()} | {"sept": 9}
+
+MONTHS_OF_YEAR = 12
 
 _REST = r"(?P<rest>(?:[\s,T].*)?)"
 _ERA = re.compile(
@@ -180,3 +183,31 @@ def day_or_month_first(text: str) -> str:
     if clock is None:
         return day_first
     return day_first + (" %H:%M:%S" if clock[1] else " %H:%M")
+
+
+def month_first(day_first: str) -> str:
+    """Return the strptime format with the month before the day.
+
+    >>> month_first("%d.%m.%Y %H:%M")
+    '%m.%d.%Y %H:%M'
+    """
+    return day_first.replace("%d", "%_").replace("%m", "%d").replace("%_", "%m")
+
+
+def proven_formats(texts: Iterable[str]) -> dict[str, str]:
+    """Return the formats that dates of an unclear order prove, each with the date that proves it.
+
+    >>> proven_formats(["3.4.2024", "13.4.2024", "24.12.2024"])
+    {'%d.%m.%Y': '13.4.2024'}
+    """
+    proven: dict[str, str] = {}
+    for text in texts:
+        day_first = day_or_month_first(text)
+        if not day_first:
+            continue
+        first, second = map(int, re.findall(r"\d+", normal(text))[:2])
+        if first > MONTHS_OF_YEAR >= second:
+            proven.setdefault(day_first, text)
+        elif second > MONTHS_OF_YEAR >= first:
+            proven.setdefault(month_first(day_first), text)
+    return proven

@@ -251,13 +251,13 @@ def german(folder: Path) -> tuple[str, ...]:
     )
 
 
-def test_german_tables_need_the_order_of_day_and_month_and_nothing_else(
-    run_init: Run, tmp_path: Path
-) -> None:
+def test_german_tables_need_nothing_else(run_init: Run, tmp_path: Path) -> None:
     given = german(tmp_path)
-    status, _, errors = run_init(*given)
-    assert status == 2
-    assert "source.date_format: '%d.%m.%Y'" in errors
+    status, text, errors = run_init(*given)
+    assert status == 0, text + errors
+    assert "date_format: '%d.%m.%Y'  # GUESS" in text
+    assert "can be nothing else" in text
+    (tmp_path / "run.yaml").unlink()
     status, text, errors = run_init(
         *given, "source.date_format=%d.%m.%Y"
     )  # as a shell passes it
@@ -319,3 +319,23 @@ def test_building_model_names_machines_and_asks_for_the_facility_of_the_events(
     _, text, errors = run_init(*given, f"source.building_model={model}")
     assert text == ""
     assert "source.facility_id=<facility>" in errors
+
+
+def test_dates_that_prove_no_order_are_refused(run_init: Run, tmp_path: Path) -> None:
+    tables = Tables()
+    days = pd.to_datetime(tables.readings["date"])
+    tables.readings = tables.readings[days.dt.day <= 12]
+    tables.readings["date"] = days[days.dt.day <= 12].dt.strftime("%m/%d/%Y")
+    source = tables.write(tmp_path)
+    status, _, said = run_init(str(source.readings), f"--events={source.events}")
+    assert status == 2
+    assert "set source.date_format: '%d/%m/%Y' or '%m/%d/%Y'" in said
+
+
+def test_months_that_come_first_are_proven_too(run_init: Run, tmp_path: Path) -> None:
+    tables = Tables()
+    days = pd.to_datetime(tables.readings["date"])
+    tables.readings["date"] = days.dt.strftime("%m/%d/%Y")
+    source = tables.write(tmp_path)
+    _, text, _ = run_init(str(source.readings), f"--events={source.events}")
+    assert "date_format: '%m/%d/%Y'  # GUESS" in text
