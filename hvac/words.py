@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+import re
+from collections.abc import Mapping
 from functools import cache
 from importlib import resources
 
@@ -38,12 +40,27 @@ class Texts:
         leaf = branch(self.leaves, *key.split("."))
         if not leaf:
             raise KeyError(key)
-        return str(leaf[self.language]).format(**values)
+        text = str(leaf[self.language])
+        if self.language == "ja":
+            text = _without_blanks(text, values)
+        return text.format(**values)
 
     def name(self, group: str, word: str) -> str:
         """Return the word for an identifier of the data (model, reason, …), else the identifier."""
         leaf = branch(self.leaves[group], word)
         return str(leaf[self.language]) if leaf else word
+
+
+def _without_blanks(text: str, values: Mapping[str, object]) -> str:
+    """Take the blank away between a word to be filled in and the next, where both are Japanese.
+
+    >>> [_without_blanks("{point} が高い", {"point": name}) for name in ("給気温度", "flow")]
+    ['{point}が高い', '{point} が高い']
+    """
+    for name, value in values.items():
+        if isinstance(value, str) and value and not value[-1].isascii():
+            text = re.sub(rf"(?<={{{name}}}) (?=[^\x00-\x7f])", "", text)
+    return text
 
 
 @cache

@@ -71,7 +71,7 @@ def test_reasons_speak_of_points_by_name_and_unit(tmp_path: Path) -> None:
     names = names_of(read_names(source(tmp_path)))
     worn = Reason("sat", "point", 1.1, now=23.0, usual=17.2, moved=3.0, over_peers=4.8)
     assert reason_sentence(worn, "ja", names) == (
-        "給気温度 が普段より高い（最近 23 °C、普段 17.2 °C）、同種設備より 4.8 °C 高い"
+        "給気温度が普段より高い（最近 23 °C、普段 17.2 °C）、同種設備より 4.8 °C 高い"
     )
     assert reason_sentence(worn, "en", names).startswith(
         "supply air temperature is higher"
