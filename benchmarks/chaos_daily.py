@@ -260,24 +260,27 @@ def compared(wild: Path, anew: Path) -> dict[str, Any]:
         for path in (wild, anew)
     )
     assert len(one) == len(other), f"{len(one)} rows instead of {len(other)}"
-    largest, unlike = 0.0, []
-    for name in one.column_names:
-        parts = [table[name].combine_chunks() for table in (one, other)]
-        if parts[0].equals(parts[1]):
-            continue
-        numbers = [flat(part) for part in parts]
-        if (
-            numbers[0] is None
-            or numbers[1] is None
-            or (
-                numbers[0].shape != numbers[1].shape
-                or (np.isnan(numbers[0]) != np.isnan(numbers[1])).any()
-            )
-        ):
-            unlike.append(name)
-        else:
-            largest = max(largest, float(np.nanmax(np.abs(numbers[0] - numbers[1]))))
-    return {"rows": len(one), "largest": largest, "unlike": unlike}
+    gaps = {
+        name: difference(*(table[name].combine_chunks() for table in (one, other)))
+        for name in one.column_names
+    }
+    return {
+        "rows": len(one),
+        "largest": max(gap for gap in gaps.values() if gap is not None),
+        "unlike": [name for name, gap in gaps.items() if gap is None],
+    }
+
+
+def difference(one: pa.Array, other: pa.Array) -> float | None:
+    """The largest difference of the numbers of two columns; None where they differ in more."""
+    if one.equals(other):
+        return 0.0
+    first, second = flat(one), flat(other)
+    if first is None or second is None or first.shape != second.shape:
+        return None
+    if (np.isnan(first) != np.isnan(second)).any():
+        return None
+    return float(np.nanmax(np.abs(first - second)))
 
 
 def flat(column: pa.Array) -> Any:
