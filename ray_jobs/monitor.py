@@ -31,6 +31,7 @@ from ray_jobs.run.records import (
 )
 from ray_jobs.run.run_config import RunConfig
 from ray_jobs.run.workspace import Workspace, run_step, workspace_of
+from ray_jobs.tables.told_outcomes import outcomes_keys
 from ray_jobs.watch.found import Found
 from ray_jobs.watch.machine_causes import with_causes
 from ray_jobs.watch.record_monitors import (
@@ -66,6 +67,7 @@ def run(config: RunConfig) -> MonitorRecord:
         settings,
         config.language,
         VERSION,
+        *outcomes_keys(config.outcomes),
     )
     record = run_step(
         workspace, MonitorRecord, key, lambda: _monitor(config, workspace, trained)

@@ -4,20 +4,15 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable, Mapping
-from typing import Any, Final
+from typing import Any
 
 import numpy as np
 import ray
 
-from hvac.casework.outcome_codes import Outcome
-from hvac.casework.outcome_table import read_outcome_table, told_outcomes
 from hvac.days import date_of
 from hvac.errors import InputError
-from hvac.panel.grid import Unit
-from hvac.panel.joins import units_of
 from hvac.panel.registry import Registry
 from hvac.scoring.bundle import Bundle
-from hvac.storage import Location, place
 from hvac.update.bent_bundle import fitted_until, same_risks
 from hvac.update.ladder import TooEarlyError
 from hvac.update.matured import Matured
@@ -31,9 +26,9 @@ from ray_jobs.tables.matured_scores import (
     facility_matured,
     scored_until,
 )
+from ray_jobs.tables.told_outcomes import of_facility, read_outcomes
 
 log = logging.getLogger(__name__)
-SHOWN: Final = 5  # lines of a table that cannot be read
 
 
 def read_matured(
@@ -44,7 +39,7 @@ def read_matured(
 ) -> Matured:
     """Read the risks that the bundles gave, with what became of them, one Ray task a facility.
 
-    What people found on visits (`update.outcomes`) is laid over the labels.
+    What people found on visits (`outcomes`) is laid over the labels.
 
     Raises:
         InputError: labels come from limits, or the table of outcomes cannot be read.
@@ -53,7 +48,7 @@ def read_matured(
         raise InputError(
             "labels.source: limits: updates need a log of events; set labels.source=events"
         )
-    outcomes = read_outcomes(config.update.outcomes, registry)
+    outcomes = read_outcomes(config.outcomes, registry)
     require_ray()
     follow_up = registry.follow_up(config.labels.kinds)
     serving = [Bundle.load(workspace.bundles / name) for name in bundles.values()]
@@ -62,7 +57,7 @@ def read_matured(
     shared, refs = ray.put(plan), []
     for facility in sorted(set(registry.units["facility_id"].to_pylist())):
         own = {unit: f for unit, f in follow_up.items() if unit.facility_id == facility}
-        told = {unit: o for unit, o in outcomes.items() if unit.facility_id == facility}
+        told = of_facility(outcomes, facility)
         refs.append(task.remote(shared, facility, own, told))
     parts: list[FacilityRows] = finished("update", "facilities", refs)
     columns: list[Any] = [
@@ -78,48 +73,6 @@ def read_matured(
             sum(part.left_out for part in parts),
         )
     return rows
-
-
-def read_outcomes(
-    location: Location | None, registry: Registry
-) -> dict[Unit, list[Outcome]]:
-    """Read what visits found, by machine, as `GET /v1/outcomes?format=csv` of the service gives it.
-
-    Rows that cannot be read, and those of machines that have no readings, are told and left out.
-
-    Raises:
-        InputError: there is no such file, or it is no such table.
-    """
-    if location is None:
-        return {}
-    path = place(location)
-    if not path.is_file():
-        raise InputError(f"update.outcomes {path}: there is no such file")
-    try:
-        table = read_outcome_table(path.read_bytes(), most_rows=None)
-    except InputError as error:
-        raise InputError(f"update.outcomes {path}: {error}") from None
-    outcomes, refused = told_outcomes(table)
-    for row in refused[:SHOWN]:
-        found = f", found {row.found!r}" if row.found else ""
-        log.warning("update.outcomes %s: line %d: %s%s", path, row.line, row.why, found)
-    if len(refused) > SHOWN:
-        log.warning("update.outcomes %s: %d lines were left out", path, len(refused))
-    known = set(units_of(registry.units))
-    by_unit: dict[Unit, list[Outcome]] = {}
-    for outcome in outcomes:
-        by_unit.setdefault(outcome.unit, []).append(outcome)
-    strangers = [unit for unit in by_unit if unit not in known]
-    for unit in strangers:
-        del by_unit[unit]
-    if strangers:
-        log.warning(
-            "update.outcomes %s: outcomes of %d machines that have no readings were left out, such as %s",
-            path,
-            len(strangers),
-            " ".join(strangers[0]),
-        )
-    return by_unit
 
 
 def matured_plan(

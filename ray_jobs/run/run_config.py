@@ -115,10 +115,6 @@ class UpdateConfig(Config):
     windows of the days since the training are described for it."""
     retrained: Location | None = None
     """Path or URL of a workspace whose bundles were trained anew, as one more candidate."""
-    outcomes: Location | None = None
-    """Path or URL of a table (CSV) of what visits found, as the service gives it
-    (`GET /v1/outcomes?format=csv`): faults that were found are onsets, and windows in alarm that
-    were visited without a finding count neither way."""
     shadow_days: int = Field(default=14, ge=0)
     """Days of the record for which a challenger is watched before it may serve."""
     alarms_per_unit_year: float | None = Field(default=None, gt=0)
@@ -216,6 +212,10 @@ class RunConfig(Config):
     """Which tables are read; give this or `simulate`."""
     simulate: SimulateConfig | None = None
     """Which fleet is simulated; give this or `source`."""
+    outcomes: Location | None = None
+    """Path or URL of a table (CSV) of what visits found, as the service gives it
+    (`GET /v1/outcomes?format=csv`), for `update` and the monitor of calibration: faults that were
+    found are onsets, windows in alarm that were visited without a finding count neither way."""
     windows: WindowConfig = WindowConfig()
     """How windows are cut and normalised."""
     labels: LabelConfig = LabelConfig()

@@ -22,6 +22,8 @@ from hvac.panel.grid import Unit
 from hvac.panel.labels import onset_labels
 from hvac.scoring.predictions import SCHEMA
 from hvac.storage import AnyPath, folder_name, matching, parquet_dataset
+from hvac.update.found_on_visits import FoundLabels, with_findings
+from ray_jobs.tables.told_outcomes import Outcomes
 
 COLUMNS = (
     *("facility_id", "equipment_id", "point_id", "class", "end_date"),
@@ -88,6 +90,30 @@ def labels_of(
         onset_N[rows] = y[:, 0]
         usable_2N[:, rows] = ~inside_episode(end_day, targets), known[:, 0]
     return onset_N, usable_2N
+
+
+def findings_of(
+    table: pa.Table, day_N: Ints, horizon_N: Ints, onset_N: Bools, outcomes: Outcomes
+) -> FoundLabels:
+    """Lay what visits found over the labels of a facility's rows, machine by machine."""
+    found = FoundLabels(
+        onset_N.copy(), np.zeros(len(table), bool), np.zeros(len(table), bool)
+    )
+    if not outcomes:
+        return found
+    equipment_N, alarm_N = text_array(table["equipment_id"]), bool_array(table["alarm"])
+    for unit, of_unit in outcomes.items():
+        rows = np.flatnonzero(equipment_N == unit.equipment_id)
+        labels = with_findings(
+            end_day_N=day_N[rows],
+            horizon_N=horizon_N[rows],
+            alarm_N=alarm_N[rows],
+            onset_N=onset_N[rows],
+            outcomes=of_unit,
+        )
+        for whole_N, part_N in zip(found, labels, strict=True):
+            whole_N[rows] = part_N
+    return found
 
 
 def day_numbers(table: pa.Table) -> Ints:

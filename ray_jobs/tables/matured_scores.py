@@ -6,28 +6,28 @@ the history that `score` keeps), as the bundles that serve gave them.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from hvac.arrays import Bools, Floats, Ints, Strings
-from hvac.casework.outcome_codes import Outcome
+from hvac.arrays import Floats, Ints, Strings
 from hvac.panel.follow_up import FollowUp
 from hvac.panel.grid import Unit
 from hvac.storage import AnyPath, parquet_dataset, place
-from hvac.update.found_on_visits import FoundLabels, with_findings
 from hvac.update.matured import Matured, sure_log_odds
 from ray_jobs.tables.kept_scores import (
     bool_array,
     day_numbers,
+    findings_of,
     labels_of,
     scores_of,
     text_array,
     unit_keys,
 )
+from ray_jobs.tables.told_outcomes import Outcomes
 
 
 class MaturedPlan(NamedTuple):
@@ -63,7 +63,7 @@ def facility_matured(
     plan: MaturedPlan,
     facility: str,
     follow_up: Mapping[Unit, FollowUp],
-    outcomes: Mapping[Unit, Sequence[Outcome]] | None = None,
+    outcomes: Outcomes,
 ) -> FacilityRows:
     """Return the rows of a facility, with ids of units that are unique in the fleet.
 
@@ -86,7 +86,7 @@ def facility_matured(
         )
         onset_N[rows], usable_N[rows] = onset, outside & known
     usable_N &= day_N + horizon_N > _fitted_until(table, plan)
-    found = _found(table, day_N, horizon_N, onset_N, outcomes or {})
+    found = findings_of(table, day_N, horizon_N, onset_N, outcomes)
     risk_N = table["risk"].to_numpy()
     kept = np.flatnonzero(usable_N & ~found.left_out_N)
     matured = Matured.of(
@@ -100,33 +100,6 @@ def facility_matured(
         found_N=found.found_N[kept],
     )
     return FacilityRows(matured, int((usable_N & found.left_out_N).sum()))
-
-
-def _found(
-    table: pa.Table,
-    day_N: Ints,
-    horizon_N: Ints,
-    onset_N: Bools,
-    outcomes: Mapping[Unit, Sequence[Outcome]],
-) -> FoundLabels:
-    """Lay what visits found over the labels, machine by machine."""
-    nowhere_N = np.zeros(len(table), bool)
-    found = FoundLabels(onset_N.copy(), nowhere_N, nowhere_N.copy())
-    if not outcomes:
-        return found
-    equipment_N, alarm_N = text_array(table["equipment_id"]), bool_array(table["alarm"])
-    for unit, of_unit in outcomes.items():
-        rows = np.flatnonzero(equipment_N == unit.equipment_id)
-        labels = with_findings(
-            end_day_N=day_N[rows],
-            horizon_N=horizon_N[rows],
-            alarm_N=alarm_N[rows],
-            onset_N=onset_N[rows],
-            outcomes=of_unit,
-        )
-        for whole_N, part_N in zip(found, labels, strict=True):
-            whole_N[rows] = part_N
-    return found
 
 
 def _fair(table: pa.Table, plan: MaturedPlan) -> pa.Table:

@@ -24,11 +24,13 @@ from hvac.storage import place
 from ray_jobs.tables.kept_scores import (
     bool_array,
     day_numbers,
+    findings_of,
     labels_of,
     scores_of,
     text_array,
     unit_keys,
 )
+from ray_jobs.tables.told_outcomes import Outcomes
 
 
 class ScoresPlan(NamedTuple):
@@ -51,12 +53,18 @@ class FacilityScores(NamedTuple):
 
 
 def facility_scores(
-    plan: ScoresPlan, facility: str, follow_up: Mapping[Unit, FollowUp]
+    plan: ScoresPlan,
+    facility: str,
+    follow_up: Mapping[Unit, FollowUp],
+    outcomes: Outcomes,
 ) -> FacilityScores:
-    """Read a facility's scores; bets are made on units that are in `follow_up`."""
+    """Read a facility's scores; bets are made on units that are in `follow_up`.
+
+    What visits found is laid over the labels.
+    """
     table = scores_of(place(plan.root), facility, plan.known_until)
     table = table.filter(pc.is_valid(table["risk"]))
-    bets = {h: _bets(table, facility, h, follow_up) for h in plan.horizons}
+    bets = {h: _bets(table, facility, h, follow_up, outcomes) for h in plan.horizons}
     return FacilityScores(_sums(table, plan), bets)
 
 
@@ -92,7 +100,11 @@ def _sums(table: pa.Table, plan: ScoresPlan) -> SumsByClass:
 
 
 def _bets(
-    table: pa.Table, facility: str, horizon: int, follow_up: Mapping[Unit, FollowUp]
+    table: pa.Table,
+    facility: str,
+    horizon: int,
+    follow_up: Mapping[Unit, FollowUp],
+    outcomes: Outcomes,
 ) -> Bets:
     """Return the bets of one horizon: of the test part and the history, label by label."""
     fair = pc.is_in(table["split"], pa.array(["test", "history"]))
@@ -104,8 +116,10 @@ def _bets(
         table["risk"].to_numpy(),
     )
     onset_N, usable_N = labels_of(table, facility, horizon, follow_up, day_N)
+    horizon_N = np.full(len(table), horizon)
+    found = findings_of(table, day_N, horizon_N, onset_N, outcomes)
     free_N = np.flatnonzero(usable_N[0])  # not inside an event
     chosen_N = free_N[disjoint(unit_N[free_N], day_N[free_N], horizon)]
-    known_N = chosen_N[usable_N[1][chosen_N]]
+    known_N = chosen_N[(usable_N[1] & ~found.left_out_N)[chosen_N]]
     resolved_N = (day_N[known_N] + horizon).astype(np.int32)
-    return Bets(risk_N[known_N].astype(np.float64), onset_N[known_N], resolved_N)
+    return Bets(risk_N[known_N].astype(np.float64), found.onset_N[known_N], resolved_N)

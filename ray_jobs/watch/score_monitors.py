@@ -22,6 +22,7 @@ from ray_jobs.run.records import FeaturizeRecord
 from ray_jobs.run.run_config import RunConfig
 from ray_jobs.run.workspace import Workspace
 from ray_jobs.tables.kept_scores import day_of
+from ray_jobs.tables.told_outcomes import of_facility, read_outcomes
 from ray_jobs.watch.facility_scores import FacilityScores, ScoresPlan, facility_scores
 from ray_jobs.watch.found import Found, chart_facts, waiting
 
@@ -39,11 +40,13 @@ def score_alerts(
     follow_up = {}
     if config.labels.source == "events":
         follow_up = registry.follow_up(config.labels.kinds)
+    outcomes = read_outcomes(config.outcomes, registry)
     task = ray.remote(num_cpus=1, max_retries=2)(facility_scores)
     refs, shared = [], ray.put(plan)
     for facility in sorted(set(registry.units["facility_id"].to_pylist())):
         own = {unit: f for unit, f in follow_up.items() if unit.facility_id == facility}
-        refs.append(task.remote(shared, facility, own))
+        told = of_facility(outcomes, facility)
+        refs.append(task.remote(shared, facility, own, told))
     parts: list[FacilityScores] = finished("monitor", "facilities", refs)
     found = {}
     if "scores" in asked.monitors:

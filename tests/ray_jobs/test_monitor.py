@@ -7,6 +7,7 @@ import json
 import shutil
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -43,9 +44,9 @@ def workspace(
     return make
 
 
-def summary_of(config: RunConfig) -> dict[str, object]:
+def summary_of(config: RunConfig) -> dict[str, Any]:
     text = (Path(str(config.workspace)) / "monitor" / "summary.json").read_text()
-    found: dict[str, object] = json.loads(text)
+    found: dict[str, Any] = json.loads(text)
     return found
 
 
@@ -161,6 +162,29 @@ def test_without_matured_labels_calibration_says_when_the_first_matures(
     shutil.rmtree(folder / "scores" / "history")
     record = monitor.run(config)
     assert "matures on" in record.waiting["calibration"]
+
+
+def test_what_visits_found_counts_for_calibration(
+    workspace: Callable[..., RunConfig], tmp_path: Path
+) -> None:
+    config = workspace(monitors=["calibration"])
+    monitor.run(config)
+    before = summary_of(config)["monitors"]["calibration"]["charts"]
+    predictions = pq.read_table(tmp_path / "predictions.parquet").to_pylist()
+    calm = [row for row in predictions if row["split"] == "test" and not row["label"]]
+    lines = ["facility_id,equipment_id,code,date"]
+    for row in calm:
+        day = row["end_date"] + dt.timedelta(days=1)
+        lines.append(f"{row['facility_id']},{row['equipment_id']},hit,{day}")
+    file = tmp_path / "outcomes.csv"
+    file.write_text("\n".join(dict.fromkeys(lines)))
+    told = config.model_copy(update={"outcomes": str(file)})
+    assert not monitor.run(told).skipped
+    after = summary_of(config)["monitors"]["calibration"]["charts"]
+    for horizon, facts in before.items():
+        assert after[horizon]["bets"] == facts["bets"]
+        assert after[horizon]["observed"] > facts["observed"]
+    assert monitor.run(told).skipped
 
 
 def test_a_workspace_without_kept_scores_waits(

@@ -624,8 +624,7 @@ def test_what_visits_found_is_laid_over_the_labels(
     ]
     file = tmp_path / "outcomes.csv"
     file.write_text("\n".join(lines))
-    section = run.update.model_copy(update={"outcomes": str(file)})
-    config = run.model_copy(update={"update": section})
+    config = run.model_copy(update={"outcomes": str(file)})
     caplog.set_level("INFO")
     told = read_matured(config, workspace, champion, registry)
     found = told.found_N & told.onset_N
@@ -651,5 +650,5 @@ def test_table_of_outcomes_that_cannot_be_read_is_told_with_its_setting(
     file = tmp_path / "outcomes.csv"
     if content is not None:
         file.write_text(content)
-    with pytest.raises(InputError, match=rf"update.outcomes .*outcomes.csv: .*{sentence}"):  # fmt: skip
-        updated(run, outcomes=str(file))
+    with pytest.raises(InputError, match=rf"outcomes .*outcomes.csv: .*{sentence}"):  # fmt: skip
+        update.run(run.model_copy(update={"outcomes": str(file)}))
