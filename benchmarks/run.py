@@ -18,7 +18,8 @@ from support import QUICK_RESULTS, RESULTS, ROOT, THREAD_LIMITS, parser
 
 SCRIPTS = ("features", "encoder", "runtimes", "train", "featurize", "pipeline", "daily", "scale", "chaos",
            "chaos_daily", "calibration", "few_units", "facilities", "serve", "serve_chaos", "reasons",
-           "reasons_stability", "certainty", "network_certainty", "monitors", "updates", "shadow", "gpu")  # fmt: skip
+           "reasons_stability", "certainty", "network_certainty", "monitors", "updates", "shadow", "kernels",
+           "gpu")  # fmt: skip
 PAGE = ROOT / "benchmarks" / "RESULTS.md"
 MACHINE = (
     "cpu",

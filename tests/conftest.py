@@ -80,6 +80,7 @@ class TwoRays(LoadFileScheduling):
         super()._assign_work_unit(node)
 
 
+@pytest.hookimpl(optionalhook=True)  # without xdist it is unknown
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> TwoRays:
     return TwoRays(config, log)
 

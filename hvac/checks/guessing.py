@@ -25,11 +25,12 @@ from hvac.checks.guesses import Guess, Guesses
 from hvac.errors import InputError
 from hvac.panel.joins import folded
 from hvac.readings.date_words import proven_formats
-from hvac.readings.files import TableFile, iter_table, open_table
+from hvac.readings.files import iter_table, open_table
 from hvac.readings.formats import INSPECTION
 from hvac.readings.gate import read_readings
 from hvac.readings.id_patterns import ids_of_columns
 from hvac.readings.sources import SourceConfig
+from hvac.readings.table_file import TableFile
 from hvac.readings.table_paths import hive_values, source_files, table_files
 
 UNICODE: Final = ("utf-8", "utf-8-sig", "ascii")

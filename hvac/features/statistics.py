@@ -8,14 +8,13 @@ itself, which bounds the cancellation by the number of days, and makes every dev
 series exactly zero.
 """
 
-from collections.abc import Callable
-from typing import Any, Final, TypeVar, cast
+from typing import Final
 
-import numba
 import numpy as np
 import numpy.typing as npt
 
 from hvac.arrays import AnyArray, Floats
+from hvac.compiled import compiled
 from hvac.errors import InputError
 
 FEATURE_NAMES: Final[tuple[str, ...]] = (
@@ -34,15 +33,6 @@ RECENT_DAYS: Final = 30  # "recent" is the last 30 days, "past" the 30 before
 CHANGE_DAYS: Final = 10  # the predecessor divides by 10 what lies 9 days apart
 ROLLING_DAYS: Final = (7, 14, 30)
 MIN_DAYS: Final = 2 * RECENT_DAYS
-
-_Function = TypeVar("_Function", bound=Callable[..., Any])
-
-
-def _compiled(function: _Function) -> _Function:
-    """Compile on first call and keep the machine code on disk; without fast-math, so exact."""
-    return cast(
-        _Function, numba.njit(cache=True, nogil=True, error_model="numpy")(function)
-    )
 
 
 def statistics(x_BCL: npt.ArrayLike) -> Floats:
@@ -106,7 +96,7 @@ def _check(x_BCL: AnyArray) -> None:
         )
 
 
-@_compiled
+@compiled
 def _fill(x_NL: Floats, f_NF: Floats) -> None:
     count, days = x_NL.shape
     x_L, scratch_3L = np.empty(days), np.empty((3, days))
@@ -126,13 +116,13 @@ def _fill(x_NL: Floats, f_NF: Floats) -> None:
                 f_F[k] = 0.0
 
 
-@_compiled
+@compiled
 def _copy_finite(source_L: Floats, x_L: Floats) -> None:
     for i in range(x_L.size):
         x_L[i] = source_L[i] if np.isfinite(source_L[i]) else 0.0
 
 
-@_compiled
+@compiled
 def _sort_into(x_L: Floats, sorted_L: Floats) -> None:
     """Sort by insertion: the quickest for a window of 90."""
     for i in range(x_L.size):
@@ -144,7 +134,7 @@ def _sort_into(x_L: Floats, sorted_L: Floats) -> None:
         sorted_L[j] = value
 
 
-@_compiled
+@compiled
 def _level(sorted_L: Floats, f: Floats) -> None:
     """Write min, max, median, range, q25, q75, iqr."""
     last = sorted_L.size - 1
@@ -162,7 +152,7 @@ def _level(sorted_L: Floats, f: Floats) -> None:
     )  # q75 - q25 would lose digits on a large offset
 
 
-@_compiled
+@compiled
 def _quantile(sorted_L: Floats, q: float) -> tuple[float, float]:
     """Return the value below the quantile, and the linear step from there to it."""
     position = q * (sorted_L.size - 1)
@@ -170,7 +160,7 @@ def _quantile(sorted_L: Floats, q: float) -> tuple[float, float]:
     return sorted_L[below], (position - below) * (sorted_L[below + 1] - sorted_L[below])
 
 
-@_compiled
+@compiled
 def _moments_and_trend(x_L: Floats, middle: float, f_F: Floats) -> None:
     """Write mean, std (0, 1); skewness, kurtosis, cv, trend, recent_vs_past (9 to 15)."""
     days = x_L.size
@@ -191,7 +181,7 @@ def _moments_and_trend(x_L: Floats, middle: float, f_F: Floats) -> None:
     f_F[14], f_F[15] = _recent_vs_past(x_L, middle)
 
 
-@_compiled
+@compiled
 def _sum_about(x_L: Floats, middle: float, start: int, stop: int) -> float:
     total = 0.0
     for i in range(start, stop):
@@ -199,7 +189,7 @@ def _sum_about(x_L: Floats, middle: float, start: int, stop: int) -> float:
     return total
 
 
-@_compiled
+@compiled
 def _shape(
     x_L: Floats, middle: float, offset: float, std: float
 ) -> tuple[float, float]:
@@ -214,7 +204,7 @@ def _shape(
     return cube / x_L.size, fourth / x_L.size - 3.0
 
 
-@_compiled
+@compiled
 def _recent_vs_past(x_L: Floats, middle: float) -> tuple[float, float]:
     days = x_L.size
     recent = _sum_about(x_L, middle, days - RECENT_DAYS, days) / RECENT_DAYS
@@ -227,7 +217,7 @@ def _recent_vs_past(x_L: Floats, middle: float) -> tuple[float, float]:
     return (middle + recent) / (middle + past), recent - past
 
 
-@_compiled
+@compiled
 def _changes(x_L: Floats, f: Floats) -> None:
     """Write recent_change_rate, diff_mean, diff_std, diff_abs_mean."""
     steps = x_L.size - 1
@@ -245,7 +235,7 @@ def _changes(x_L: Floats, f: Floats) -> None:
     f[3] = absolute / steps
 
 
-@_compiled
+@compiled
 def _rolling(x_L: Floats, scratch_3L: Floats, f: Floats) -> None:
     """Write mean and maximum standard deviation of all full windows of 7, 14 and 30 days.
 
@@ -270,7 +260,7 @@ def _rolling(x_L: Floats, scratch_3L: Floats, f: Floats) -> None:
         f[2 * k], f[2 * k + 1] = _mean_and_max(std_L[:windows])
 
 
-@_compiled
+@compiled
 def _mean_and_max(std_W: Floats) -> tuple[float, float]:
     total = highest = 0.0
     for i in range(std_W.size):
@@ -283,7 +273,7 @@ def _mean_and_max(std_W: Floats) -> tuple[float, float]:
     return total / std_W.size, highest
 
 
-@_compiled
+@compiled
 def _drawdown(x_L: Floats, f: Floats) -> None:
     """Write maximum and mean of (running maximum − x)."""
     peak = x_L[0]

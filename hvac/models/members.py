@@ -1,12 +1,13 @@
 """The families that are one model each: what a fusion may be made of.
 
-A new family is added here: its module's configuration and model, once in `MEMBERS` and once in
-`OneMember`.
+A new family is added here: its module's configuration and model, in `MEMBERS`.
 """
 
 from __future__ import annotations
 
-from typing import Annotated, Any, NamedTuple
+from functools import reduce
+from operator import or_
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import numpy as np
 from pydantic import BeforeValidator, Field
@@ -37,13 +38,18 @@ class Family(NamedTuple):
     """How one family is configured, fitted and restored.
 
     `most_points` is the widest window it takes (None: any). The higher `slowness`, the longer a fit
-    takes beside other families: slow ones are started first.
+    takes beside other families: slow ones are started first. `seeded` tells whether another random
+    seed gives another model, `only_ranks` that scores are no log-odds (as those of networks), and
+    `scores_are_rates` that they are rates of training already, which need no calibration.
     """
 
     config: type[FamilyConfig]
     model: Any
     most_points: int | None = None
     slowness: int = 0
+    seeded: bool = True
+    only_ranks: bool = False
+    scores_are_rates: bool = False
 
     @property
     def network(self) -> bool:
@@ -53,17 +59,7 @@ class Family(NamedTuple):
     @property
     def log_odds(self) -> bool:
         """Tell whether its scores are log-odds by the way it is fitted."""
-        return not self.network and self.model is not Persistence
-
-    @property
-    def seeded(self) -> bool:
-        """Tell whether another random seed gives another model."""
-        return self.model not in (BaseRate, Logistic, Persistence)
-
-    @property
-    def scores_are_rates(self) -> bool:
-        """Tell whether its scores are rates of training already, which need no calibration."""
-        return self.model is BaseRate
+        return not self.network and not self.only_ranks
 
     def fit(
         self, train: Windows, tune: Windows, config: FamilyConfig, fitting: Fitting
@@ -107,10 +103,12 @@ MEMBERS: dict[str, Family] = {
         for name in BLOCKS
     },
     **{name: Family(ExtraTreesConfig, ExtraTrees) for name in FOREST_BLOCKS},
-    **{name: Family(LogisticConfig, Logistic) for name in LINEAR_BLOCKS},
+    **{name: Family(LogisticConfig, Logistic, seeded=False) for name in LINEAR_BLOCKS},
     "catboost_full": Family(CatBoostConfig, CatBoost),
-    "persistence": Family(PersistenceConfig, Persistence),
-    "base_rate": Family(BaseRateConfig, BaseRate),
+    "persistence": Family(
+        PersistenceConfig, Persistence, seeded=False, only_ranks=True
+    ),
+    "base_rate": Family(BaseRateConfig, BaseRate, seeded=False, scores_are_rates=True),
 }
 DEFAULT_FAMILY = "fusion"
 DEFAULT_MEMBER = "hybrid"
@@ -132,19 +130,10 @@ def with_family(given: Any, known: tuple[str, ...]) -> Any:
     return {**given, "family": name}
 
 
-OneMember = (
-    HybridConfig
-    | MultitaskConfig
-    | TtmLoraConfig
-    | LstmConfig
-    | Cnn1dConfig
-    | BoostingConfig
-    | ExtraTreesConfig
-    | LogisticConfig
-    | CatBoostConfig
-    | PersistenceConfig
-    | BaseRateConfig
-)
+if TYPE_CHECKING:
+    OneMember = FamilyConfig
+else:  # a union of every configuration, which pydantic tells apart by `family`
+    OneMember = reduce(or_, (family.config for family in MEMBERS.values()))
 MemberConfig = Annotated[
     OneMember,
     Field(discriminator="family"),

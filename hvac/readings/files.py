@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import codecs
 from collections.abc import Callable, Iterable, Iterator
-from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -17,44 +16,8 @@ from hvac.errors import InputError
 from hvac.readings.encodings import BLOCK_BYTES, settle_encoding
 from hvac.readings.headers import delimiter_above, read_header
 from hvac.readings.sources import ENCODINGS, SourceConfig
+from hvac.readings.table_file import READINGS, FileBatch, Ragged, TableFile
 from hvac.storage import open_filesystem, unreadable
-
-READINGS = "source.readings"
-
-
-class Ragged(NamedTuple):
-    """A CSV row whose number of fields is not that of the header."""
-
-    row: int
-    text: str
-
-
-class FileBatch(NamedTuple):
-    """Columns under the file's names.
-
-    `row` int64 [n] counts from 1; the header of a CSV file is row 1.
-    """
-
-    table: pa.Table
-    row: Ints
-    ragged: list[Ragged]
-
-
-class TableFile(NamedTuple):
-    """An opened table: its column names in file order; `encoding` is None for Parquet.
-
-    `header_lines` end with the header, `skipped` of them lie above it. `notes` tell what was
-    guessed, for the summary. `setting` is the one that leads to the file.
-    """
-
-    path: str
-    columns: list[str]
-    encoding: str | None
-    header_lines: int = 0
-    skipped: int = 0
-    delimiter: str = ","
-    notes: tuple[str, ...] = ()
-    setting: str = READINGS
 
 
 def open_table(
@@ -109,7 +72,7 @@ def _check_size(system: pafs.FileSystem, inner: str, path: str, setting: str) ->
 def _open_parquet(system: pafs.FileSystem, inner: str, path: str) -> TableFile:
     try:
         with pq.ParquetFile(system.open_input_file(inner)) as file:
-            return TableFile(path, list(file.schema_arrow.names), None)
+            return TableFile(path, list(file.schema_arrow.names), None, kind="parquet")
     except pa.ArrowInvalid as error:
         raise InputError(
             f"{path}: damaged Parquet file ({str(error)[:200]}): write or copy it again"
@@ -166,9 +129,8 @@ def iter_table(
     CSV columns come as text, Parquet's as they are. Memory is bounded by the batch. Raises
     InputError where the file turns out to be damaged.
     """
-    read = _iter_parquet if file.encoding is None else _iter_csv
     try:
-        yield from read(file, names, batch_rows)
+        yield from READERS[file.kind](file, names, batch_rows)
     except (pa.ArrowInvalid, UnicodeDecodeError) as error:
         raise InputError(
             f"{file.path}: the table is damaged ({_damage(error)}): repair or export it again"
@@ -297,3 +259,9 @@ def _row_numbers(done: int, count: int, skipped: list[int]) -> Ints:
     index = done + np.arange(count, dtype=np.int64)
     good_before = np.array(skipped, dtype=np.int64) - 2 - np.arange(len(skipped))
     return index + 2 + np.searchsorted(good_before, index, side="right")
+
+
+READERS: dict[str, Callable[[TableFile, list[str], int], Iterator[FileBatch]]] = {
+    "parquet": _iter_parquet,
+    "csv": _iter_csv,
+}

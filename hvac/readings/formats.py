@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 import pyarrow as pa
 
 from hvac.errors import InputError
-from hvac.readings.files import FileBatch, TableFile, iter_table
+from hvac.readings.files import iter_table
 from hvac.readings.raw_columns import (
     RawBatch,
     constant_columns,
@@ -17,6 +17,7 @@ from hvac.readings.raw_columns import (
     path_ids,
 )
 from hvac.readings.sources import SourceConfig
+from hvac.readings.table_file import FileBatch, TableFile
 from hvac.readings.table_paths import hive_values
 from hvac.readings.text_values import one_array
 from hvac.readings.wide_tables import read_wide

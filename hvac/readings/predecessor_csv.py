@@ -16,7 +16,7 @@ import pyarrow.compute as pc
 from hvac.arrays import Floats
 from hvac.errors import InputError
 from hvac.readings.date_notations import DateStyle
-from hvac.readings.files import FileBatch, TableFile, iter_table, open_table
+from hvac.readings.files import iter_table, open_table
 from hvac.readings.formats import find_columns
 from hvac.readings.notation import read_days
 from hvac.readings.number_texts import parse_numbers
@@ -29,6 +29,7 @@ from hvac.readings.rejects import (
     require_some_read,
 )
 from hvac.readings.sources import SourceConfig
+from hvac.readings.table_file import FileBatch, TableFile
 from hvac.readings.text_values import (
     INFINITE,
     MISSING,

@@ -10,10 +10,11 @@ import pyarrow as pa
 
 from hvac.arrays import Ints
 from hvac.errors import InputError, nearest
-from hvac.readings.files import READINGS, Ragged, TableFile, sign_name
+from hvac.readings.files import sign_name
 from hvac.readings.headers import DELIMITERS, rows_above
 from hvac.readings.id_patterns import groups_of, ids_of_path
 from hvac.readings.sources import SourceConfig
+from hvac.readings.table_file import READINGS, Ragged, TableFile
 
 
 class RawBatch(NamedTuple):

@@ -10,7 +10,7 @@ import pyarrow as pa
 
 from hvac.arrays import Bools, Ints
 from hvac.errors import InputError
-from hvac.readings.files import Ragged
+from hvac.readings.table_file import Ragged
 from hvac.readings.text_values import (
     DAY_OR_MONTH,
     INFINITE,

@@ -23,7 +23,7 @@ from hvac.readings.accepted import (
     id_text,
 )
 from hvac.readings.date_texts import Days
-from hvac.readings.files import TableFile, iter_table, open_table
+from hvac.readings.files import iter_table, open_table
 from hvac.readings.formats import INSPECTION, find_columns
 from hvac.readings.notation import read_table_days
 from hvac.readings.raw_columns import match_column
@@ -36,6 +36,7 @@ from hvac.readings.rejects import (
     require_some_read,
 )
 from hvac.readings.sources import SourceConfig
+from hvac.readings.table_file import TableFile
 from hvac.readings.text_values import MISSING, Column, as_text, one_array
 
 # Columns of one table only: where source.columns names them, they must be there.

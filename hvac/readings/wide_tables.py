@@ -9,7 +9,7 @@ import pyarrow as pa
 
 from hvac.errors import InputError
 from hvac.readings.building_model import fold
-from hvac.readings.files import FileBatch, TableFile, iter_table
+from hvac.readings.files import iter_table
 from hvac.readings.id_patterns import groups_of, ids_of_columns
 from hvac.readings.model_files import read_building_model
 from hvac.readings.raw_columns import (
@@ -21,6 +21,7 @@ from hvac.readings.raw_columns import (
     path_ids,
 )
 from hvac.readings.sources import SourceConfig, WideConfig
+from hvac.readings.table_file import FileBatch, TableFile
 from hvac.readings.text_values import as_text, is_number, one_array
 
 NAMED = 5  # columns that a note names

@@ -263,9 +263,7 @@ def test_another_seed_gives_another_model_where_the_family_says_so(name: str) ->
     train, tune, fresh = complete(120, 1, 1), complete(80, 1, 2), complete(40, 1, 4)
     other = fit_family(name, train, tune, seed=5, **settings(name)).score(fresh)
     differs = bool((other != fitted(name, 1).model.score(fresh)).any())
-    assert differs == FAMILIES[name].seeded, (
-        "add the class to the exceptions in Family.seeded"
-    )
+    assert differs == FAMILIES[name].seeded, "give its Family seeded=False, or True"
 
 
 @every_family
