@@ -1,7 +1,7 @@
 """Updates of a serving model from labels that have matured, guarded so that none does harm.
 
 `matured`  risks as they were given, and what became of them: long rows N
-`bends`    a line through the log-odds of risks, one a class (intercept, or slope and intercept)
+`bends`    a line through the log-odds of risks, one a class (intercept, or slope and intercept), or one for the fleet
 `refits`   a fusion's weights, trees and lines fitted again on what has matured
 `ladder`   candidates from simple to rich, each judged on later windows than it was fitted on
 `promotion_gate`  whether the winner may be promoted: log-loss, calibration and alarms

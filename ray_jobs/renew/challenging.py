@@ -17,7 +17,9 @@ from hvac.update.bends import Bend, fit_bends
 from hvac.update.bent_bundle import bent_bundle
 from hvac.update.champions import Challenger, Champions
 from hvac.update.ladder import (
+    FITTED_AGAIN,
     LEAST_ONSETS,
+    LINES,
     Climb,
     Offer,
     Rung,
@@ -161,10 +163,10 @@ def _challenger(
         return Challenger(
             bundles=bundles, rung=winner, since=day, trained_in=trained_in
         )
-    if winner in ("weights", "forests"):
+    if winner in FITTED_AGAIN:
         bundles = _save_refits(workspace, before, offered, winner, day)
         return Challenger(bundles=bundles, rung=winner, since=day)
-    lines = fit_bends(offered.matured, with_slope=winner == "platt")
+    lines = fit_bends(offered.matured, LINES[winner])
     bundles = save_bent(workspace, before, lines, winner, day)
     return Challenger(bundles=bundles, rung=winner, since=day, lines=lines)
 
@@ -179,7 +181,7 @@ def _save_refits(
     log_odds_N = rows.log_odds_N.copy()
     for name, refit in refits.items():
         log_odds_N[rows.class_N == name] = refit.log_odds_N
-    lines = fit_bends(rows._replace(log_odds_N=log_odds_N), with_slope=True)
+    lines = fit_bends(rows._replace(log_odds_N=log_odds_N), LINES["platt"])
     saved = {}
     for name, refit in refits.items():
         serving = Bundle.load(workspace.bundles / before.champion[name])
