@@ -26,7 +26,11 @@ SHOWN = (
     )),
     *(f"hvac/checks/{name}.py" for name in ("findings", "record_faults", "record_reading")),
     *("hvac/casework/outcome_codes.py", "hvac/casework/outcome_table.py"),
-    *("hvac/update/canary.py", "ray_jobs/renew/canaries.py"),
+    *("hvac/update/canary.py", "hvac/update/champions.py", "hvac/update/ladder.py"),
+    *("hvac/update/promotion_gate.py", "ray_jobs/rollback.py", "ray_jobs/update.py"),
+    *(f"ray_jobs/renew/{name}.py" for name in (
+        "canaries", "challenging", "matured_rows", "retrained", "steering", "watching",
+    )),
     *("hvac/features/learnable.py", "hvac/features/recipes.py", "hvac/filesystems.py"),
     *(f"serve/{name}.py" for name in (
         "graph/core", "work/outcome_tables", "work/risk_rows",

@@ -50,8 +50,8 @@ ORIGIN_DAYS: Final = 30  # from one origin to the next
 LEAST_ONSETS: Final = 20  # with a known label before the first origin
 
 
-class TooEarlyError(InputError):
-    """Too few labels have matured to say anything yet."""
+class NoLabelsError(InputError):
+    """Too few labels have matured to say anything yet, or none ever will."""
 
 
 def onsets_known(matured: Matured, day: int) -> int:
@@ -97,13 +97,13 @@ def origins_of(matured: Matured, judged_days: int) -> list[int]:
         judged_days: newest days of windows with a known label.
 
     Raises:
-        TooEarlyError: fewer than 20 onsets were known before the first of these days.
+        NoLabelsError: fewer than 20 onsets were known before the first of these days.
     """
     last = int(matured.end_day_N.max())
     first = last - judged_days + 1
     onsets = onsets_known(matured, first)
     if onsets < LEAST_ONSETS:
-        raise TooEarlyError(
+        raise NoLabelsError(
             f"before {date_of(first)}, from when candidates are scored, labels with {onsets} onsets"
             f" were known; at least {LEAST_ONSETS} are needed: wait, or lower update.judged_days"
         )

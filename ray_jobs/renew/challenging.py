@@ -21,9 +21,9 @@ from hvac.update.ladder import (
     LEAST_ONSETS,
     LINES,
     Climb,
+    NoLabelsError,
     Offer,
     Rung,
-    TooEarlyError,
     climb,
     onsets_known,
     origins_of,
@@ -63,11 +63,11 @@ def look(
 ) -> Champions:
     """Look for a challenger.
 
-    Where thresholds are steered, which needs no label, too few labels are noted and no error.
+    Where thresholds are steered, which needs no label, a lack of labels is noted and no error.
 
     Raises:
         HvacError: there is none that `update.promote` could let serve.
-        TooEarlyError: too few labels have matured.
+        NoLabelsError: too few labels have matured, or labels come from limits.
     """
     if config.update.promote:
         return before.promoted("by hand")
@@ -76,7 +76,7 @@ def look(
         if not len(matured.end_day_N):
             raise nothing_matured(config, registry.days[1])
         origins = origins_of(matured, config.update.judged_days)
-    except TooEarlyError as error:
+    except NoLabelsError as error:
         if config.update.alarms_per_unit_year is None:
             raise
         return before.noted("kept", str(error))
