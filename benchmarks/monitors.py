@@ -31,7 +31,13 @@ from scipy.stats import ks_2samp
 from hvac.arrays import Bools, DayNumbers, Floats
 from hvac.days import EPOCH
 from hvac.monitor.bets import Bets, bet, disjoint
-from hvac.monitor.data import by_week, count_odd, odd_weeks, watch_data
+from hvac.monitor.data import (
+    by_week,
+    count_odd,
+    odd_weeks,
+    watch_data,
+    without_marks,
+)
 from hvac.monitor.inputs import InputWeeks, watch_inputs
 from hvac.monitor.monitor_settings import MonitorConfig
 from hvac.monitor.periods import WEEK, PeriodMeans, first_day_of, week_means, week_of
@@ -117,9 +123,21 @@ def inputs_of(made: Fleet) -> InputWeeks:
             for f in range(FACILITIES)
         ]
     )
-    means = weekly(made.value_UPD, median_FPD[made.facility_U])
+    means = weekly(plain_readings(made), median_FPD[made.facility_U])
     kind_S = np.tile(np.arange(POINTS), UNITS)
     return InputWeeks(WEEKS, means, kind_S, weekly(median_FPD, median_FPD).value_PN)
+
+
+def plain_readings(made: Fleet) -> Floats:
+    """Leave marks for "no value" out, as the step does."""
+    plain = []
+    for value_PD, known_PD in zip(made.value_UPD, made.known_UPD, strict=True):
+        readings = by_week(
+            value_PD.T, known_PD.T, first_day=(START - EPOCH).days, weeks=WEEKS
+        )
+        value_PDC = without_marks(readings, REFERENCE).value_PDC
+        plain.append(value_PDC.reshape(DAYS, POINTS).T)
+    return np.stack(plain)
 
 
 def weekly(value_XPD: Floats, level_XPD: Floats) -> PeriodMeans:

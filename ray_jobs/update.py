@@ -2,9 +2,9 @@
 
     python -m ray_jobs.update --config FILE [key.sub=value …]
 
-Candidates are climbed from the simplest: nothing, an intercept a class, slope and intercept a class,
-a fusion's weights, its trees and lines (`update.refit`), and a model trained anew in a workspace of
-its own (`update.retrained`). The winner becomes the challenger; it is watched for
+Candidates are climbed from the simplest: nothing, an intercept, slope and intercept (each for the
+fleet, then by class), a fusion's weights, its trees and lines (`update.refit`), and a model trained
+anew in a workspace of its own (`update.retrained`). The winner becomes the challenger; it is watched for
 `update.shadow_days` of the record, compared once more on labels that were not known when it was
 chosen, and then serves by hand (`update.promote=true`) or by itself (`update.managed: true`): in all
 facilities, or in a share of them first (`update.canary_share`), and after `update.canary_days` in all

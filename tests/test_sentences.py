@@ -26,7 +26,11 @@ SHOWN = (
     )),
     *(f"hvac/checks/{name}.py" for name in ("findings", "record_faults", "record_reading")),
     *("hvac/casework/outcome_codes.py", "hvac/casework/outcome_table.py"),
-    *("hvac/update/canary.py", "ray_jobs/renew/canaries.py"),
+    *("hvac/update/canary.py", "hvac/update/champions.py", "hvac/update/ladder.py"),
+    *("hvac/update/promotion_gate.py", "ray_jobs/rollback.py", "ray_jobs/update.py"),
+    *(f"ray_jobs/renew/{name}.py" for name in (
+        "canaries", "challenging", "matured_rows", "retrained", "steering", "watching",
+    )),
     *("hvac/features/learnable.py", "hvac/features/recipes.py", "hvac/filesystems.py"),
     *(f"serve/{name}.py" for name in (
         "graph/core", "work/outcome_tables", "work/risk_rows",
@@ -91,6 +95,15 @@ PARTS = (
         "text{X}: set source",
     ),
     "source.date_format (such as",
+    *("update: ray_jobs.score and", "update: windows with features"),
+    "update: of %d labels",
+    # of a refusal, which begins with the candidate
+    *(
+        "its log-loss is not surely lower",
+        "its calibration error is {X}",
+        "false alarms a unit-year, the serving model",
+        "labels are onsets that only visits found",
+    ),
 )
 
 
@@ -206,6 +219,19 @@ def test_words_with_names_get_them() -> None:
 
 
 COMPOSED = (
+    "platt: 12 labels are onsets that only visits found, and on windows without an alarm its log-loss is"
+    " surely higher: +0.0321 [+0.0102, +0.0500]",
+    "platt: its log-loss is not surely lower: +0.0012 [-0.0003, +0.0030]",
+    "fleet_intercept: it gives 2.11 false alarms a unit-year, the serving model 1.90 (budget 1)",
+    "fleet_platt is better by 0.0172 of log-loss",
+    "thresholds stay: the monitor of inputs alerted on 2026-01-05",
+    "thresholds stay: alarms are as declared; they moved in the last 28 days",
+    "the challenger may serve: run ray_jobs.update with update.promote=true; labels known since hold 0"
+    " onsets, too few to compare again",
+    "watched for 14 days; on labels known since, its log-loss is 0.0100 [-0.0010, 0.0200] lower",
+    "watched for 14 days; labels known since hold 0 onsets, too few to compare again: it speaks in 1 of"
+    " 5 facilities (F1)",
+    "the challenger is set aside: on labels known since, its log-loss is -0.0100 [-0.0200, -0.0010] lower",
     "a.csv: expected a column 'value' (our value), found columns: t, x and 4 more; did you mean 'x'?"
     " Name it in source.columns: {value: x}; or, as row 3 has it, set source.skip_rows: 2",
     "a.csv: expected a column 'facility_id', found columns: t, x; Name it in source.columns:"

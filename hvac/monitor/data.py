@@ -111,13 +111,39 @@ def _stuck(value_PDC: Floats, days_PC: Ints) -> Bools:
 
 def _sentinel(value_PDC: Floats, reference: int) -> Bools:
     """Tell where marks far from the usual level stand: a large one, or two small ones."""
-    centre_1C, spread_1C = _level(
-        value_PDC[:reference].reshape(1, -1, value_PDC.shape[2])
-    )
-    far_PDC = np.abs(value_PDC - centre_1C) > FAR * np.maximum(spread_1C, 1e-9)
-    mark_PDC = np.isin(value_PDC, SENTINELS) & far_PDC
+    mark_PDC = _far_marks(value_PDC, value_PDC[:reference])
     large_PC = (mark_PDC & (np.abs(value_PDC) >= SURE)).any(axis=1)
     return np.asarray(large_PC | (mark_PDC.sum(axis=1) > 1))
+
+
+def _far_marks(value_TDC: Floats, usual_TDC: Floats) -> Bools:
+    """Tell which readings are marks for "no value", far from the usual level of their point."""
+    points = value_TDC.shape[2]
+    centre_1C, spread_1C = _level(usual_TDC.reshape(1, -1, points))
+    far_TDC = np.abs(value_TDC - centre_1C) > FAR * np.maximum(spread_1C, 1e-9)
+    return np.asarray(np.isin(value_TDC, SENTINELS) & far_TDC)
+
+
+def without_marks(readings: Week, reference: int) -> Week:
+    """Return readings without large marks for "no value", as the means of weeks need them.
+
+    One -9999 among the days of a week is no drift of a machine, and in the reference it would hide
+    all others. Marks stay where a watched week holds nothing else: that sensor broke down.
+
+    >>> value = np.array([[20.0, 21, 20, 21, 20, 21, -9999]] * 2 + [[-9999.0] * 7])
+    >>> readings = Week(value[..., None], np.zeros((3, 7, 1), np.int32), 4)
+    >>> without_marks(readings, 1).value_PDC[:, -1, 0].tolist()
+    [nan, nan, -9999.0]
+    """
+    value_PDC = readings.value_PDC
+    if not reference:
+        return readings
+    mark_PDC = _far_marks(value_PDC, value_PDC[:reference])
+    mark_PDC &= np.abs(value_PDC) >= SURE
+    others_PC = np.asarray((np.isfinite(value_PDC) & ~mark_PDC).any(axis=1))
+    others_PC[:reference] = True
+    mark_PDC &= others_PC[:, None]
+    return readings._replace(value_PDC=np.where(mark_PDC, np.nan, value_PDC))
 
 
 def _jumped(value_PDC: Floats, days_PC: Ints) -> Bools:

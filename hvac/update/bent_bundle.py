@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
 from scipy.special import expit, logit
 
 from hvac.certainty.certainty import Certainty
@@ -20,6 +21,7 @@ from hvac.update.threshold_steps import Step, moved_decision
 
 STEERED_FROM = "steered_from"  # bundles with the same risks and earlier thresholds
 FITTED_UNTIL = "fitted_until"
+Line = tuple[float, float]  # slope and intercept
 
 
 def same_risks(bundle: Bundle) -> tuple[str, ...]:
@@ -45,17 +47,19 @@ def bent_bundle(bundle: Bundle, bend: Bend, note: str, fitted_until: int) -> Bun
         note: why, kept in the bundle's facts about its training.
         fitted_until: day (since 1970-01-01) until which labels were known that it was fitted on.
     """
-    line: list[Json] = [*bend, note]
+    about: Json = {str(horizon): at for horizon, at in bend.about.items()}
+    line: list[Json] = [bend.slope, bend.intercept, about, note]
     training: dict[str, Json] = {
         **bundle.training,
         "update": line,
         FITTED_UNTIL: fitted_until,
     }
     training.pop(STEERED_FROM, None)  # those have other risks
-    certainty = bundle.certainty and _bent_certainty(bundle.certainty, bend)
+    line_H = [bend.line(horizon) for horizon in bundle.horizons]
+    certainty = bundle.certainty and _bent_certainty(bundle.certainty, line_H)
     return _other(
         bundle,
-        decision=bent_decision(bundle.decision, bend),
+        decision=bent_decision(bundle.decision, line_H),
         certainty=certainty,
         training=training,
     )
@@ -101,33 +105,39 @@ def _other(bundle: Bundle, **parts: Any) -> Bundle:
     return changed
 
 
-def bent_decision(decision: Decision, bend: Bend) -> Decision:
-    """Return a decision with bent risks, and thresholds at which the same windows alarm."""
+def bent_decision(decision: Decision, line_H: Sequence[Line]) -> Decision:
+    """Return a decision with bent risks, and thresholds at which the same windows alarm.
+
+    Args:
+        decision: what serves.
+        line_H: slope and intercept by horizon.
+    """
+    calibrators = zip(decision.calibrators, line_H, strict=True)
+    thresholds = zip(decision.thresholds, line_H, strict=True)
     return replace(
         decision,
-        calibrators=tuple(bent(one, *bend) for one in decision.calibrators),
-        thresholds=tuple(_bent_threshold(one, bend) for one in decision.thresholds),
+        calibrators=tuple(bent(one, *line) for one, line in calibrators),
+        thresholds=tuple(_bent_threshold(one, *line) for one, line in thresholds),
         facilities={
-            name: bent_decision(of_facility, bend)
+            name: bent_decision(of_facility, line_H)
             for name, of_facility in decision.facilities.items()
         },
     )
 
 
-def _bent_threshold(threshold: Threshold, bend: Bend) -> Threshold:
+def _bent_threshold(threshold: Threshold, slope: float, intercept: float) -> Threshold:
     if not 0 < threshold.value < 1:
         return threshold
-    moved = bend.slope * logit(threshold.value) + bend.intercept
+    moved = slope * logit(threshold.value) + intercept
     return threshold._replace(value=float(expit(moved)))
 
 
-def _bent_certainty(certainty: Certainty, bend: Bend) -> Certainty:
+def _bent_certainty(certainty: Certainty, line_H: Sequence[Line]) -> Certainty:
     """Return bands about the bent risks: the draws of before, each bent like the risk itself.
 
     A draw s·L + i of a risk with log-odds L becomes s·L' + (a·i + b − s·b) of L' = a·L + b.
     """
     bands = certainty.bands
-    intercept_DH = bend.slope * bands.intercept_DH + bend.intercept * (
-        1 - bands.slope_DH
-    )
+    slope_H, new_H = np.array(line_H).T
+    intercept_DH = slope_H * bands.intercept_DH + new_H * (1 - bands.slope_DH)
     return certainty._replace(bands=bands._replace(intercept_DH=intercept_DH))

@@ -11,7 +11,7 @@ from typing import Any, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from hvac.days import now_text
+from hvac.days import date_of, now_text
 from hvac.errors import HvacError, InputError
 from hvac.storage import AnyPath, write_json
 from hvac.update.bends import Bend
@@ -125,8 +125,12 @@ class Champions(_Frozen):
         return self.noted("canary", why, {**figures, **more}, challenger=challenger)
 
     def taken_back(self, why: str, figures: Mapping[str, Any] = {}) -> Champions:
-        """Let the champion speak everywhere, and set the challenger aside."""
-        return self.noted("rolled_back", why, figures, challenger=None)
+        """Let the champion speak everywhere, and set the challenger aside; keep where it spoke."""
+        spoke: dict[str, Any] = {}
+        if self.challenger and self.challenger.speaks_since is not None:
+            since = date_of(self.challenger.speaks_since).isoformat()
+            spoke = {"facilities": list(self.speaks_in), "spoke_since": since}
+        return self.noted("rolled_back", why, {**figures, **spoke}, challenger=None)
 
     def rolled_back(self, why: str) -> Champions:
         """Let what served before serve again; a challenger that speaks somewhere is taken back.

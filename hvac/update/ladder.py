@@ -1,8 +1,9 @@
 """Candidates from the simplest to the richest, each scored on later windows than it was fitted on.
 
 Rolling origin (Tashman 2000): at every origin a candidate is fitted on the labels known by then, and
-scored on the windows until the next origin. A richer candidate is taken only where the simpler one
-is beaten (a closed test, so that looking at several costs nothing; Marcus, Peritz and Gabriel 1976).
+scored on the windows until the next origin. A richer candidate is taken only where it beats the best
+simpler one. Each of them gets a look, so some are taken by luck; how many, and whether that harms,
+`benchmarks/updates.py` measures where nothing drifts.
 
 Shapes: N rows of `Matured`, U units, R replicates.
 """
@@ -24,18 +25,33 @@ from hvac.evaluation.bootstrap import (
     unit_sums,
     unit_weights,
 )
-from hvac.update.bends import bent_log_odds, fit_bends, log_losses
+from hvac.update.bends import Freedom, bent_log_odds, fit_bends, log_losses
 from hvac.update.matured import Matured, machines
 
-Rung = Literal["none", "intercept", "platt", "weights", "forests", "retrained"]
+Rung = Literal[
+    "none",
+    "fleet_intercept",
+    "intercept",
+    "fleet_platt",
+    "platt",
+    "weights",
+    "forests",
+    "retrained",
+]
 RUNGS: Final[tuple[Rung, ...]] = get_args(Rung)
-LINED: Final = ("intercept", "platt", "weights", "forests")  # a line a class comes last
+LINES: Final[Mapping[Rung, Freedom]] = {
+    "fleet_intercept": Freedom(slope=False, classes=False),
+    "intercept": Freedom(slope=False, classes=True),
+    "fleet_platt": Freedom(slope=True, classes=False),
+    "platt": Freedom(slope=True, classes=True),
+}
+FITTED_AGAIN: Final = ("weights", "forests")  # a line a class comes last
 ORIGIN_DAYS: Final = 30  # from one origin to the next
 LEAST_ONSETS: Final = 20  # with a known label before the first origin
 
 
-class TooEarlyError(InputError):
-    """Too few labels have matured to say anything yet."""
+class NoLabelsError(InputError):
+    """Too few labels have matured to say anything yet, or none ever will."""
 
 
 def onsets_known(matured: Matured, day: int) -> int:
@@ -81,13 +97,13 @@ def origins_of(matured: Matured, judged_days: int) -> list[int]:
         judged_days: newest days of windows with a known label.
 
     Raises:
-        TooEarlyError: fewer than 20 onsets were known before the first of these days.
+        NoLabelsError: fewer than 20 onsets were known before the first of these days.
     """
     last = int(matured.end_day_N.max())
     first = last - judged_days + 1
     onsets = onsets_known(matured, first)
     if onsets < LEAST_ONSETS:
-        raise TooEarlyError(
+        raise NoLabelsError(
             f"before {date_of(first)}, from when candidates are scored, labels with {onsets} onsets"
             f" were known; at least {LEAST_ONSETS} are needed: wait, or lower update.judged_days"
         )
@@ -117,7 +133,7 @@ def climb(
     given = Offer(np.tile(matured.log_odds_N, times), np.tile(matured.alarm_N, times))
     log_odds: dict[Rung, Floats] = {"none": rows.log_odds_N}
     alarms: dict[Rung, Bools] = {"none": rows.alarm_N}
-    for rung in ("intercept", "platt", *offered):
+    for rung in (*LINES, *offered):
         offer = offered.get(rung, given)
         log_odds[rung] = np.concatenate(
             [
@@ -131,16 +147,17 @@ def climb(
                 for alarm_N, (judged_N, _) in zip(offer.alarm_PN, parts, strict=True)
             ]
         )
-    scores, winner = _closed_test(rows, log_odds, seed)
+    scores, winner = _tested(rows, log_odds, seed)
     return Climb(rows, log_odds, alarms, tuple(scores), winner, tuple(origins))
 
 
 def _scored(rung: Rung, rows: Matured, part: tuple[Positions, Positions]) -> Floats:
     """Return log-odds of the rows that are scored from an origin on, bent where a line is fitted."""
     judged_N, known_N = part
-    if rung not in LINED:
+    freedom = LINES["platt"] if rung in FITTED_AGAIN else LINES.get(rung)
+    if freedom is None:
         return rows.log_odds_N[judged_N]
-    bends = fit_bends(rows.where(known_N), with_slope=rung != "intercept")
+    bends = fit_bends(rows.where(known_N), freedom)
     return bent_log_odds(rows.where(judged_N), bends)
 
 
@@ -154,7 +171,7 @@ def _part(
     return judged_N, np.flatnonzero(matured.known_from_N <= origins[place])
 
 
-def _closed_test(
+def _tested(
     rows: Matured, log_odds: Mapping[Rung, Floats], seed: int
 ) -> tuple[list[RungScore], Rung]:
     best: Rung = "none"

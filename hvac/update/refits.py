@@ -23,7 +23,7 @@ from hvac.models.folds import unit_folds
 from hvac.models.fusion import Fusion, fit_blocks
 from hvac.models.mixing import Labels, Mix, calibrated, fit_mix
 from hvac.scoring.bundle import Bundle
-from hvac.update.matured import Matured, sure_log_odds
+from hvac.update.matured import Matured, machines, sure_log_odds
 
 ALWAYS: Final = np.inf  # an origin after all labels
 
@@ -98,8 +98,7 @@ def refit(
         )
     odds_KBH = calibrated(np.stack([*score.values()]), fusion.platt_KHX)
     labels = later.labels(known_N, later.rows.weight_N)
-    units = len(np.unique(later.rows.unit_N[known_N & later.rows.onset_N]))
-    penalty = fusion.config.shrinkage / max(units, 1)
+    penalty = fusion.config.shrinkage / max(failed_machines(later.rows, known_N), 1)
     mix = _weighed_again(fusion, odds_KBH, labels, penalty)
     model = Fusion(fusion.config, blocks, fusion.platt_KHX, mix)
     facility_B = later.windows.column("facility_id")
@@ -107,6 +106,11 @@ def refit(
     alarm_BH = alarms(risk_BH, bundle.decision.threshold_BH(facility_B))
     at = later.window_N, later.horizon_N
     return Refit(model, sure_log_odds(risk_BH[at]), alarm_BH[at])
+
+
+def failed_machines(rows: Matured, known_N: Bools) -> int:
+    """Count machines with an onset that is known, once however many of their points are scored."""
+    return len(np.unique(machines(rows.unit_N[known_N & rows.onset_N])))
 
 
 def _fusion(bundle: Bundle) -> Fusion:

@@ -17,11 +17,13 @@ from hvac.update.bends import Bend, fit_bends
 from hvac.update.bent_bundle import bent_bundle
 from hvac.update.champions import Challenger, Champions
 from hvac.update.ladder import (
+    FITTED_AGAIN,
     LEAST_ONSETS,
+    LINES,
     Climb,
+    NoLabelsError,
     Offer,
     Rung,
-    TooEarlyError,
     climb,
     onsets_known,
     origins_of,
@@ -61,11 +63,11 @@ def look(
 ) -> Champions:
     """Look for a challenger.
 
-    Where thresholds are steered, which needs no label, too few labels are noted and no error.
+    Where thresholds are steered, which needs no label, a lack of labels is noted and no error.
 
     Raises:
         HvacError: there is none that `update.promote` could let serve.
-        TooEarlyError: too few labels have matured.
+        NoLabelsError: too few labels have matured, or labels come from limits.
     """
     if config.update.promote:
         return before.promoted("by hand")
@@ -74,7 +76,7 @@ def look(
         if not len(matured.end_day_N):
             raise nothing_matured(config, registry.days[1])
         origins = origins_of(matured, config.update.judged_days)
-    except TooEarlyError as error:
+    except NoLabelsError as error:
         if config.update.alarms_per_unit_year is None:
             raise
         return before.noted("kept", str(error))
@@ -161,10 +163,10 @@ def _challenger(
         return Challenger(
             bundles=bundles, rung=winner, since=day, trained_in=trained_in
         )
-    if winner in ("weights", "forests"):
+    if winner in FITTED_AGAIN:
         bundles = _save_refits(workspace, before, offered, winner, day)
         return Challenger(bundles=bundles, rung=winner, since=day)
-    lines = fit_bends(offered.matured, with_slope=winner == "platt")
+    lines = fit_bends(offered.matured, LINES[winner])
     bundles = save_bent(workspace, before, lines, winner, day)
     return Challenger(bundles=bundles, rung=winner, since=day, lines=lines)
 
@@ -179,7 +181,7 @@ def _save_refits(
     log_odds_N = rows.log_odds_N.copy()
     for name, refit in refits.items():
         log_odds_N[rows.class_N == name] = refit.log_odds_N
-    lines = fit_bends(rows._replace(log_odds_N=log_odds_N), with_slope=True)
+    lines = fit_bends(rows._replace(log_odds_N=log_odds_N), LINES["platt"])
     saved = {}
     for name, refit in refits.items():
         serving = Bundle.load(workspace.bundles / before.champion[name])

@@ -10,11 +10,10 @@ import numpy as np
 import ray
 
 from hvac.days import date_of
-from hvac.errors import InputError
 from hvac.panel.registry import Registry
 from hvac.scoring.bundle import Bundle
 from hvac.update.bent_bundle import fitted_until, same_risks
-from hvac.update.ladder import TooEarlyError
+from hvac.update.ladder import NoLabelsError
 from hvac.update.matured import Matured
 from ray_jobs.run.progress import finished
 from ray_jobs.run.run_config import RunConfig
@@ -42,10 +41,11 @@ def read_matured(
     What people found on visits (`outcomes`) is laid over the labels.
 
     Raises:
-        InputError: labels come from limits, or the table of outcomes cannot be read.
+        NoLabelsError: labels come from limits.
+        InputError: the table of outcomes cannot be read.
     """
     if config.labels.source != "events":
-        raise InputError(
+        raise NoLabelsError(
             "labels.source: limits: updates need a log of events; set labels.source=events"
         )
     outcomes = read_outcomes(config.outcomes, registry)
@@ -91,10 +91,10 @@ def matured_plan(
     )
 
 
-def nothing_matured(config: RunConfig, day: int) -> TooEarlyError:
+def nothing_matured(config: RunConfig, day: int) -> NoLabelsError:
     """Return the error that says when the first label matures."""
     longest = max(config.windows.horizons)
-    return TooEarlyError(
+    return NoLabelsError(
         f"no label of the serving bundles has matured: the first labels of {longest} days mature on"
         f" {date_of(day + longest)} at the latest; run ray_jobs.daily until then"
     )

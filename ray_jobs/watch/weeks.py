@@ -15,7 +15,7 @@ from hvac.days import EPOCH
 from hvac.features.peer_files import published_level
 from hvac.features.peers import PeerLevel
 from hvac.monitor.alert_rows import Watch
-from hvac.monitor.data import KINDS, by_week, odd_weeks
+from hvac.monitor.data import KINDS, by_week, odd_weeks, without_marks
 from hvac.monitor.periods import PeriodMeans, first_day_of, week_means
 from hvac.panel.daily_readings import Aggregate
 from hvac.panel.grid import Panel, panels
@@ -54,16 +54,21 @@ def bucket_weeks(plan: WeeksPlan, bucket: str) -> BucketWeeks:
         level = published_level(
             place(plan.peers), subject["kind"], panel.unit.facility_id
         )
-        parts.append(
-            week_means(
-                panel.value_TC,
-                _level_of(panel, level),
-                first_day=panel.first_day,
-                weeks=weeks,
-            )
-        )
         readings = by_week(
             panel.value_TC, panel.known_TC, first_day=panel.first_day, weeks=weeks
+        )
+        levels = by_week(
+            _level_of(panel, level),
+            panel.known_TC,
+            first_day=panel.first_day,
+            weeks=weeks,
+        )
+        value_TC, level_TC = (
+            part.value_PDC.reshape(-1, len(panel.points))
+            for part in (without_marks(readings, plan.watch.reference), levels)
+        )
+        parts.append(
+            week_means(value_TC, level_TC, first_day=readings.first_day, weeks=weeks)
         )
         odd_PK += odd_weeks(readings, plan.watch.reference).sum(axis=1)
         subjects += [{**subject, "point_id": point} for point in panel.points]

@@ -14,6 +14,7 @@ from hvac.monitor.data import (
     count_odd,
     odd_weeks,
     watch_data,
+    without_marks,
 )
 from hvac.monitor.monitor_settings import MonitorConfig
 from hvac.monitor.periods import first_day_of
@@ -53,6 +54,19 @@ def test_each_kind_of_trouble_is_told_in_its_weeks_and_at_its_point() -> None:
     assert odd_of(found, "sentinel", 2) == [50]
     assert odd_of(found, "jump", 3)[0] == 55
     assert odd_of(found, "late", 0) == [52]
+
+
+def test_marks_leave_the_readings_but_where_a_watched_week_holds_nothing_else() -> None:
+    value_TC, known_TC = record(3)
+    value_TC[10 * 7 : 11 * 7, 0] = -9999.0  # the reference: never
+    value_TC[50 * 7 + 2, 1] = -9999.0
+    value_TC[50 * 7 : 52 * 7, 2] = 65535.0  # the sensor broke down
+    value_TC[53 * 7, 3] = 255.0  # far, but not surely a mark
+    readings = by_week(value_TC, known_TC, first_day=FIRST, weeks=WEEKS)
+    plain = without_marks(readings, REFERENCE).value_PDC
+    changed = np.argwhere(~np.isclose(plain, readings.value_PDC, equal_nan=True))
+    expected = [(10, day, 0) for day in range(7)] + [(50, 2, 1)]
+    assert [tuple(place) for place in changed.tolist()] == expected
 
 
 def test_missing_and_stuck_weeks_are_those_of_a_plain_loop() -> None:

@@ -9,6 +9,7 @@ import pyarrow as pa
 import pytest
 
 from hvac.errors import HvacError, InputError
+from hvac.update.bends import Bend
 from hvac.update.canary import AlarmRates, alarm_rates, by_alarms, chosen_facilities
 from hvac.update.champions import Challenger, Champions
 from hvac.update.shadow import with_roles_changed
@@ -108,6 +109,17 @@ def test_roll_back_of_a_canary_leaves_what_served_and_what_did_before() -> None:
     assert (after.champion, after.previous) == (before.champion, before.previous)
     assert after.challenger is None
     assert [row.action for row in after.history] == ["canary", "rolled_back"]
+    spoke = {"facilities": ["F1"], "spoke_since": "1970-01-10"}
+    assert after.history[-1].figures == spoke
+
+
+def test_lines_come_back_from_json_and_those_of_before_still_do() -> None:
+    lines = {"ahu": Bend(1.2, 0.1, {30: -1.0, 60: -0.5})}
+    new = Challenger(bundles={"ahu": "new"}, rung="fleet_platt", since=1, lines=lines)
+    read = Challenger.model_validate_json(new.model_dump_json())
+    assert read.lines["ahu"].line(30) == lines["ahu"].line(30)
+    old = """{"bundles": {"ahu": "b"}, "rung": "platt", "since": 3, "lines": {"ahu": [1.1, 0.4]}}"""
+    assert Challenger.model_validate_json(old).lines["ahu"].line(60) == (1.1, 0.4)
 
 
 def test_canary_without_a_challenger_is_told() -> None:

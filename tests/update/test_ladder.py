@@ -8,7 +8,7 @@ from scipy.special import expit
 
 from hvac.errors import InputError
 from hvac.update.bends import STRAIGHT, Bend, bent_log_odds, fit_bends
-from hvac.update.ladder import Offer, climb, less_loss, origins_of
+from hvac.update.ladder import LINES, Offer, climb, less_loss, origins_of
 from hvac.update.matured import Matured, common_places
 from hvac.update.promotion_gate import check_gate, false_episode_rate
 from hvac.update.threshold_steps import LARGEST_STEP, next_step
@@ -51,16 +51,16 @@ def test_fleet_that_did_not_change_is_left_alone() -> None:
 @pytest.mark.parametrize("shift", [-0.8, 0.8])
 def test_other_rates_move_the_intercept_and_nothing_more(shift: float) -> None:
     matured = fleet(shift=shift)
-    assert climbed(matured).winner == "intercept"
-    bends = fit_bends(matured, with_slope=False)
+    assert climbed(matured).winner == "fleet_intercept"
+    bends = fit_bends(matured, LINES["intercept"])
     assert bends["ahu"].intercept == pytest.approx(shift, abs=0.2)
     assert bends["ahu"].slope == 1.0
 
 
 def test_weaker_scores_move_the_slope() -> None:
     matured = fleet(slope=0.4, shift=-0.5)
-    assert climbed(matured).winner == "platt"
-    assert fit_bends(matured, with_slope=True)["ahu"].slope == pytest.approx(
+    assert climbed(matured).winner == "fleet_platt"
+    assert fit_bends(matured, LINES["platt"])["ahu"].slope == pytest.approx(
         0.4, abs=0.12
     )
 
@@ -76,7 +76,7 @@ def test_candidates_are_fitted_on_labels_known_before_the_windows_they_are_score
         onset_N=np.where(later, ~matured.onset_N, matured.onset_N)
     )
     second = climb(poisoned, origins)
-    for rung in ("intercept", "platt"):
+    for rung in LINES:
         np.testing.assert_array_equal(first.log_odds[rung], second.log_odds[rung])
 
 
@@ -84,10 +84,10 @@ def test_class_without_events_stays_with_its_fleet() -> None:
     matured = fleet()
     is_chiller = matured.class_N == "chiller"
     few = matured.where(~is_chiller | (np.arange(len(is_chiller)) % 97 == 0))
-    bends = fit_bends(few, with_slope=False)
+    bends = fit_bends(few, LINES["intercept"])
     assert abs(bends["chiller"].intercept - bends["ahu"].intercept) < 0.35
     nothing = matured.where(np.zeros(len(is_chiller), bool))
-    assert fit_bends(nothing, with_slope=True) == {}
+    assert fit_bends(nothing, LINES["platt"]) == {}
 
 
 def test_too_few_known_onsets_are_told_in_a_sentence() -> None:
@@ -192,6 +192,61 @@ def test_bends_keep_risks_that_never_fall_with_the_horizon() -> None:
     assert (np.diff(bent[matured.class_N == "ahu"][order]) >= 0).all()
     same = bent_log_odds(matured, {"ahu": STRAIGHT})
     np.testing.assert_array_equal(same, matured.log_odds_N)
+
+
+SCORED = {30: (0.9, -2.3), 60: (0.6, -1.4), 90: (0.5, -0.9)}  # slope, intercept
+
+
+def sensor(scale: float, units: int = 400, windows: int = 8) -> Matured:
+    """Windows at three horizons of a score whose scale is not the one that was learned."""
+    rng = np.random.default_rng(0)
+    count = units * windows
+    score_N = rng.normal(0, 1.0, count)
+    luck_N = rng.random(count)
+    columns = []
+    for horizon, (slope, intercept) in SCORED.items():
+        columns.append(
+            Matured.of(
+                class_N=np.full(count, "ahu"),
+                unit_N=np.repeat(np.arange(units), windows).astype(str),
+                end_day_N=np.tile(np.arange(windows) * 90, units),
+                horizon_N=np.full(count, horizon),
+                log_odds_N=slope * scale * score_N + intercept,
+                onset_N=luck_N < expit(slope * score_N + intercept),
+                alarm_N=score_N > 1,
+            )
+        )
+    joined = zip(*columns, strict=True)
+    return Matured(*(np.concatenate(arrays) for arrays in joined))  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("scale", [0.5, 1.8])
+def test_line_turns_every_horizon_about_its_own_place(scale: float) -> None:
+    """A sensor's other scale moves risks about those of its zero, which differ by horizon."""
+    rows = sensor(scale)
+    bends = fit_bends(rows, LINES["fleet_platt"])
+    truth = sensor(1.0).log_odds_N
+    bent = bent_log_odds(rows, bends)
+    common = {"ahu": bends["ahu"]._replace(about={})}
+    far = np.abs(bent_log_odds(rows, common) - truth).mean()
+    assert np.abs(bent - truth).mean() < 0.3 * far
+
+
+def test_turned_log_odds_never_fall_with_the_horizon() -> None:
+    rows = sensor(1.0)
+    steep = Bend(3.0, 0.0, {30: -2.3, 60: -1.4, 90: -0.9})
+    bent = bent_log_odds(rows, {"ahu": steep})
+    by_horizon = bent.reshape(len(SCORED), -1)
+    assert (np.diff(by_horizon, axis=0) >= 0).all()
+
+
+def test_labels_lose_half_of_their_weight_in_a_year() -> None:
+    old, new = fleet(seed=1, shift=0.0), fleet(seed=2, shift=1.0)
+    aged = old._replace(end_day_N=old.end_day_N - 3 * 365)
+    columns = [np.concatenate(arrays) for arrays in zip(aged, new, strict=True)]
+    both = Matured(*columns)  # type: ignore[arg-type]
+    shift = fit_bends(both, LINES["fleet_intercept"])["ahu"].intercept
+    assert 0.75 < shift < 0.95
 
 
 def test_points_of_a_machine_are_drawn_together() -> None:

@@ -13,7 +13,7 @@ from hvac.models.fusion import Fusion
 from hvac.scoring.bundle import Bundle
 from hvac.update.bends import log_losses
 from hvac.update.matured import Matured, sure_log_odds
-from hvac.update.refits import ALWAYS, Refit, SeenLater, refit
+from hvac.update.refits import ALWAYS, Refit, SeenLater, failed_machines, refit
 from tests.models.models_example import bundled, fit_family, recipe, windows
 
 BLOCKS = {
@@ -25,6 +25,17 @@ H = 3
 
 def known(made: Windows) -> Windows:
     return replace(made, known_BH=np.ones_like(made.labels[1]))
+
+
+def test_points_of_one_machine_draw_weights_as_one_machine_does() -> None:
+    unit_N = np.array(["F\x1fA\x1fp", "F\x1fA\x1fq", "F\x1fB\x1fp", "F\x1fC\x1fp"])
+    rows = Matured.of(
+        class_N=np.full(4, "ahu"), unit_N=unit_N, end_day_N=np.zeros(4, int),
+        horizon_N=np.full(4, 30), log_odds_N=np.zeros(4),
+        onset_N=np.array([True, True, True, False]), alarm_N=np.zeros(4, bool),
+    )  # fmt: skip
+    assert failed_machines(rows, np.ones(4, bool)) == 2
+    assert failed_machines(rows, np.array([True, True, False, True])) == 1
 
 
 def without_signal(made: Windows, part: str) -> Windows:
