@@ -44,7 +44,7 @@ from ray_jobs.watch.score_monitors import score_alerts
 log = logging.getLogger(__name__)
 TOLD_AGAIN = 5  # newest alerts that are told where nothing is to be done
 TOLD_WEEKS = 4  # alerts of so many weeks are told in the log
-VERSION = 2  # raised when the same tables give other alerts
+VERSION = 3  # raised when the same tables give other alerts
 
 
 def run(config: RunConfig) -> MonitorRecord:
