@@ -330,6 +330,16 @@ def test_first_tab_stop_skips_to_the_content(tab: Browser, address: str) -> None
     assert tab.ask("document.activeElement.getAttribute('href')") == "#main"
 
 
+# texts of what ends beyond the right edge
+CUT_OFF = """
+[...document.querySelectorAll("main *")].filter(e => {
+  const box = e.getBoundingClientRect();
+  if (e.closest("thead") || e.closest("svg") || !box.width) return false;
+  return box.right > innerWidth + 1;
+}).map(e => e.textContent.trim().slice(0, 40))
+"""
+
+
 @pytest.mark.parametrize("path", PAGES)
 def test_phone_needs_no_sideways_scrolling(
     tab: Browser, address: str, path: str
@@ -342,8 +352,10 @@ def test_phone_needs_no_sideways_scrolling(
         mobile=True,
     )
     try:
-        tab.open(f"{address}{path}?lang=ja")
-        assert tab.ask("document.documentElement.scrollWidth") <= 360
+        for language in ("ja", "en"):
+            tab.open(f"{address}{path}?lang={language}")
+            assert tab.ask("document.documentElement.scrollWidth") <= 360
+            assert tab.ask(CUT_OFF) == []
     finally:
         tab.do("Emulation.clearDeviceMetricsOverride")
 
