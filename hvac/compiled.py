@@ -31,7 +31,8 @@ def compiled(kernel: Kernel) -> Kernel:
     The GIL is free while a kernel runs; division by zero gives inf or nan, as in numpy.
     """
     made = numba.njit(kernel, nogil=True, error_model="numpy")
-    made._cache = _KernelCache(kernel)
+    with contextlib.suppress(RuntimeError):  # no place: its source is in no file
+        made._cache = _KernelCache(kernel)
     return cast(Kernel, made)
 
 
@@ -87,7 +88,10 @@ class _ByContent(_CacheLocator):
 
     @classmethod
     def from_function(cls, py_func: types.FunctionType, py_file: str) -> Self | None:
-        return cls(py_func) if _is_ours(_folder()) else None
+        try:
+            return cls(py_func) if _is_ours(_folder()) else None
+        except OSError:  # its source is no file, as that of a notebook's cell
+            return None
 
 
 def _folder() -> str:

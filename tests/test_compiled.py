@@ -167,3 +167,9 @@ def test_key_is_the_same_in_another_process() -> None:
         env={**os.environ, "PYTHONHASHSEED": "7"},
     )
     assert done.stdout.split() == sorted(keys)
+
+
+def test_kernel_whose_source_is_in_no_file_is_compiled_and_not_kept() -> None:
+    names: dict[str, Any] = {}
+    exec(compile(CALLED.format(factor=3), "<cell 1>", "exec"), names)
+    assert names["scaled"](2.0) == 6.0

@@ -12,7 +12,7 @@ from typing import Final, NamedTuple
 
 import pyarrow as pa
 
-from hvac.casework.outcome_codes import Outcome, outcome_code
+from hvac.casework.outcome_codes import Outcome, OutcomeCode, outcome_code
 from hvac.cells import safe_cell
 from hvac.days import EPOCH
 from hvac.errors import InputError
@@ -116,8 +116,7 @@ def told_outcomes(table: OutcomeTable) -> tuple[list[Outcome], list[RefusedRow]]
         try:
             outcomes.append(_told(row.fields))
         except InputError as error:
-            found = row.fields.get("code", "")[:FOUND_CHARACTERS]
-            refused.append(RefusedRow(row.line, "", found, str(error)))
+            refused.append(RefusedRow(row.line, "", "", str(error)))
     return outcomes, sorted(refused)
 
 
@@ -130,7 +129,14 @@ def _told(fields: Mapping[str, str]) -> Outcome:
     unit = Unit(fields["facility_id"], fields["equipment_id"])
     day = (dt.date.fromisoformat(fields["date"]) - EPOCH).days
     who, note = fields.get("who", ""), fields.get("note", "")
-    return Outcome(unit, day, outcome_code(fields["code"]), who, note)
+    return Outcome(unit, day, _code(fields["code"]), who, note)
+
+
+def _code(text: str) -> OutcomeCode:
+    try:
+        return outcome_code(text)
+    except InputError as error:
+        raise InputError(f"{text[:FOUND_CHARACTERS]!r}: {error}") from None
 
 
 def _table(path: str, given: str | None, most_rows: int | None) -> OutcomeTable:

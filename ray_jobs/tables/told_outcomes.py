@@ -37,8 +37,7 @@ def read_outcomes(location: Location | None, registry: Registry) -> Outcomes:
         raise InputError(f"outcomes {path}: {error}") from None
     outcomes, refused = told_outcomes(table)
     for row in refused[:SHOWN]:
-        found = f", found {row.found!r}" if row.found else ""
-        log.warning("outcomes %s: line %d: %s%s", path, row.line, row.why, found)
+        log.warning("outcomes %s: line %d: %s", path, row.line, row.why)
     if len(refused) > SHOWN:
         log.warning("outcomes %s: %d lines were left out", path, len(refused))
     known = set(units_of(registry.units))
