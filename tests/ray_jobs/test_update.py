@@ -34,6 +34,7 @@ from ray_jobs.renew.matured_rows import read_matured
 from ray_jobs.run.records import TrainRecord
 from ray_jobs.run.run_config import RunConfig
 from ray_jobs.run.workspace import Workspace, workspace_of
+from ray_jobs.tables.told_outcomes import read_outcomes
 from ray_jobs.tables.windows_table import read_windows
 from tests.ray_jobs.conftest import copy_of
 
@@ -619,8 +620,9 @@ def test_thresholds_are_not_steered_while_a_challenger_speaks_in_some_facilities
 
 
 def test_what_visits_found_is_laid_over_the_labels(
-    run: RunConfig, tmp_path: Path, caplog: pytest.LogCaptureFixture
+    finished: tuple[RunConfig, Path], tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
+    run, _ = finished
     workspace = workspace_of(run)
     registry = Registry.load(workspace.panel)
     champion = workspace.record(TrainRecord).bundles
@@ -658,10 +660,13 @@ def test_what_visits_found_is_laid_over_the_labels(
     [(None, "there is no such file"), ("a,b\n1,2\n", "has no column equipment_id")],
 )
 def test_table_of_outcomes_that_cannot_be_read_is_told_with_its_setting(
-    run: RunConfig, tmp_path: Path, content: str | None, sentence: str
+    finished: tuple[RunConfig, Path],
+    tmp_path: Path,
+    content: str | None,
+    sentence: str,
 ) -> None:
     file = tmp_path / "outcomes.csv"
     if content is not None:
         file.write_text(content)
     with pytest.raises(InputError, match=rf"outcomes .*outcomes.csv: .*{sentence}"):  # fmt: skip
-        update.run(run.model_copy(update={"outcomes": str(file)}))
+        read_outcomes(str(file), Registry.load(workspace_of(finished[0]).panel))
