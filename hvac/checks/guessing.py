@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import islice
 from pathlib import PurePosixPath
 from typing import Any, Final
 
@@ -36,6 +37,8 @@ from hvac.readings.table_paths import hive_values, source_files, table_files
 UNICODE: Final = ("utf-8", "utf-8-sig", "ascii")
 SAMPLE_ROWS: Final = 2_000
 ROWS_AT_ONCE: Final = 100_000
+FILES_LOOKED_AT: Final = 20  # of readings, for the order of day and month
+BATCHES_LOOKED_AT: Final = 10  # of each
 ONE_SITE: Final = "site"
 TEXTS_OF_LONG: Final = 2  # columns of texts beside one of numbers: machine and point
 NEEDED: Final = ("equipment_id", "kind", "start")
@@ -342,22 +345,54 @@ def _try_reading(guesses: Guesses, path: str) -> None:
 
 
 def _guess_date_format(guesses: Guesses, path: str, refusal: InputError) -> None:
-    """Take the format that dates of the first file prove, as 13.4.2024 does; raise where none does."""
-    file = open_table(path, guesses.source)
+    """Take the format that dates of the first file prove, as 13.4.2024 does; raise where none does.
+
+    Raise, too, where another table proves the other order: most of its dates would be read wrong.
+    """
+    proven = _proven_in(open_table(path, guesses.source))
+    if len(proven) != 1:
+        raise refusal
+    ((date_format, example),) = proven.items()
+    for file in _others(guesses, path):
+        for other, text in _proven_in(file, BATCHES_LOOKED_AT).items():
+            if _begins_with_day(other) != _begins_with_day(date_format):
+                raise InputError(
+                    f"{file.path}: {text!r} proves another order of day and month than {example!r}"
+                    f" in {path}: write the dates of all tables alike, best as 2024-03-01"
+                )
+    why = f"{example} can be nothing else"
+    guesses.found["date_format"] = Guess(date_format, why)
+
+
+def _begins_with_day(date_format: str) -> bool:
+    return date_format.index("%d") < date_format.index("%m")
+
+
+def _others(guesses: Guesses, path: str) -> Iterator[TableFile]:
+    """Open the small tables, and some of the other files of readings."""
+    source = guesses.source
+    files = [file for file in source_files(source) if file != path]
+    for file in files[:: max(1, -(-len(files) // FILES_LOOKED_AT))]:
+        yield open_table(file, source)
+    for setting in ("events", "equipment"):
+        name = f"source.{setting}"
+        for file in table_files(getattr(guesses, setting), name):
+            yield open_table(file, source, setting=name)
+
+
+def _proven_in(file: TableFile, batches: int | None = None) -> dict[str, str]:
+    """Return the formats that dates of a file, or of its first batches, prove, each with its proof."""
     names = [name for name in file.columns if name and _are_dates(file, name)]
+    if not names:
+        return {}
     texts = (
         str(text)
-        for batch in iter_table(file, names, batch_rows=ROWS_AT_ONCE)
+        for batch in islice(iter_table(file, names, batch_rows=ROWS_AT_ONCE), batches)
         for name in names
         for text in pc.unique(batch.table[name]).to_pylist()
         if text
     )
-    proven = proven_formats(texts)
-    if len(proven) != 1:
-        raise refusal
-    ((date_format, example),) = proven.items()
-    why = f"{example} can be nothing else"
-    guesses.found["date_format"] = Guess(date_format, why)
+    return proven_formats(texts)
 
 
 def local_zone() -> tuple[str, str]:

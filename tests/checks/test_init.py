@@ -339,3 +339,26 @@ def test_months_that_come_first_are_proven_too(run_init: Run, tmp_path: Path) ->
     source = tables.write(tmp_path)
     _, text, _ = run_init(str(source.readings), f"--events={source.events}")
     assert "date_format: '%m/%d/%Y'  # GUESS" in text
+
+
+@pytest.mark.parametrize("other", ["events", "readings"])
+def test_tables_that_prove_two_orders_are_refused(
+    run_init: Run, tmp_path: Path, other: str
+) -> None:
+    """Dates of one order would be read in the other: 3 April as 4 March, in silence."""
+    tables = Tables()
+    days = pd.to_datetime(tables.readings["date"])
+    tables.readings["date"] = days.dt.strftime("%d/%m/%Y")
+    if other == "events":
+        start = pd.to_datetime(tables.events["start"])
+        tables.events["start"] = start.dt.strftime("%m/%d/%Y")
+    source = tables.write(tmp_path)
+    folder = tmp_path / "all"
+    folder.mkdir()
+    (folder / "a.csv").write_bytes(Path(str(source.readings)).read_bytes())
+    if other == "readings":
+        tables.readings["date"] = days.dt.strftime("%m/%d/%Y")
+        tables.readings.to_csv(folder / "b.csv", index=False)
+    status, text, said = run_init(str(folder), f"--events={source.events}")
+    assert (status, text) == (2, "")
+    assert "proves another order of day and month" in " ".join(said.split())
