@@ -45,12 +45,15 @@ def kernel_key(kernel: types.FunctionType) -> str:
     found = hashlib.sha256(numba.__version__.encode())
     found.update(_content(__file__))
     found.update(_content(kernel.__code__.co_filename))
+    found.update(_instructions(kernel.__code__))
     for name, value in sorted(kernel.__globals__.items()):
         if name.startswith("__"):
             continue
         if isinstance(value, Dispatcher):
+            found.update(name.encode())
+            found.update(_instructions(value.py_func.__code__))
             if value.py_func.__module__ != kernel.__module__:
-                found.update(f"{name} {kernel_key(value.py_func)}".encode())
+                found.update(kernel_key(value.py_func).encode())
         elif _is_constant(value):
             found.update(f"{name} {value!r}".encode())
         elif isinstance(value, np.ndarray):
@@ -66,9 +69,29 @@ def _is_constant(value: object) -> bool:
     return isinstance(value, CONSTANTS)
 
 
-@cache
 def _content(path: str) -> bytes:
+    """Return the hash of a file, read anew where it was written since."""
+    stamp = os.stat(path)
+    return _content_at(path, stamp.st_mtime_ns, stamp.st_size)
+
+
+@cache
+def _content_at(path: str, _written: int, _size: int) -> bytes:
     return hashlib.sha256(Path(path).read_bytes()).digest()
+
+
+def _instructions(code: types.CodeType) -> bytes:
+    """Return the hash of what Python runs: its file may be another by now."""
+    found = hashlib.sha256(code.co_code)
+    found.update(repr(code.co_names).encode())
+    for constant in code.co_consts:
+        if isinstance(constant, types.CodeType):
+            found.update(_instructions(constant))
+        elif isinstance(constant, frozenset):
+            found.update(repr(sorted(map(repr, constant))).encode())
+        else:
+            found.update(repr(constant).encode())
+    return found.digest()
 
 
 class _ByContent(_CacheLocator):
@@ -95,7 +118,9 @@ class _ByContent(_CacheLocator):
 
 
 def _folder() -> str:
-    home = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
+    home = os.environ.get("XDG_CACHE_HOME", "")
+    if not os.path.isabs(home):  # the standard says to pass over such
+        home = os.path.expanduser("~/.cache")
     usual = os.path.join(home, "hvac-foresight", "kernels")
     return os.environ.get("NUMBA_CACHE_DIR") or usual
 
@@ -103,6 +128,8 @@ def _folder() -> str:
 @cache
 def _is_ours(folder: str) -> bool:
     """Tell whether a folder can be written and is the user's own: what lies there is run."""
+    if folder.startswith("~"):  # nobody's home is known
+        return False
     with contextlib.suppress(OSError):
         os.makedirs(folder, mode=0o700, exist_ok=True)
         return os.access(folder, os.W_OK) and os.stat(folder).st_uid == os.geteuid()

@@ -173,3 +173,31 @@ def test_kernel_whose_source_is_in_no_file_is_compiled_and_not_kept() -> None:
     names: dict[str, Any] = {}
     exec(compile(CALLED.format(factor=3), "<cell 1>", "exec"), names)
     assert names["scaled"](2.0) == 6.0
+
+
+def test_kernel_that_is_no_longer_that_of_its_file_is_another(tmp_path: Path) -> None:
+    path = tmp_path / "kernels_edited.py"
+    path.write_text("# as it is after an edit")
+    for factor in (3.0, 7.0):
+        names: dict[str, Any] = {}
+        exec(compile(CALLED.format(factor=factor), str(path), "exec"), names)
+        assert names["scaled"](2.0) == 2 * factor
+
+
+def test_file_that_is_edited_and_imported_again_is_read_again(tmp_path: Path) -> None:
+    assert kernel(tmp_path / "a")(3.0) == 7.0
+    assert kernel(tmp_path / "a", factor=5.25)(3.0) == 16.75
+
+
+@pytest.mark.parametrize(
+    "known", [{"XDG_CACHE_HOME": "rel"}, {"XDG_CACHE_HOME": "", "HOME": "~"}]
+)
+def test_no_folder_is_made_where_a_job_was_started(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, known: dict[str, str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    for name, value in known.items():
+        monkeypatch.setenv(name, value)
+    assert kernel(tmp_path / "a")(3.0) == 7.0
+    assert not {"rel", "~"} & {path.name for path in tmp_path.iterdir()}
