@@ -29,7 +29,8 @@ class Bend(NamedTuple):
     """New log-odds turn about a place of each horizon: slope · (L − about) + about + intercept.
 
     A sensor's scale turns the risks of all horizons about those of its zero, which differ. `about`
-    is by horizon in days; 0 where it has none.
+    is by horizon in days, that of the nearest for one without (its labels have not matured), and 0
+    where there is none at all.
     """
 
     slope: float = 1.0
@@ -42,7 +43,8 @@ class Bend(NamedTuple):
         >>> Bend(0.5, 0.1, {30: -2.0}).line(30), Bend(0.5, 0.1).line(30)
         ((0.5, -0.9), (0.5, 0.1))
         """
-        about = self.about.get(horizon, 0.0)
+        nearest = min(self.about, key=lambda known: abs(known - horizon), default=0)
+        about = self.about.get(nearest, 0.0)
         return self.slope, (1 - self.slope) * about + self.intercept
 
 
@@ -144,7 +146,7 @@ def bent_log_odds(matured: Matured, bends: Bends) -> Floats:
             rows_N = (matured.class_N == name) & (matured.horizon_N == horizon)
             slope, intercept = bend.line(horizon)
             log_odds_N[rows_N] = slope * log_odds_N[rows_N] + intercept
-    if any(bend.about and bend.slope > 1 for bend in bends.values()):
+    if any(bend.about for bend in bends.values()):
         return _never_falling(matured, log_odds_N)
     return log_odds_N
 

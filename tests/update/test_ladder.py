@@ -240,6 +240,28 @@ def test_turned_log_odds_never_fall_with_the_horizon() -> None:
     assert (np.diff(by_horizon, axis=0) >= 0).all()
 
 
+def test_flat_line_about_places_that_fall_is_raised_too() -> None:
+    """The labels of long horizons are older: their mean risk may lie below that of short ones."""
+    rows = sensor(1.0)
+    flat = Bend(0.2, 0.0, {30: -0.9, 60: -1.4, 90: -2.3})
+    bent = bent_log_odds(rows, {"ahu": flat})
+    by_horizon = bent.reshape(len(SCORED), -1)
+    assert (np.diff(by_horizon, axis=0) >= 0).all()
+
+
+def test_horizon_whose_labels_have_not_matured_turns_about_the_nearest() -> None:
+    """About 0, risks of 90 days would leave those of 60 far behind, for want of any label."""
+    rows = sensor(0.5)
+    known = rows.where(rows.horizon_N < 90)
+    bend = fit_bends(known, LINES["fleet_platt"])["ahu"]
+    assert bend.slope > 1.3
+    assert bend.line(90) == bend.line(60)
+    bent = bent_log_odds(rows, {"ahu": bend})
+    longest = rows.horizon_N == 90
+    truth = SCORED[90][1]
+    assert bent[longest].mean() == pytest.approx(truth, abs=0.5)
+
+
 def test_labels_lose_half_of_their_weight_in_a_year() -> None:
     old, new = fleet(seed=1, shift=0.0), fleet(seed=2, shift=1.0)
     aged = old._replace(end_day_N=old.end_day_N - 3 * 365)
