@@ -40,6 +40,9 @@ def read_retrained(
 ) -> Retrained:
     """Read the risks of a workspace that was trained anew, with what became of them.
 
+    Outcomes are left to the rows of what serves: its alarms brought the visits. Windows left out by
+    the candidate's own would hide its false ones.
+
     Raises:
         InputError: it looks at another table.
     """
@@ -48,7 +51,8 @@ def read_retrained(
     for name, bundle_id in bundles.items():
         bundle = Bundle.load(other.bundles / bundle_id)
         check_same_table(champions, ours, name, bundle)
-    return Retrained(other, bundles, read_matured(config, other, bundles, registry))
+    plain = config.model_copy(update={"outcomes": None})
+    return Retrained(other, bundles, read_matured(plain, other, bundles, registry))
 
 
 def check_learned_before(retrained: Retrained, origin: int) -> None:

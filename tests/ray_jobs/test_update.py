@@ -31,6 +31,7 @@ from hvac.update.ladder import LINES, Rung, climb
 from ray_jobs import describe, evaluate, rollback, score, train, update
 from ray_jobs.renew import challenging, steering
 from ray_jobs.renew.matured_rows import read_matured
+from ray_jobs.renew.retrained import read_retrained
 from ray_jobs.run.records import TrainRecord
 from ray_jobs.run.run_config import RunConfig
 from ray_jobs.run.workspace import Workspace, workspace_of
@@ -653,6 +654,30 @@ def test_what_visits_found_is_laid_over_the_labels(
     assert "line 4" in caplog.text
     assert "splendid" in caplog.text
     assert f"1 machines that have no readings were left out, such as {facility} gone" in caplog.text  # fmt: skip
+
+
+def test_alarms_of_a_model_trained_anew_leave_no_window_out(
+    finished: tuple[RunConfig, Path], tmp_path: Path
+) -> None:
+    """They brought no visit; without the windows, its false alarms would be seen by nobody."""
+    run, _ = finished
+    workspace = workspace_of(run)
+    registry = Registry.load(workspace.panel)
+    champions = read_champions(workspace.root, workspace.record(TrainRecord).bundles)
+    plain = read_matured(run, workspace, champions.champion, registry)
+    alarm = np.flatnonzero(plain.alarm_N)[0]
+    facility, equipment, _ = plain.unit_N[alarm].split("\x1f")
+    day = date_of(int(plain.end_day_N[alarm]) + 1)
+    file = tmp_path / "outcomes.csv"
+    told = f"{facility},{equipment},inspected,{day}"
+    file.write_text(f"facility_id,equipment_id,code,date\n{told}\n")
+    config = run.model_copy(update={"outcomes": str(file)})
+    served = read_matured(config, workspace, champions.champion, registry)
+    assert len(served.unit_N) < len(plain.unit_N)
+    anew = read_retrained(config, workspace.root, champions, registry)
+    assert len(anew.rows.unit_N) == len(plain.unit_N)
+    rows = served.where(anew.offer(served, 1)[1])
+    assert len(rows.unit_N) == len(served.unit_N)
 
 
 @pytest.mark.parametrize(
