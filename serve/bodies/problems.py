@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from hvac.errors import HvacError
 
-NOBODY_FREE = {  # Ray's errors, by name: this module knows no Ray
+NOBODY_FREE = {  # Ray's errors, by name: this module knows no Ray; and Python's of a connection
     "ActorDiedError",
     "ActorUnavailableError",
     "BackPressureError",
@@ -20,6 +20,7 @@ NOBODY_FREE = {  # Ray's errors, by name: this module knows no Ray
     "ReplicaUnavailableError",
     "RequestCancelledError",
     "TaskCancelledError",
+    "TimeoutError",
     "WorkerCrashedError",
 }
 

@@ -23,10 +23,13 @@ def check_count(count: int, most: int, what: str, advice: str = "") -> None:
 async def within(work: Awaitable[T], limits: Limits, seconds: float | None = None) -> T:
     """Return the result of work. Raise TooSlow after so many seconds (default: `timeout_s`)."""
     seconds = seconds or limits.timeout_s
+    time = asyncio.timeout(seconds)
     try:
-        async with asyncio.timeout(seconds):
+        async with time:
             return await work
     except TimeoutError as error:
+        if not time.expired():  # something that the work asked did not answer it
+            raise
         raise TooSlow(
             f"no answer within {seconds:g} s; ask for fewer units or try again",
             retry_after=limits.retry_after_s,

@@ -15,11 +15,13 @@ import pytest
 from hvac.errors import ConfigError
 from hvac.panel.grid import Unit
 from serve import service_metrics
-from serve.bodies.problems import TooSlow
+from serve.bodies.problems import TooSlow, is_passing
 from serve.keys import make_key
 from serve.memory.store import FLEET, Store
 from serve.rescoring import rescore, rescore_forever
 from serve.service import Service
+from serve.settings import Limits
+from serve.work.request_limits import within
 from tests.models.models_example import bundle
 from tests.serve.damaged_bundles import weights
 from tests.serve.serve_example import (
@@ -419,3 +421,16 @@ def test_pushed_readings_of_a_unit_set_aside_are_still_shown(tmp_path: Path) -> 
         ]
         scored(service)
         assert len(client.get("/v1/equipment/F1/odd").json()["readings"]) == 3
+
+
+def test_time_that_ran_out_elsewhere_is_not_told_as_that_of_the_answer() -> None:
+    """A connection that gives up says nothing about how much was asked for: it may pass."""
+
+    async def work() -> None:
+        raise TimeoutError("the store did not answer")
+
+    with pytest.raises(TimeoutError, match="the store did not answer") as caught:
+        asyncio.run(within(work(), Limits()))
+    assert is_passing(caught.value)
+    with pytest.raises(TooSlow, match=r"no answer within 0\.01 s"):
+        asyncio.run(within(asyncio.sleep(5), Limits(), 0.01))
