@@ -171,17 +171,17 @@ class PastCases:
                 tuple(_lines(stored["blocks"])),
                 float(stored["radius"][0]),
             )
-        except (IndexError, KeyError, ValueError) as error:
+            of_cases = (
+                cases.unit_M,
+                cases.end_day_M,
+                cases.within_M,
+                cases.known_day_M,
+                cases.place_MD,
+            )
+            lengths = set(map(len, of_cases))
+            widths = (len(scaler.mean_N), cases.place_MD.shape[1])
+        except (IndexError, KeyError, TypeError, ValueError) as error:
             raise BundleError(f"its past cases are damaged ({error})") from error
-        of_cases = (
-            cases.unit_M,
-            cases.end_day_M,
-            cases.within_M,
-            cases.known_day_M,
-            cases.place_MD,
-        )
-        lengths = set(map(len, of_cases))
-        widths = (len(scaler.mean_N), cases.place_MD.shape[1])
         known = set(cases.blocks) <= set(LOOKED_AT)
         if len(lengths) != 1 or cases.basis_ND.shape != widths or not known:
             raise BundleError(

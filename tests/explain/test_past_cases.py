@@ -94,6 +94,14 @@ def test_damaged_cases_are_refused(cases: PastCases, name: str) -> None:
         PastCases.restore(arrays)
 
 
+@pytest.mark.parametrize("name", ["case.place_MD", "case.scaler.mean_N"])
+def test_cases_of_another_shape_are_refused(cases: PastCases, name: str) -> None:
+    arrays = cases.arrays()
+    arrays[name] = arrays[name].ravel()[0] if "mean" in name else arrays[name].ravel()
+    with pytest.raises(BundleError, match="its past cases are damaged"):
+        PastCases.restore(arrays)
+
+
 def test_there_are_no_cases_where_nothing_is_known() -> None:
     made = labelled(40)
     unknown = replace(made, known_BH=np.zeros_like(made.labels[1]))
