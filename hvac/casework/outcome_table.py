@@ -105,12 +105,18 @@ def read_outcome_table(
 def told_outcomes(table: OutcomeTable) -> tuple[list[Outcome], list[RefusedRow]]:
     """Return the outcomes of the rows that name machine and facility, and the rows that cannot be read.
 
+    Raises:
+        InputError: the table has no column for one of them, so that every row would be left out.
+
     >>> lines = ["facility,unit,result,date", "F1,AHU-1,hit,2024-03-01", "F1,AHU-1,?,2024-03-02"]
     >>> table = read_outcome_table(chr(10).join(lines).encode())
     >>> outcomes, refused = told_outcomes(table)
     >>> outcomes[0].code, refused[0].line
     ('hit', 3)
     """
+    for ours in ("facility_id", "equipment_id"):
+        if ours not in table.names:
+            raise _no_column(ours, [*table.names.values()])
     outcomes, refused = [], list(table.refused)
     for row in table.rows:
         try:
@@ -175,11 +181,15 @@ def _names(known: Sequence[str]) -> dict[str, str]:
         needed.insert(0, "equipment_id")
     for ours in needed:
         if ours not in names:
-            raise InputError(
-                f"the table has no column {ours} (or {', '.join(COLUMNS[ours][1:])}); found columns:"
-                f" {', '.join(known[:24])[:500]}"
-            )
+            raise _no_column(ours, known)
     return names
+
+
+def _no_column(ours: str, known: Sequence[str]) -> InputError:
+    return InputError(
+        f"the table has no column {ours} (or {', '.join(COLUMNS[ours][1:])}); found columns:"
+        f" {', '.join(known[:24])[:500]}"
+    )
 
 
 def _split(

@@ -33,9 +33,9 @@ def read_outcomes(location: Location | None, registry: Registry) -> Outcomes:
     path = _there(location)
     try:
         table = read_outcome_table(path.read_bytes(), most_rows=None)
+        outcomes, refused = told_outcomes(table)
     except InputError as error:
         raise InputError(f"outcomes {path}: {error}") from None
-    outcomes, refused = told_outcomes(table)
     for row in refused[:SHOWN]:
         log.warning("outcomes %s: line %d: %s", path, row.line, row.why)
     if len(refused) > SHOWN:

@@ -682,7 +682,12 @@ def test_alarms_of_a_model_trained_anew_leave_no_window_out(
 
 @pytest.mark.parametrize(
     ("content", "sentence"),
-    [(None, "there is no such file"), ("a,b\n1,2\n", "has no column equipment_id")],
+    [
+        (None, "there is no such file"),
+        ("a,b\n1,2\n", "has no column equipment_id"),
+        ("unit,code,date\nA,hit,2024-01-02\n", "has no column facility_id"),
+        ("case,facility,code,date\n1,F,hit,2024-01-02\n", "has no column equipment_id"),
+    ],
 )
 def test_table_of_outcomes_that_cannot_be_read_is_told_with_its_setting(
     finished: tuple[RunConfig, Path],
