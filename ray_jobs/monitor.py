@@ -12,6 +12,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping
 
+from hvac.casework.told_outcomes import outcomes_keys
 from hvac.days import EPOCH, date_of
 from hvac.json_values import Json
 from hvac.monitor.alert_rows import Watch
@@ -31,7 +32,6 @@ from ray_jobs.run.records import (
 )
 from ray_jobs.run.run_config import RunConfig
 from ray_jobs.run.workspace import Workspace, run_step, workspace_of
-from ray_jobs.tables.told_outcomes import outcomes_keys
 from ray_jobs.watch.found import Found
 from ray_jobs.watch.machine_causes import with_causes
 from ray_jobs.watch.record_monitors import (

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import ray
 
+from hvac.casework.told_outcomes import of_facility, read_outcomes
 from hvac.days import date_of
 from hvac.panel.registry import Registry
 from hvac.scoring.bundle import Bundle
@@ -25,7 +26,6 @@ from ray_jobs.tables.matured_scores import (
     facility_matured,
     scored_until,
 )
-from ray_jobs.tables.told_outcomes import of_facility, read_outcomes
 
 log = logging.getLogger(__name__)
 

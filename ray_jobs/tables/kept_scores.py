@@ -15,6 +15,7 @@ import pyarrow.compute as pc
 import pyarrow.dataset as pads
 
 from hvac.arrays import AnyArray, Bools, DayNumbers, Ints
+from hvac.casework.told_outcomes import Outcomes
 from hvac.days import EPOCH
 from hvac.panel.events import inside_episode
 from hvac.panel.follow_up import FollowUp
@@ -23,7 +24,6 @@ from hvac.panel.labels import onset_labels
 from hvac.scoring.predictions import SCHEMA
 from hvac.storage import AnyPath, folder_name, matching, parquet_dataset
 from hvac.update.found_on_visits import FoundLabels, with_findings
-from ray_jobs.tables.told_outcomes import Outcomes
 
 COLUMNS = (
     *("facility_id", "equipment_id", "point_id", "class", "end_date"),

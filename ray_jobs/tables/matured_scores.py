@@ -14,6 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from hvac.arrays import Floats, Ints, Strings
+from hvac.casework.told_outcomes import Outcomes
 from hvac.panel.follow_up import FollowUp
 from hvac.panel.grid import Unit
 from hvac.storage import AnyPath, parquet_dataset, place
@@ -27,7 +28,6 @@ from ray_jobs.tables.kept_scores import (
     text_array,
     unit_keys,
 )
-from ray_jobs.tables.told_outcomes import Outcomes
 
 
 class MaturedPlan(NamedTuple):

@@ -14,6 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from hvac.arrays import Floats
+from hvac.casework.told_outcomes import Outcomes
 from hvac.monitor.alert_rows import Watch
 from hvac.monitor.bets import Bets, disjoint
 from hvac.monitor.periods import MONDAY, WEEK
@@ -30,7 +31,6 @@ from ray_jobs.tables.kept_scores import (
     text_array,
     unit_keys,
 )
-from ray_jobs.tables.told_outcomes import Outcomes
 
 
 class ScoresPlan(NamedTuple):

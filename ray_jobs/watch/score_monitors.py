@@ -9,6 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import ray
 
+from hvac.casework.told_outcomes import of_facility, read_outcomes
 from hvac.days import date_of
 from hvac.json_values import Json
 from hvac.monitor.alert_rows import Watch, betting_rows, score_rows
@@ -22,7 +23,6 @@ from ray_jobs.run.records import FeaturizeRecord
 from ray_jobs.run.run_config import RunConfig
 from ray_jobs.run.workspace import Workspace
 from ray_jobs.tables.kept_scores import day_of
-from ray_jobs.tables.told_outcomes import of_facility, read_outcomes
 from ray_jobs.watch.facility_scores import FacilityScores, ScoresPlan, facility_scores
 from ray_jobs.watch.found import Found, chart_facts, waiting
 

@@ -15,6 +15,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
 
+from hvac.casework.told_outcomes import read_outcomes
 from hvac.days import date_of
 from hvac.errors import BundleError, HvacError, InputError
 from hvac.features.table import Windows
@@ -35,7 +36,6 @@ from ray_jobs.renew.retrained import read_retrained
 from ray_jobs.run.records import TrainRecord
 from ray_jobs.run.run_config import RunConfig
 from ray_jobs.run.workspace import Workspace, workspace_of
-from ray_jobs.tables.told_outcomes import read_outcomes
 from ray_jobs.tables.windows_table import read_windows
 from tests.ray_jobs.conftest import copy_of
 

@@ -17,7 +17,7 @@ from hvac.storage import AnyPath, Location, file_sha256, place
 log = logging.getLogger(__name__)
 SHOWN: Final = 5  # lines that cannot be read
 Outcomes = Mapping[Unit, Sequence[Outcome]]
-"""By machine."""
+"""What visits found, by machine."""
 
 
 def read_outcomes(location: Location | None, registry: Registry) -> Outcomes:
