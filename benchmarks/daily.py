@@ -527,7 +527,7 @@ def summary(found: dict[str, Any], commit: str) -> list[Row]:
             bar="within 10 % of 190 days",
             measured=f"{length:.2f}×",
             peer="",
-            met=length <= 1 + BAR_LENGTH,
+            met=abs(length - 1) <= BAR_LENGTH,
         ),
         Row(
             what=f"a day of {large['units']:,} units on 2 CPUs",

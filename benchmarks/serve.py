@@ -45,7 +45,7 @@ LAYOUTS: dict[str, list[str]] = {
 }
 RATE, CLIENTS, BULK_CLIENTS, PUSHES = 20, 8, 2, 120
 BEFORE = "uvicorn before"
-BAR_PUSH_P99_MS, BAR_GRAPH_P50_MS = 150, 12
+BAR_PUSH_P99_MS, BAR_GRAPH_P50_MS, BAR_GRAPH_P99_MS = 150, 12, 100
 BAR_FAST_PER_S, BAR_FAST_TO_BEFORE, BAR_BULK = 500, 2.5, 4_000
 PUSHED = "/v1/readings?wait=true"
 JSON, ARROW = "application/json", "application/vnd.apache.arrow.stream"
@@ -233,7 +233,7 @@ def layout_rows(
         return f"plain uvicorn: {peer[load_name][key]} {unit}" if peer else ""
 
     push, first, bulk = facts["push"], facts["open_20"], facts["bulk"]
-    graph = name == "graph"  # three stages, each a deployment of its own
+    graph = "graph" in name  # three stages, each a deployment of its own
     windows = bulk["windows_per_s"]
     return [
         Row(
@@ -245,10 +245,14 @@ def layout_rows(
         ),
         Row(
             f"predict, {name}, {RATE} requests/s",
-            f"p50 ≤ {BAR_GRAPH_P50_MS} ms" if graph else "",
+            f"p50 ≤ {BAR_GRAPH_P50_MS} ms, p99 ≤ {BAR_GRAPH_P99_MS} ms"
+            if graph
+            else "",
             waits(first),
             beside("open_20", "p50_ms", "ms"),
-            first["p50_ms"] <= BAR_GRAPH_P50_MS if graph else None,
+            first["p50_ms"] <= BAR_GRAPH_P50_MS and first["p99_ms"] <= BAR_GRAPH_P99_MS
+            if graph
+            else None,
         ),
         *many_rows(name, facts["closed_8"], found),
         Row(

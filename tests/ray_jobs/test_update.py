@@ -119,7 +119,11 @@ def test_bent_bundle_gives_bent_risks_and_the_same_alarms(
 
 def test_update_leaves_what_serves_and_says_why(run: RunConfig) -> None:
     told = updated(run, judged_days=30)
-    assert set(told["figures"]["scores"]) == {"none", *LINES}
+    scores = told["figures"]["scores"]
+    assert set(scores) == {"none", *LINES}
+    gains = [score["less_loss"] for score in scores.values() if score["less_loss"]]
+    surely_better = any(low > 0 for _, low, _ in gains)
+    assert (told["action"] == "kept") == (not surely_better)
     workspace = workspace_of(run)
     trained = workspace.record(TrainRecord).bundles
     assert told["champion"] == trained
@@ -256,7 +260,9 @@ def test_same_model_trained_anew_beats_nothing(run: RunConfig, tmp_path: Path) -
     told = updated(run, retrained=tmp_path / "anew", judged_days=30)
     scores = told["figures"]["scores"]
     assert scores["retrained"]["log_loss"] == scores["none"]["log_loss"]
-    assert "retrained is better" not in told["why"]
+    assert scores["retrained"]["less_loss"][1] <= 0
+    challenger = read_champions(Path(run.workspace), {}).challenger
+    assert challenger is None or challenger.rung != "retrained"
 
 
 def test_nothing_to_roll_back_is_told(run: RunConfig) -> None:

@@ -68,7 +68,7 @@ def fleet(
 
 def test_repairs_that_nobody_tells_teach_that_alarms_are_false() -> None:
     rows = fleet(code=None)
-    assert climb(rows, origins_of(rows, 300)).winner != "none"
+    assert climb(rows, origins_of(rows, 300)).winner in LINES
     assert fit_bends(rows, LINES["intercept"])["ahu"].intercept < -0.5
 
 
