@@ -3,6 +3,7 @@
 Repairs after alarms must not teach a model that its alarms are false, nor that they are always right:
 
 - A visit that found a fault is an onset on its day: the log may never hold it, as it was mended first.
+  One soon after an onset of the log found that fault, and is no other.
 - A window in alarm whose machine was visited within the horizon, with no finding that decides
   (inspected, unknown, not applicable), counts neither way, whatever came after: nobody knows what
   would have come without the visit.
@@ -18,10 +19,11 @@ from typing import Final, NamedTuple
 
 import numpy as np
 
-from hvac.arrays import Bools, Ints
+from hvac.arrays import AnyInts, Bools, Ints
 from hvac.casework.outcome_codes import Outcome
 
 UNDECIDED: Final = ("inspected", "not_applicable", "unknown")
+SAME_FAULT_DAYS: Final = 14  # from an onset of the log to the visit that found it
 
 
 class FoundLabels(NamedTuple):
@@ -67,6 +69,27 @@ def with_findings(
         found_N=hit_N & ~onset_N,
         left_out_N=alarm_N & visited_N & ~hit_N,
     )
+
+
+def beyond_log(outcomes: Sequence[Outcome], onset_day_E: AnyInts) -> list[Outcome]:
+    """Return the outcomes of a machine without hits that tell of an onset of the log.
+
+    Args:
+        outcomes: of the machine.
+        onset_day_E: days on which events of the log began, since 1970-01-01.
+
+    >>> from hvac.panel.grid import Unit
+    >>> told = [Outcome(Unit("F", "E"), day, "hit") for day in (9, 12, 30)]
+    >>> [outcome.day for outcome in beyond_log(told, np.array([10]))]
+    [9, 30]
+    """
+    days = np.asarray(onset_day_E)
+
+    def is_of_log(outcome: Outcome) -> bool:
+        since_E = outcome.day - days
+        return bool(((since_E >= 0) & (since_E <= SAME_FAULT_DAYS)).any())
+
+    return [one for one in outcomes if one.code != "hit" or not is_of_log(one)]
 
 
 def _days(outcomes: Sequence[Outcome], codes: Sequence[str]) -> Ints:

@@ -23,7 +23,7 @@ from hvac.panel.grid import Unit
 from hvac.panel.labels import onset_labels
 from hvac.scoring.predictions import SCHEMA
 from hvac.storage import AnyPath, folder_name, matching, parquet_dataset
-from hvac.update.found_on_visits import FoundLabels, with_findings
+from hvac.update.found_on_visits import FoundLabels, beyond_log, with_findings
 
 COLUMNS = (
     *("facility_id", "equipment_id", "point_id", "class", "end_date"),
@@ -93,7 +93,13 @@ def labels_of(
 
 
 def findings_of(
-    table: pa.Table, day_N: Ints, horizon_N: Ints, onset_N: Bools, outcomes: Outcomes
+    table: pa.Table,
+    day_N: Ints,
+    horizon_N: Ints,
+    onset_N: Bools,
+    *,
+    follow_up: Mapping[Unit, FollowUp],
+    outcomes: Outcomes,
 ) -> FoundLabels:
     """Lay what visits found over the labels of a facility's rows, machine by machine."""
     found = FoundLabels(
@@ -103,13 +109,16 @@ def findings_of(
         return found
     equipment_N, alarm_N = text_array(table["equipment_id"]), bool_array(table["alarm"])
     for unit, of_unit in outcomes.items():
+        followed = follow_up.get(unit)
+        if followed is None:
+            continue
         rows = np.flatnonzero(equipment_N == unit.equipment_id)
         labels = with_findings(
             end_day_N=day_N[rows],
             horizon_N=horizon_N[rows],
             alarm_N=alarm_N[rows],
             onset_N=onset_N[rows],
-            outcomes=of_unit,
+            outcomes=beyond_log(of_unit, followed.targets.start_N),
         )
         for whole_N, part_N in zip(found, labels, strict=True):
             whole_N[rows] = part_N

@@ -86,7 +86,9 @@ def facility_matured(
         )
         onset_N[rows], usable_N[rows] = onset, outside & known
     usable_N &= day_N + horizon_N > _fitted_until(table, plan)
-    found = findings_of(table, day_N, horizon_N, onset_N, outcomes)
+    found = findings_of(
+        table, day_N, horizon_N, onset_N, follow_up=follow_up, outcomes=outcomes
+    )
     risk_N = table["risk"].to_numpy()
     kept = np.flatnonzero(usable_N & ~found.left_out_N)
     matured = Matured.of(

@@ -117,7 +117,9 @@ def _bets(
     )
     onset_N, usable_N = labels_of(table, facility, horizon, follow_up, day_N)
     horizon_N = np.full(len(table), horizon)
-    found = findings_of(table, day_N, horizon_N, onset_N, outcomes)
+    found = findings_of(
+        table, day_N, horizon_N, onset_N, follow_up=follow_up, outcomes=outcomes
+    )
     free_N = np.flatnonzero(usable_N[0])  # not inside an event
     chosen_N = free_N[disjoint(unit_N[free_N], day_N[free_N], horizon)]
     known_N = chosen_N[(usable_N[1] & ~found.left_out_N)[chosen_N]]

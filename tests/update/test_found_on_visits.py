@@ -11,7 +11,7 @@ from scipy.special import expit
 from hvac.casework.outcome_codes import Outcome, OutcomeCode
 from hvac.panel.grid import Unit
 from hvac.update.bends import fit_bends
-from hvac.update.found_on_visits import with_findings
+from hvac.update.found_on_visits import beyond_log, with_findings
 from hvac.update.ladder import LINES, climb, origins_of
 from hvac.update.matured import Matured
 from hvac.update.promotion_gate import check_gate
@@ -118,3 +118,12 @@ def test_gate_refuses_findings_that_the_log_contradicts() -> None:
     refused = check_gate(climbed, budget=10.0).refused
     assert "onsets that only visits found" in refused
     assert "surely higher" in refused
+
+
+def test_fault_that_the_log_holds_already_is_counted_once() -> None:
+    unit = Unit("F", "E")
+    told = [Outcome(unit, day, "hit") for day in (14, 24, 25)]
+    inspected = Outcome(unit, 12, "inspected")
+    kept = beyond_log([*told, inspected], np.array([10]))
+    assert kept == [told[2], inspected]
+    assert beyond_log(told, np.array([], np.int32)) == told
