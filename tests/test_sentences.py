@@ -219,11 +219,11 @@ def test_words_with_names_get_them() -> None:
 
 
 COMPOSED = (
-    "platt: 12 labels are onsets that only visits found, and on windows without an alarm its log-loss is"
-    " surely higher: +0.0321 [+0.0102, +0.0500]",
-    "platt: its log-loss is not surely lower: +0.0012 [-0.0003, +0.0030]",
-    "fleet_intercept: it gives 2.11 false alarms a unit-year, the serving model 1.90 (budget 1)",
-    "fleet_platt is better by 0.0172 of log-loss",
+    "a line for each class: 12 labels are onsets that only visits found, and on windows without an alarm"
+    " its log-loss is surely higher: +0.0321 [+0.0102, +0.0500]",
+    "a line for each class: its log-loss is not surely lower: +0.0012 [-0.0003, +0.0030]",
+    "one intercept for the fleet: it gives 2.11 false alarms a unit-year, the serving model 1.90 (budget 1)",
+    "one line for the fleet: log-loss is lower by 0.0172",
     "thresholds stay: the monitor of inputs alerted on 2026-01-05",
     "thresholds stay: alarms are as declared; they moved in the last 28 days",
     "the challenger may serve: run ray_jobs.update with update.promote=true; labels known since hold 0"

@@ -37,6 +37,7 @@ from hvac.report.section_tables import (
 from hvac.report.summary import summary
 from hvac.report.sureness_section import sureness
 from hvac.report.texts import Words, languages_from, texts
+from hvac.report.update_section import updates
 from hvac.report.view import DASH, Block, View
 from hvac.storage import AnyPath, as_given, write_text
 
@@ -57,6 +58,7 @@ SECTIONS: dict[str, Callable[[View], list[Block]]] = {
     "slices": slices,
     "facilities": facilities,
     "monitors": monitors,
+    "updates": updates,
     "provenance": provenance,
     "leakage": leakage,
     "glossary": glossary,

@@ -78,6 +78,16 @@ class Champions(_Frozen):
         """Return the facilities in which the challenger speaks already."""
         return self.challenger.speaks_in if self.challenger else ()
 
+    @property
+    def speaking(self) -> set[str]:
+        """Return the bundles whose risks are shown somewhere."""
+        some = (
+            self.challenger.bundles.values()
+            if self.challenger and self.speaks_in
+            else ()
+        )
+        return {*self.champion.values(), *some}
+
     def noted(
         self, action: Action, why: str, figures: Mapping[str, Any] = {}, **new: Any
     ) -> Champions:

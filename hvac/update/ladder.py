@@ -39,6 +39,15 @@ Rung = Literal[
     "retrained",
 ]
 RUNGS: Final[tuple[Rung, ...]] = get_args(Rung)
+RUNG_NAMES: Final[Mapping[Rung, str]] = {
+    "fleet_intercept": "one intercept for the fleet",
+    "intercept": "an intercept for each class",
+    "fleet_platt": "one line for the fleet",
+    "platt": "a line for each class",
+    "weights": "new weights of the fusion's parts",
+    "forests": "trees and lines fitted again",
+    "retrained": "the model trained anew",
+}
 LINES: Final[Mapping[Rung, Freedom]] = {
     "fleet_intercept": Freedom(slope=False, classes=False),
     "intercept": Freedom(slope=False, classes=True),

@@ -12,6 +12,8 @@ from hvac.report.now_section import now_of
 from hvac.report.page import write_report
 from hvac.scoring.latest_rows import RankedUnit
 from hvac.storage import AnyPath, matching
+from hvac.update.champions import Champions, read_champions
+from hvac.update.told_changes import told_changes
 from ray_jobs.run.run_config import RunConfig
 from ray_jobs.run.workspace import Workspace
 
@@ -25,13 +27,18 @@ def write_workspace_report(
     metrics: JsonObject,
     entries: Sequence[RankedUnit] = (),
 ) -> None:
-    """Write the report; `entries` is the ranking of the newest scores, by the same bundles."""
+    """Write the report; `entries` is the ranking of the newest scores, by the bundles that serve."""
     names = load_names(workspace.panel)
     content = {**metrics}
     if entries:
         content["now"] = as_json(now_of(entries, names))
     if findings := read_findings(workspace.root / "monitor"):
         content["monitors"] = findings.model_dump(mode="json")
+    champions = _champions(workspace, metrics)
+    if champions.history:
+        told = told_changes(champions)
+        changes = [change._asdict() for change in told.changes]
+        content["updates"] = {"as_trained": told.as_trained, "changes": changes}
     write_report(
         content,
         _drawn(workspace.figures),
@@ -44,14 +51,26 @@ def write_workspace_report(
 def add_newest_scores(
     workspace: Workspace, config: RunConfig, entries: Sequence[RankedUnit]
 ) -> None:
-    """Write the report anew with the newest scores; nothing where it is of other bundles, or absent."""
+    """Write the report anew with the newest scores; nothing where it is absent, or of a model that
+    was trained before.
+
+    Updates of its model may serve.
+    """
     file = workspace.root / METRICS
     if not file.exists() or not entries:
         return
     metrics = json.loads(file.read_text(encoding="utf-8"))
+    champions = _champions(workspace, metrics)
     scored_by = {entry["bundle_id"] for entry in entries}
-    if scored_by <= set(map(str, branch(metrics, "run", "bundles").values())):
+    if scored_by <= champions.speaking:
         write_workspace_report(workspace, config, metrics, entries)
+
+
+def _champions(workspace: Workspace, metrics: JsonObject) -> Champions:
+    """Return what serves of the model that a report is about."""
+    bundles = branch(metrics, "run", "bundles")
+    trained = {name: str(bundle_id) for name, bundle_id in bundles.items()}
+    return read_champions(workspace.root, trained)
 
 
 def _drawn(folder: AnyPath) -> dict[str, dict[str, AnyPath]]:

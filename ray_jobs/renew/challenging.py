@@ -20,6 +20,7 @@ from hvac.update.ladder import (
     FITTED_AGAIN,
     LEAST_ONSETS,
     LINES,
+    RUNG_NAMES,
     Climb,
     NoLabelsError,
     Offer,
@@ -142,13 +143,14 @@ def challenge(
     figures = _figures(climbed)
     if climbed.winner == "none":
         return before.noted("kept", "no candidate is surely better", figures)
+    winner = RUNG_NAMES[climbed.winner]
     budget = config.decision.threshold.false_alarms_per_unit_year
     gate = check_gate(climbed, budget=budget, seed=config.seed + 1)
     figures |= {"gate": gate_figures(gate)}
     if gate.refused:
-        return before.noted("refused", f"{climbed.winner}: {gate.refused}", figures)
+        return before.noted("refused", f"{winner}: {gate.refused}", figures)
     challenger = _challenger(workspace, before, offered, climbed.winner, day)
-    why = f"{climbed.winner} is better by {gate.less_loss.value:.4f} of log-loss"
+    why = f"{winner}: log-loss is lower by {gate.less_loss.value:.4f}"
     return before.noted("challenged", why, figures, challenger=challenger)
 
 

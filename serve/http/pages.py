@@ -31,7 +31,7 @@ from serve.http.rendering import FOLDER, language_of, page_words, render
 from serve.ids import SentId
 from serve.keys import Caller
 from serve.memory.store import FLEET
-from serve.memory.watched_bundles import watched_bundles
+from serve.memory.watched_bundles import model_changes, watched_bundles
 from serve.service import Service
 from serve.work.trends import Trend
 
@@ -73,6 +73,7 @@ def make_pages(service: Service, door: Door) -> APIRouter:
         sums = await asyncio.to_thread(service.store.shadow_summary)
         watched = await asyncio.to_thread(service.choice.challengers)
         known = await asyncio.to_thread(watched_bundles, service.store)
+        changes = await asyncio.to_thread(model_changes, service.config.workspace)
         words = page_words(request, service.config.language)
         return render(
             request,
@@ -83,6 +84,7 @@ def make_pages(service: Service, door: Door) -> APIRouter:
             is_watched=bool(watched),
             speaks_in=[words.named("facility", name) for name in known.speaks_in],
             speaks_since=known.speaks_since,
+            changes=changes,
         )
 
     @routes.get("/static/app.css")

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from hvac.storage import AnyPath
+from hvac.storage import AnyPath, Location, place
 from hvac.update.champions import read_champions
+from hvac.update.told_changes import ToldChanges, told_changes
 from serve.memory.published_pairs import published_pairs
 from serve.memory.step_records import (
     LoadedTables,
@@ -43,6 +44,18 @@ def workspace_bundles(workspace: AnyPath) -> WorkspaceBundles:
     bundles = dict(challenger.bundles)
     speaks = (champions.speaks_in, challenger.speaks_since)
     return WorkspaceBundles(champions.champion, bundles, *speaks)
+
+
+def model_changes(workspace: Location) -> ToldChanges | None:
+    """Return what was tried and changed since training; None where nothing was.
+
+    Raises:
+        InputError: a file of the workspace is damaged.
+    """
+    root = place(workspace)
+    trained = trained_bundles(root / "steps" / "train.json")
+    champions = read_champions(root, trained)
+    return told_changes(champions) if champions.history else None
 
 
 def assign_canary(store: Store, before: LoadedTables, now: LoadedTables) -> None:

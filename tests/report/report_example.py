@@ -414,6 +414,18 @@ def _metrics() -> dict[str, Any]:
             ],
             "alerts": [],
         },
+        "updates": {
+            "as_trained": False,
+            "changes": [
+                {
+                    "day": "2026-03-30",
+                    "words": {
+                        "en": "Promoted: by hand",
+                        "ja": "運用に移行：手動で運用に移しました",
+                    },
+                }
+            ],
+        },
         "now": {
             "end_date": "2026-03-31",
             "equipment": 120,

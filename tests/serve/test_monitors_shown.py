@@ -15,9 +15,11 @@ from hvac.report.monitor_section import monitors
 from hvac.report.texts import Words
 from hvac.report.view import Table, View
 from hvac.storage import write_parquet
+from hvac.update.champions import Challenger, Champions, write_champions
 from serve import service_metrics
 from serve.case_keeping import count_monitor_alerts
 from serve.keys import make_key
+from serve.memory.step_records import trained_bundles
 from serve.service import Service
 from tests.serve.serve_example import client_of, service_of
 
@@ -79,6 +81,25 @@ def test_declared_stands_beside_measured(service: Service, client: TestClient) -
     text = service_metrics.exposition().decode()
     assert 'hvac_monitor_alerts{monitor="data"} 2.0' in text
     assert 'hvac_monitor_declared{monitor="data"} 0.5' in text
+
+
+def test_page_tells_how_the_model_was_changed(
+    service: Service, client: TestClient
+) -> None:
+    root = Path(service.config.workspace)
+    assert "Changes of the model" not in client.get("/monitors").text
+    trained = trained_bundles(root / "steps" / "train.json")
+    kept = Champions(trained=trained, champion=trained).noted("kept", "by hand")
+    write_champions(root, kept)
+    assert "serves as it was trained" in client.get("/monitors").text
+    new = Challenger(bundles={"pump": "pump-new"}, rung="platt", since=1)
+    champions = kept.noted("challenged", "new", challenger=new).promoted("by hand")
+    write_champions(root, champions)
+    page = client.get("/monitors").text
+    assert "no longer as it was trained" in page
+    assert page.index("Promoted: by hand") < page.index("Challenger found: new")
+    assert "Left as it is" not in page
+    assert "運用に移行：手動で運用に移しました" in client.get("/monitors?lang=ja").text
 
 
 def test_key_of_one_facility_sees_no_monitor_of_the_fleet(service: Service) -> None:
