@@ -7,15 +7,18 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Collection
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+from scipy.stats import binomtest
 
 from hvac.days import DAYS_PER_YEAR
 from hvac.decision.alarm_episodes import alarm_episodes, merge_gap
 from hvac.errors import InputError
+
+SURELY: Final = 0.01  # how likely so many alarms would be by luck
 
 
 def chosen_facilities(
@@ -101,3 +104,20 @@ def by_alarms(rates: AlarmRates, *, more: float, budget: float, days: int) -> Ve
         f" the champion {rates.champion:.3f} on the same windows (at most {most:.3f})"
     )
     return Verdict(rates.challenger <= most, figures)
+
+
+def surely_more(rates: AlarmRates, *, more: float) -> bool:
+    """Tell whether a challenger's alarms surely exceed the champion's and a share more (binomial test).
+
+    >>> surely_more(AlarmRates(10, 0.4, 0.9), more=0.25)
+    False
+    >>> surely_more(AlarmRates(100, 0.4, 0.9), more=0.25)
+    True
+    """
+    given = round(rates.challenger * rates.machines)
+    both = given + round(rates.champion * rates.machines)
+    if not both:
+        return False
+    share = (1 + more) / (2 + more)
+    test = binomtest(given, both, share, alternative="greater")
+    return bool(test.pvalue < SURELY)

@@ -17,6 +17,7 @@ from hvac.update.canary import (
     alarm_rates,
     by_alarms,
     chosen_facilities,
+    surely_more,
 )
 from hvac.update.champions import Challenger, Champions
 from ray_jobs.run.run_config import RunConfig
@@ -64,10 +65,26 @@ def canary_alarms(
     """Decide by the alarms of the facilities in which the challenger speaks."""
     challenger = _speaking(before)
     days = registry.days[1] - (challenger.speaks_since or 0)
-    section = config.update
+    return _by_alarms(config, _rates(workspace, challenger), days)
+
+
+def too_many_already(
+    config: RunConfig, workspace: Workspace, before: Champions
+) -> Verdict | None:
+    """Decide against the challenger before its days are over, where it gives too many alarms.
+
+    They are more than all its days allow, and surely more than the champion's; None elsewhere.
+    """
+    rates = _rates(workspace, _speaking(before))
+    verdict = _by_alarms(config, rates, config.update.canary_days)
+    is_sure = surely_more(rates, more=config.update.canary_more_alarms)
+    return verdict if verdict.widen is False and is_sure else None
+
+
+def _by_alarms(config: RunConfig, rates: AlarmRates, days: int) -> Verdict:
     return by_alarms(
-        _rates(workspace, challenger),
-        more=section.canary_more_alarms,
+        rates,
+        more=config.update.canary_more_alarms,
         budget=config.decision.threshold.false_alarms_per_unit_year,
         days=days,
     )

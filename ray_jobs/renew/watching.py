@@ -21,7 +21,13 @@ from hvac.update.champions import Challenger, Champions
 from hvac.update.ladder import LEAST_ONSETS, less_loss
 from hvac.update.matured import Matured, sure_log_odds
 from hvac.update.refits import SeenLater
-from ray_jobs.renew.canaries import canary_alarms, decided, let_serve, still_canary
+from ray_jobs.renew.canaries import (
+    canary_alarms,
+    decided,
+    let_serve,
+    still_canary,
+    too_many_already,
+)
 from ray_jobs.renew.later_windows import make_later_windows
 from ray_jobs.renew.matured_rows import read_matured
 from ray_jobs.renew.refit_tasks import RefitPlan, read_unlearned
@@ -71,11 +77,14 @@ def watch(
 def _after_canary(
     config: RunConfig, workspace: Workspace, before: Champions, registry: Registry
 ) -> Champions:
-    """Let a challenger that speaks in some facilities serve in all, or take it back."""
+    """Let a challenger that speaks in some facilities serve in all once its days are over, or take
+    it back.
+    """
     if config.update.promote:
         return before.promoted("in all facilities by hand")
     if until := still_canary(config, before, registry):
-        return before.noted("kept", until)
+        against = too_many_already(config, workspace, before)
+        return decided(before, against, {}) if against else before.noted("kept", until)
     since = compared_since(config, workspace, before, registry)
     verdict = (
         by_labels(since)

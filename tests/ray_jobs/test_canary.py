@@ -16,7 +16,7 @@ from hvac.panel.registry import Registry
 from hvac.report.workspace_summary import workspace_lines
 from hvac.storage import matching, write_parquet
 from hvac.update.bends import Bend
-from hvac.update.champions import Champions, read_champions, write_champions
+from hvac.update.champions import Challenger, Champions, read_champions, write_champions
 from ray_jobs import describe, rollback, score
 from ray_jobs.run.records import IngestRecord, TrainRecord
 from ray_jobs.run.run_config import RunConfig
@@ -120,24 +120,48 @@ def test_canary_with_too_many_alarms_is_taken_back(run: RunConfig) -> None:
     workspace, champions = begun(run)
     challenger = champions.challenger
     assert challenger is not None
-    day = date_of(challenger.speaks_since or 0)
-    pairs = pa.Table.from_pylist(
-        [
-            {
-                "facility_id": challenger.speaks_in[0], "equipment_id": f"E{n}", "horizon": 30,
-                "end_date": day, "risk": 0.1, "alarm": n < 4,
-                "challenger_risk": 0.2, "challenger_alarm": n < 9,
-                "challenger_id": min(challenger.bundles.values()),
-            }
-            for n in range(10)
-        ]
-    )  # fmt: skip
-    write_parquet(pairs, workspace.root / "update/shadow" / str(day) / "part-a.parquet")
+    write_pairs(workspace, challenger, machines=10, alarms=(4, 9))
     told = updated(run, canary_days=0)
     assert told["action"] == "rolled_back"
     assert "0.900 a machine, the champion 0.400" in told["why"]
     assert champions_of(run).challenger is None
     assert told["champion"] == champions.champion
+
+
+@pytest.mark.parametrize(
+    ("machines", "alarms", "action"),
+    [(10, (4, 9), "kept"), (100, (40, 90), "rolled_back"), (100, (2, 7), "kept")],
+)  # too few to be sure; surely too many; no more than the budget of all its days
+def test_canary_with_surely_too_many_alarms_is_taken_back_at_once(
+    run: RunConfig, machines: int, alarms: tuple[int, int], action: str
+) -> None:
+    workspace, champions = begun(run)
+    assert champions.challenger is not None
+    write_pairs(workspace, champions.challenger, machines=machines, alarms=alarms)
+    assert updated(run)["action"] == action
+
+
+def write_pairs(
+    workspace: Workspace,
+    challenger: Challenger,
+    *,
+    machines: int,
+    alarms: tuple[int, int],
+) -> None:
+    """Write a day's pairs of machines, of which some are in alarm by champion and by challenger."""
+    day = date_of(challenger.speaks_since or 0)
+    pairs = pa.Table.from_pylist(
+        [
+            {
+                "facility_id": challenger.speaks_in[0], "equipment_id": f"E{n}", "horizon": 30,
+                "end_date": day, "risk": 0.1, "alarm": n < alarms[0],
+                "challenger_risk": 0.2, "challenger_alarm": n < alarms[1],
+                "challenger_id": min(challenger.bundles.values()),
+            }
+            for n in range(machines)
+        ]
+    )  # fmt: skip
+    write_parquet(pairs, workspace.root / "update/shadow" / str(day) / "part-a.parquet")
 
 
 def test_labels_decide_about_a_canary_where_there_are_enough(run: RunConfig) -> None:
