@@ -207,6 +207,8 @@ def _figures(climbed: Climb) -> dict[str, Json]:
         "origins": [str(date_of(day)) for day in climbed.origins],
         "windows": len(climbed.rows.end_day_N),
         "units": len(np.unique(climbed.rows.unit_N)),
+        "onsets": int(climbed.rows.onset_N.sum()),
+        "found_on_visits": int(climbed.rows.found_N.sum()),
     }
 
 

@@ -129,6 +129,24 @@ def test_update_leaves_what_serves_and_says_why(run: RunConfig) -> None:
     assert told["champion"] == trained
     (row,) = read_champions(workspace.root, trained).history
     assert row.why == told["why"]
+    assert 0 == told["figures"]["found_on_visits"] < told["figures"]["onsets"]
+
+
+def test_decision_tells_how_many_onsets_only_visits_found(
+    run: RunConfig, tmp_path: Path
+) -> None:
+    registry = Registry.load(workspace_of(run).panel)
+    day = date_of(registry.days[1] - 40)  # in the horizon of the newest known labels
+    ids = registry.units.select(["facility_id", "equipment_id"]).to_pylist()
+    hits = [f"{one['facility_id']},{one['equipment_id']},hit,{day}" for one in ids]
+    file = tmp_path / "outcomes.csv"
+    file.write_text("\n".join(["facility_id,equipment_id,code,date", *hits]))
+    plain = updated(run, judged_days=30)["figures"]
+    (workspace_of(run).root / "champions.json").unlink()  # look again, not watch
+    with_outcomes = run.model_copy(update={"outcomes": str(file)})
+    told = updated(with_outcomes, judged_days=30)["figures"]
+    most = plain["onsets"] + told["found_on_visits"]  # but those visited the same day
+    assert plain["onsets"] < told["onsets"] <= most
 
 
 def test_too_few_known_events_are_told_with_the_setting(run: RunConfig) -> None:
