@@ -38,6 +38,7 @@ class RunnableConfig(Protocol):
 AnyConfig = TypeVar("AnyConfig", bound=RunnableConfig)
 Result = TypeVar("Result")
 EXIT_USER_ERROR = 2
+PACKAGED = "ray_jobs/configs"
 LONGEST_FACT = 2000  # characters; longer facts stay in the workspace
 NO_ROOM = (errno.ENOSPC, errno.EDQUOT)
 QUIET_LOGGERS = ("ray", "matplotlib", "fsspec", "numba", "httpx")
@@ -88,10 +89,15 @@ def make_parser(about: str | None) -> argparse.ArgumentParser:
 
 
 def config_path(given: str) -> str:
-    """Return the path of a run file; a name alone, such as `demo`, is a file of this package."""
-    packaged = Path(__file__).parents[1] / "configs" / f"{given}.yaml"
-    is_name = given.isidentifier() and not Path(given).exists()
-    return str(packaged) if is_name and packaged.exists() else given
+    """Return the path of a run file, here or of this package.
+
+    A name alone, such as `demo`, is a file of this package; so is `ray_jobs/configs/demo.yaml`
+    outside of a checkout.
+    """
+    name = given.removeprefix(f"{PACKAGED}/").removesuffix(".yaml")
+    file = Path(__file__).parents[2] / PACKAGED / f"{name}.yaml"
+    is_ours = given in (name, f"{PACKAGED}/{name}.yaml") and file.exists()
+    return str(file) if is_ours and not Path(given).exists() else given
 
 
 def add_overrides(parser: argparse.ArgumentParser) -> None:

@@ -419,6 +419,19 @@ def test_run_file_of_the_package_is_found_by_its_name() -> None:
     assert config_path("nowhere") == "nowhere"
 
 
+def test_printed_paths_of_configurations_work_outside_of_a_checkout(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    packaged = config_path("ray_jobs/configs/demo.yaml")
+    assert load_run(packaged).name == "demo"
+    assert config_path("demo.yaml") == "demo.yaml"
+    own = tmp_path / "ray_jobs/configs/demo.yaml"
+    own.parent.mkdir(parents=True)
+    own.touch()
+    assert config_path("ray_jobs/configs/demo.yaml") == "ray_jobs/configs/demo.yaml"
+
+
 def test_console_script_lists_the_steps_and_runs_one(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
