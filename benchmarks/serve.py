@@ -6,6 +6,8 @@
 Every layout is started in a process of its own on a free port of 127.0.0.1, loaded, and stopped; the client runs on the
 same machine and takes its share of it. A single request is one unit of 5 points with 120 days in its body:
 JSON in, 28 statistics, embedding, risk and forecast, JSON out. A bulk request is an Arrow stream of 512 such windows.
+A stored machine is asked by its ids alone, which an unchanged one is answered
+from the store for, and by its ids and class, which makes it be predicted anew from its stored record.
 Pushes come first, one after another, right after the service says it is ready: a day of 5 points of
 a stored machine each, with `wait=true`, so that the answer holds the new risks.
 With `--before`, plain uvicorn is loaded with the code of another commit too (`CODE`: a checkout of it, `WORKSPACE`:
@@ -33,6 +35,7 @@ from serve_load import (
     memory_mb,
     pushed_days,
     ready,
+    stored_bodies,
 )
 from support import ROOT, Row, machine, parser, record
 
@@ -45,6 +48,10 @@ LAYOUTS: dict[str, list[str]] = {
 }
 RATE, CLIENTS, BULK_CLIENTS, PUSHES = 20, 8, 2, 120
 BEFORE = "uvicorn before"
+STORED = {
+    "unchanged": "unchanged since it was scored",
+    "anew": "predicted anew",
+}
 BAR_PUSH_P99_MS, BAR_GRAPH_P50_MS, BAR_GRAPH_P99_MS = 150, 12, 100
 BAR_FAST_PER_S, BAR_FAST_TO_BEFORE, BAR_BULK = 500, 2.5, 4_000
 PUSHED = "/v1/readings?wait=true"
@@ -66,10 +73,19 @@ def main() -> None:
     given = command.parse_args()
     where = machine(["ray", "fastapi", "uvicorn", "torch", "granite-tsfm"], 2)
     single, bulk = bodies(given.workspace.resolve())
+    stored = stored_bodies(given.workspace.resolve())
     pushes = pushed_days(given.workspace.resolve(), 12 if given.quick else PUSHES)
     seconds = 2.0 if given.quick else given.seconds
     found = {
-        name: measure(name, given.workspace.resolve(), single, bulk, pushes, seconds)
+        name: measure(
+            name,
+            given.workspace.resolve(),
+            single,
+            bulk,
+            pushes,
+            seconds,
+            stored=stored,
+        )
         for name in given.only
     }
     if given.before:
@@ -91,6 +107,7 @@ def measure(
     pushes: list[bytes],
     seconds: float,
     *,
+    stored: dict[str, bytes] | None = None,
     root: Path = ROOT,
 ) -> dict[str, Any]:
     """Start a layout, load it, stop it; `root` is the checkout whose code runs."""
@@ -122,6 +139,7 @@ def measure(
                 pushes if name != "uvicorn" else [],
                 seconds,
                 started,
+                (stored or {}) if name != "uvicorn" else {},
             )
         )
     finally:
@@ -137,6 +155,7 @@ async def load(
     pushes: list[bytes],
     seconds: float,
     started: float,
+    stored: dict[str, bytes],
 ) -> dict[str, Any]:
     async with aiohttp.ClientSession() as session:
         while not await ready(session, f"http://127.0.0.1:{port}"):
@@ -157,6 +176,11 @@ async def load(
         await closed(ask, CLIENTS, 0.5)
     facts["memory_mb_before"] = memory_mb(process.pid)
     facts["open_20"] = summary(await opened(ask, RATE, seconds), seconds)
+    for kind, body in stored.items():
+        lines = Lines(port, "/v1/predict", body, JSON)
+        await closed(sender(lines), CLIENTS, 0.5)
+        facts[kind] = summary(await opened(sender(lines), RATE, seconds), seconds)
+        lines.close()
     facts["closed_8"] = summary(await closed(ask, CLIENTS, seconds), seconds)
     found = summary(await closed(send, BULK_CLIENTS, seconds), seconds)
     facts["bulk"] = found | {"windows_per_s": round(found["per_s"] * BULK_ROWS)}
@@ -253,6 +277,17 @@ def layout_rows(
             first["p50_ms"] <= BAR_GRAPH_P50_MS and first["p99_ms"] <= BAR_GRAPH_P99_MS
             if graph
             else None,
+        ),
+        *(
+            Row(
+                f"predict of a stored machine, {STORED[kind]}, {name}, {RATE} requests/s",
+                f"p50 ≤ {BAR_GRAPH_P50_MS} ms" if graph else "",
+                waits(facts[kind]),
+                "",
+                facts[kind]["p50_ms"] <= BAR_GRAPH_P50_MS if graph else None,
+            )
+            for kind in STORED
+            if kind in facts
         ),
         *many_rows(name, facts["closed_8"], found),
         Row(

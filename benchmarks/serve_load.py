@@ -11,7 +11,9 @@ from typing import Any
 import aiohttp
 import psutil
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.dataset as pads
+import pyarrow.parquet as pq
 
 BULK_ROWS, DAYS = (
     512,
@@ -54,6 +56,21 @@ def bodies(workspace: Path) -> tuple[bytes, bytes]:
     with pa.ipc.new_stream(sink, table.schema) as writer:
         writer.write_table(table)
     return json.dumps({"units": [unit]}).encode(), sink.getvalue()
+
+
+def stored_bodies(workspace: Path) -> dict[str, bytes]:
+    """Requests for a stored machine: by its ids alone, and so that it is predicted anew."""
+    units = pq.read_table(workspace / "latest.parquet").filter(
+        pc.field("status") == "ok"
+    )
+    (unit,) = (
+        units.select(["facility_id", "equipment_id", "class"]).slice(0, 1).to_pylist()
+    )
+    name = unit.pop("class")
+    kinds = {"unchanged": unit, "anew": {**unit, "class": name}}
+    return {
+        kind: json.dumps({"units": [body]}).encode() for kind, body in kinds.items()
+    }
 
 
 def pushed_days(workspace: Path, count: int) -> list[bytes]:

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import datetime as dt
 from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from typing import TypeVar, cast
+from typing import TypeVar
 
 import pyarrow as pa
 
@@ -42,6 +41,7 @@ from serve.work.risk_rows import (
     ranked_units,
     with_reasons,
 )
+from serve.work.stored_answers import dated, names_alone, stored_answers
 from serve.work.trends import TREND_DAYS, Trend, trends
 from serve.work.unit_asks import UnitAsks
 
@@ -88,16 +88,35 @@ class Service:
         check_count(readings, limits.readings, "readings")
 
         async def work() -> Rows:
+            if not explain:
+                return await self._answers(units)
             asks = await self._read_together(units)
             rows = checked_rows(await self.stages.predict(asks))
-            if not explain:
-                return rows
             explained = await self._explained(asks, range(len(asks)), detailed=detail)
             return with_reasons(rows, explained)
 
         rows = await self.within(work())
         self._count(rows)
         return rows
+
+    async def _answers(self, units: Sequence[AskedUnit]) -> Rows:
+        """Return rows of units by their number: what the store holds, and the others predicted."""
+        named = names_alone(units)
+        answers: list[Rows] = [[] for _ in units]
+        if named:
+            known = await asyncio.to_thread(
+                stored_answers, self.store, [units[place].unit for place in named]
+            )
+            for place, rows in zip(named, known, strict=True):
+                answers[place] = rows
+        places = [place for place, rows in enumerate(answers) if not rows]
+        if places:
+            asks = await self._read_together([units[place] for place in places])
+            for row in checked_rows(await self.stages.predict(asks)):
+                answers[places[row["ask"]]].append(row)
+        return [
+            {**row, "ask": place} for place, rows in enumerate(answers) for row in rows
+        ]
 
     async def explain(self, unit: AskedUnit) -> list[ExplainedRow]:
         """Return why one piece of equipment, or each of its points, has its risks, in detail."""
@@ -282,12 +301,8 @@ class Service:
         self, facility_id: str | None = None, equipment_id: str | None = None
     ) -> Rows:
         """Return newest predictions with `end_date` as a date, without those of damaged bundles."""
-        rows = filter(is_sound, self.store.predictions(facility_id, equipment_id))
-        dated: Rows = []
-        for row in rows:
-            end_date = dt.date.fromisoformat(row["end_date"])
-            dated.append(cast(LatestRow, {**row, "end_date": end_date}))
-        return dated
+        stored = self.store.predictions(facility_id, equipment_id)
+        return dated(filter(is_sound, stored))
 
     def record(self, unit: Unit) -> tuple[UnitRow, pa.Table, list[EventRow]]:
         """Return equipment with its readings and events. Raise Unknown where it is not stored."""

@@ -209,6 +209,9 @@ class AskedUnit(UnitId):
     """A piece of equipment to be scored by readings, by a ready window, or, with neither, by its
     stored record.
 
+    By its ids alone, equipment that has not changed since it was scored is answered from the
+    store.
+
     Readings given here join the stored record for this answer only; nothing is kept. Where fewer
     than 90 observed days are known in all, the answer is `learning`.
     """

@@ -8,6 +8,7 @@ import shlex
 import shutil
 import subprocess
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -36,12 +37,15 @@ def with_our_ids(text: str, url: str) -> str:
 
 
 @pytest.mark.parametrize("page", PAGES)
-def test_curl_commands_of_a_page_are_answered(page: str, url: str) -> None:
+def test_curl_commands_of_a_page_are_answered(
+    page: str, url: str, tmp_path: Path
+) -> None:
     if shutil.which("curl") is None:
         pytest.skip("curl is not installed")
     lines = [line for block in blocks(page, "") for line in block.splitlines()]
     commands = [line for line in lines if line.startswith("curl ")]
     assert len(commands) >= 5
+    (tmp_path / "examples").symlink_to(Path("examples").resolve())
     for command in commands:
         words = shlex.split(with_our_ids(command, url))
         assert words[0] == "curl"
@@ -50,7 +54,7 @@ def test_curl_commands_of_a_page_are_answered(page: str, url: str) -> None:
             assert "event: present" in listened
             continue
         done = subprocess.run(
-            [*words, "--silent", "--fail-with-body"], capture_output=True
+            [*words, "--silent", "--fail-with-body"], capture_output=True, cwd=tmp_path
         )
         assert done.returncode == 0, (command, done.stdout)
         if "format=csv" not in command:

@@ -33,11 +33,7 @@ def client(service: Service) -> Iterator[TestClient]:
 
 
 def predicted(client: TestClient, explain: bool) -> dict[str, Any]:
-    body = {
-        "units": [
-            {"facility_id": RISING.facility_id, "equipment_id": RISING.equipment_id}
-        ]
-    }
+    body = {"units": [{**RISING._asdict(), "class": "ahu"}]}  # no answer of the store
     answer = client.post("/v1/predict", json=body, params={"explain": explain})
     assert answer.status_code == 200, answer.text
     (prediction,) = answer.json()["predictions"]
