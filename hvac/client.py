@@ -152,8 +152,8 @@ class Client:
         self, facility_id: str | None = None, *, state: str = "open"
     ) -> list[CaseDict]:
         """List cases, the newest first; `state` is open, closed or all. Raise ServiceError."""
-        asked = {"state": state} | ({"facility_id": facility_id} if facility_id else {})
-        answer = self._get(f"/v1/cases?{urlencode(asked)}")
+        query = {"state": state} | ({"facility_id": facility_id} if facility_id else {})
+        answer = self._get(f"/v1/cases?{urlencode(query)}")
         return cast(list[CaseDict], answer["cases"])
 
     def change_case(self, case: CaseDict, change: CaseChangeDict) -> CaseDict:

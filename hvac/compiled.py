@@ -30,10 +30,10 @@ def compiled(kernel: Kernel) -> Kernel:
 
     The GIL is free while a kernel runs; division by zero gives inf or nan, as in numpy.
     """
-    made = numba.njit(kernel, nogil=True, error_model="numpy")
+    compiled = numba.njit(kernel, nogil=True, error_model="numpy")
     with contextlib.suppress(RuntimeError):  # no place: its source is in no file
-        made._cache = _KernelCache(kernel)
-    return cast(Kernel, made)
+        compiled._cache = _KernelCache(kernel)
+    return cast(Kernel, compiled)
 
 
 def kernel_key(kernel: types.FunctionType) -> str:
@@ -42,24 +42,24 @@ def kernel_key(kernel: types.FunctionType) -> str:
     It covers the kernel's module, the kernels and constants that the module imports, this module and
     Numba's version. Numba itself tells types, processors and versions of Python apart.
     """
-    found = hashlib.sha256(numba.__version__.encode())
-    found.update(_content(__file__))
-    found.update(_content(kernel.__code__.co_filename))
-    found.update(_instructions(kernel.__code__))
+    digest = hashlib.sha256(numba.__version__.encode())
+    digest.update(_content(__file__))
+    digest.update(_content(kernel.__code__.co_filename))
+    digest.update(_instructions(kernel.__code__))
     for name, value in sorted(kernel.__globals__.items()):
         if name.startswith("__"):
             continue
         if isinstance(value, Dispatcher):
-            found.update(name.encode())
-            found.update(_instructions(value.py_func.__code__))
+            digest.update(name.encode())
+            digest.update(_instructions(value.py_func.__code__))
             if value.py_func.__module__ != kernel.__module__:
-                found.update(kernel_key(value.py_func).encode())
+                digest.update(kernel_key(value.py_func).encode())
         elif _is_constant(value):
-            found.update(f"{name} {value!r}".encode())
+            digest.update(f"{name} {value!r}".encode())
         elif isinstance(value, np.ndarray):
-            found.update(f"{name} {value.dtype} {value.shape}".encode())
-            found.update(value.tobytes())
-    return found.hexdigest()[:32]
+            digest.update(f"{name} {value.dtype} {value.shape}".encode())
+            digest.update(value.tobytes())
+    return digest.hexdigest()[:32]
 
 
 def _is_constant(value: object) -> bool:
@@ -82,16 +82,16 @@ def _content_at(path: str, _written: int, _size: int) -> bytes:
 
 def _instructions(code: types.CodeType) -> bytes:
     """Return the hash of what Python runs: its file may be another by now."""
-    found = hashlib.sha256(code.co_code)
-    found.update(repr(code.co_names).encode())
+    digest = hashlib.sha256(code.co_code)
+    digest.update(repr(code.co_names).encode())
     for constant in code.co_consts:
         if isinstance(constant, types.CodeType):
-            found.update(_instructions(constant))
+            digest.update(_instructions(constant))
         elif isinstance(constant, frozenset):
-            found.update(repr(sorted(map(repr, constant))).encode())
+            digest.update(repr(sorted(map(repr, constant))).encode())
         else:
-            found.update(repr(constant).encode())
-    return found.digest()
+            digest.update(repr(constant).encode())
+    return digest.digest()
 
 
 class _ByContent(_CacheLocator):

@@ -51,10 +51,10 @@ def _filled(
     text: str, templates: Sequence[Template], words_of: Mapping[str, Words]
 ) -> str:
     for template in templates:
-        found = template.pattern.fullmatch(text)
-        if found is None:
+        match = template.pattern.fullmatch(text)
+        if match is None:
             continue
-        parts = found.groupdict()
+        parts = match.groupdict()
         shown = {name: _part(name, part, words_of) for name, part in parts.items()}
         if WITHIN not in parts or shown[WITHIN] != parts[WITHIN]:
             return template.japanese.format(**shown)

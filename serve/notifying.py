@@ -49,8 +49,8 @@ class Notifier:
         self.words = NoticeWords(
             self.config.language or config.language, load_names(config.panel_folder)
         )
-        found = targets_of(self.config, self.words) if targets is None else targets
-        self.targets = {target.key: target for target in found}
+        chosen = targets_of(self.config, self.words) if targets is None else targets
+        self.targets = {target.key: target for target in chosen}
         self._seen: dict[Unit, AlarmMark] = {}
 
     def look(self) -> int:
@@ -62,10 +62,10 @@ class Notifier:
         within = self.config.within_days
         first = self.store.note(BEGUN) is None
         self.store.close_calm_episodes(within)
-        told = self.store.told()
+        already_told = self.store.told()
         now = self.store.alarmed(within)
         waits, planned = self._kept_quiet(now)
-        begins = {u: mark for u, mark in now.items() if u not in told | waits}
+        begins = {u: mark for u, mark in now.items() if u not in already_told | waits}
         new, withheld = 0, {}
         for unit, mark in begins.items():
             quiet = unit in planned or (first and not self.config.present)

@@ -67,11 +67,11 @@ AlarmEpisode(first_day=90, last_day=90, result='open', visited=False)]
         merged.first_A.tolist(), merged.last_A.tolist(), strict=True
     ):
         until = last + horizon
-        found = [o.code for o in outcomes if first <= o.day <= until]
+        codes = [o.code for o in outcomes if first <= o.day <= until]
         has_onset = bool(((onset_N > first) & (onset_N <= until)).any())
         has_visit = bool(((visit_N >= first) & (visit_N <= until)).any())
-        visited = has_visit or any(code in VISITED for code in found)
-        result = _result(found, has_onset, visited, is_over=today >= until)
+        visited = has_visit or any(code in VISITED for code in codes)
+        result = _result(codes, has_onset, visited, is_over=today >= until)
         episodes.append(AlarmEpisode(first, last, result, visited))
     return episodes
 

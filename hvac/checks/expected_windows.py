@@ -117,10 +117,10 @@ def _counted(
             events=registry.events_of(panel.unit), follow_up=follow_up[panel.unit]
         )
         for scene in scenes(panel, recipes[name], record):
-            made, reasons = training_windows(
+            windows, reasons = training_windows(
                 scene, recipes[name], splitter, make=bare_windows
             )
-            parts[name].append(made)
+            parts[name].append(windows)
             left_out.update(reasons)
     counts = {
         name: count_windows(parts[name], first.windows.horizons)

@@ -157,12 +157,12 @@ def _matched(
 
 
 def _guess_long(guesses: Guesses, file: TableFile, names: Mapping[str, str]) -> None:
-    found = guesses.found
-    found["format"] = Guess("canonical", "a reading a row", "wide, inspection, seed")
+    by_key = guesses.found
+    by_key["format"] = Guess("canonical", "a reading a row", "wide, inspection, seed")
     _map_columns(guesses, file, names, by="readings")
     _require(file, names, ("equipment_id", "point_id", "value"))
     if "facility_id" not in names:
-        found["facility_id"] = Guess(
+        by_key["facility_id"] = Guess(
             ONE_SITE,
             "no column looks like a facility: all is one site",
             "columns.facility_id",
@@ -195,8 +195,8 @@ def _map_columns(
                 " give the column one name in all of them"
             )
         others = [name for name in file.columns if name not in names.values()]
-        found = Guess(theirs, f"by its name, in {by}", ", ".join(others[:8]))
-        guesses.found[f"columns.{ours}"] = found
+        guess = Guess(theirs, f"by its name, in {by}", ", ".join(others[:8]))
+        guesses.found[f"columns.{ours}"] = guess
 
 
 def _guess_wide(
@@ -207,11 +207,11 @@ def _guess_wide(
     plain: SourceConfig,
 ) -> None:
     """Guess where a wide table's machines and facilities are named."""
-    found = guesses.found
-    found["format"] = Guess(
+    by_key = guesses.found
+    by_key["format"] = Guess(
         "wide", "a date column and many others", "canonical, with columns"
     )
-    found["wide.date_column"] = Guess(names["date"], "by its name")
+    by_key["wide.date_column"] = Guess(names["date"], "by its name")
     numbers = [name for name in _number_columns(file) if name != names["date"]]
     pattern = column_pattern(numbers)
     if pattern:
@@ -223,27 +223,29 @@ def _guess_wide(
         )
     by_path = []
     if "equipment_id" in names:
-        found["wide.equipment_column"] = Guess(names["equipment_id"], "by its name")
+        by_key["wide.equipment_column"] = Guess(names["equipment_id"], "by its name")
     elif pattern:
         machines = {
             ids["equipment_id"] for ids in ids_of_columns(pattern, values).values()
         }
         why = f"the columns are {len(machines)} machines with the same points"
-        found["wide.pattern"] = Guess(pattern, why, "wide.equipment_id for one machine")
+        by_key["wide.pattern"] = Guess(
+            pattern, why, "wide.equipment_id for one machine"
+        )
     elif len(files) > 1:
         by_path.append("equipment_id")
     else:
         name = PurePosixPath(file.path).name.split(".")[0]
-        found["wide.equipment_id"] = Guess(
+        by_key["wide.equipment_id"] = Guess(
             name, "one file, taken for one machine", "wide.pattern"
         )
     folders = {PurePosixPath(path).parent.name for path in files}
     if "facility_id" in names:
-        found["wide.facility_column"] = Guess(names["facility_id"], "by its name")
+        by_key["wide.facility_column"] = Guess(names["facility_id"], "by its name")
     elif len(folders) > 1:
         by_path.insert(0, "facility_id")
     else:
-        found["facility_id"] = Guess(
+        by_key["facility_id"] = Guess(
             ONE_SITE, "nothing names a facility: all is one site"
         )
     if by_path:
@@ -254,7 +256,7 @@ def _guess_wide(
             {"facility_id": "the folder's", "equipment_id": "the file's"}[name]
             for name in by_path
         )
-        found["path_pattern"] = Guess(
+        by_key["path_pattern"] = Guess(
             f"(?:^|/){pattern}", f"{why} name", "wide.equipment_id"
         )
 

@@ -128,10 +128,10 @@ def rhythm_name(gap: float) -> str:
 def _doubts(panel: Panel, windows: WindowConfig) -> tuple[Doubt, ...]:
     """Return what is odd anywhere in the record, each point and kind once."""
     scale = fit_scale(panel, windows.normalise)
-    found: dict[Doubt, None] = {}
+    kinds: dict[Doubt, None] = {}
     for day in range(panel.last_day, panel.first_day + LOOK_EVERY, -LOOK_EVERY):
-        found |= dict.fromkeys(doubts(panel, day, scale))
-    return tuple(sorted(found))
+        kinds |= dict.fromkeys(doubts(panel, day, scale))
+    return tuple(sorted(kinds))
 
 
 def sentinels_by_unit(readings: pa.Table) -> dict[Unit, tuple[float, ...]]:
@@ -153,7 +153,9 @@ def sentinels_by_unit(readings: pa.Table) -> dict[Unit, tuple[float, ...]]:
     for name, value_M in zip(coded.dictionary.to_pylist(), values, strict=True):
         facility, equipment, _ = name.split("\x1f", 2)
         marks[Unit(facility, equipment)].update(sentinels_of(value_M))
-    return {unit: tuple(sorted(found)) for unit, found in marks.items() if found}
+    return {
+        unit: tuple(sorted(marks_of)) for unit, marks_of in marks.items() if marks_of
+    }
 
 
 def sentinels_of(value_N: Floats) -> tuple[float, ...]:

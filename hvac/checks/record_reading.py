@@ -133,11 +133,11 @@ def _shared(record: ReadRecord) -> list[Finding]:
 
 def _untold(record: ReadRecord, registry: Registry) -> list[str]:
     """Leave out which events match no equipment where that stops ingest: it is told there."""
-    told = any("events were read" in fault.text for fault in record.faults)
+    stops_ingest = any("events were read" in fault.text for fault in record.faults)
     return [
         note
         for note in registry.notes
-        if not (told and "events are of equipment" in note)
+        if not (stops_ingest and "events are of equipment" in note)
     ]
 
 

@@ -60,8 +60,8 @@ def _events_table(view: DetectionView, part: str) -> Table:
     )
     rows = []
     for model, measured in by_model.items():
-        found = Cell(f"{measured['found']} / {measured['events']}")
-        values = [found, *cells(measured, MEASURES), cell(measured["delay"], form)]
+        share = Cell(f"{measured['found']} / {measured['events']}")
+        values = [share, *cells(measured, MEASURES), cell(measured["delay"], form)]
         rows.append(row(view, "model", model, values))
     unit_name = view.words(f"unit.{unit}")
     return table(view, "events", [*HEADS, delay], rows, part=part, unit=unit_name)

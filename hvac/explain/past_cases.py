@@ -81,9 +81,9 @@ class PastCases:
             windows.column("facility_id"), windows.column("equipment_id"), strict=True
         )
         for b, (facility, equipment) in enumerate(own_B):
-            own = column.get((str(facility), str(equipment)))
-            if own is not None:
-                similar_BV[b, own] = False
+            place = column.get((str(facility), str(equipment)))
+            if place is not None:
+                similar_BV[b, place] = False
         return np.asarray(similar_BV.sum(axis=1), dtype=np.int64)
 
     @cached_property

@@ -215,8 +215,8 @@ class Fusion:
         others = {
             name: block for name, block in blocks.items() if name not in fitting.blocks
         }
-        made = {**fitting.blocks, **fit_blocks(windows, others, fitting, folds)}
-        fits = {name: made[name] for name in blocks}
+        fitted = {**fitting.blocks, **fit_blocks(windows, others, fitting, folds)}
+        fits = {name: fitted[name] for name in blocks}
         score_KBH = np.stack([fit.score_BH for fit in fits.values()])
         labels = Labels(windows.labels[0], windows.weights.astype(np.float64))
         penalty = config.shrinkage / max(_units_with_events(windows), 1)
@@ -250,8 +250,10 @@ def fit_blocks(
     """Cross-fit some blocks of a fusion, by name."""
     fits = {}
     for name, block in blocks.items():
-        own = fitting._replace(name=name)
-        fits[name] = MEMBERS[block.family].cross_fit(windows, block, own, folds)
+        block_fitting = fitting._replace(name=name)
+        fits[name] = MEMBERS[block.family].cross_fit(
+            windows, block, block_fitting, folds
+        )
     return fits
 
 

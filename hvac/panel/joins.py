@@ -184,7 +184,7 @@ def _spellings(units: pa.Table, wanted: Iterable[Unit]) -> dict[Unit, list[Unit]
 
 def _among(spellings: Mapping[Unit, list[Unit]], ids: pa.Array) -> list[Unit]:
     """Return the units whose ids are among some."""
-    units = [unit for found in spellings.values() for unit in found]
+    units = [unit for spelt in spellings.values() for unit in spelt]
     there = pc.is_in(pa.array(map("\x1f".join, units), pa.string()), value_set=ids)
     return [
         unit

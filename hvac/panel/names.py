@@ -41,8 +41,8 @@ class Names:
 
     def name(self, of: str, given: str, facility_id: str = "") -> Name:
         """Return what is known of a thing; an empty name where nothing is."""
-        own = self.name_of.get((of, given, facility_id))
-        return own or self.name_of.get((of, given, ""), UNNAMED)
+        of_facility = self.name_of.get((of, given, facility_id))
+        return of_facility or self.name_of.get((of, given, ""), UNNAMED)
 
     def shown(self, of: str, given: str, language: str, facility_id: str = "") -> str:
         """Return the name of a thing in a language, else in the other one, else its id."""

@@ -85,8 +85,8 @@ def brick_points(path: str) -> list[ModelPoint]:
 
 def _nodes(graph: Graph) -> list[Any]:
     """Return what belongs to something as its point, in the order of their names."""
-    found = set(graph.subjects(_iri(BRICK + "isPointOf")))
-    return sorted(found | set(graph.objects(None, _iri(BRICK + "hasPoint"))), key=str)
+    points = set(graph.subjects(_iri(BRICK + "isPointOf")))
+    return sorted(points | set(graph.objects(None, _iri(BRICK + "hasPoint"))), key=str)
 
 
 def _point(graph: Graph, node: Any) -> ModelPoint | None:

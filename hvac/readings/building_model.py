@@ -77,7 +77,7 @@ def model_of(points: Sequence[ModelPoint]) -> BuildingModel:
         for heading in point.headings:
             of_heading[fold(heading)].add(column)
     columns = {
-        name: next(iter(found)) for name, found in of_heading.items() if len(found) == 1
+        name: next(iter(under)) for name, under in of_heading.items() if len(under) == 1
     }
     return BuildingModel(columns, named)
 

@@ -53,7 +53,7 @@ def name_within(path: str, given: str | Sequence[str] | None) -> str:
     """
     whole = _parts(path)
     named = (given,) if isinstance(given, str) else given or ()
-    folder = _shared([_fixed(_parts(each)) for each in named])
+    folder = _shared([_fixed(_parts(name)) for name in named])
     below = whole[: len(folder)] == folder
     return "/".join(whole[min(len(folder), len(whole) - 1) :] if below else whole)
 

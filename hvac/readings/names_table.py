@@ -44,8 +44,8 @@ def _laid_over(model: pa.Table, table: pa.Table) -> pa.Table:
     rows: dict[tuple[str, str, str], dict[str, str]] = {}
     for row in [*model.to_pylist(), *table.to_pylist()]:
         key = (row["of"], row["id"], row["facility_id"] or "")
-        told = {name: text for name, text in row.items() if text}
-        rows[key] = {**rows.get((*key[:2], ""), {}), **rows.get(key, {}), **told}
+        texts = {name: text for name, text in row.items() if text}
+        rows[key] = {**rows.get((*key[:2], ""), {}), **rows.get(key, {}), **texts}
     return pa.Table.from_pylist(list(rows.values()), schema=NAMES)
 
 

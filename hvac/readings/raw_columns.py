@@ -91,13 +91,13 @@ def missing_column(
     setting = setting.replace("<name>", near or "<name in the file>")
     column = f"'{expected}'" if expected == ours else f"'{expected}' (our {ours})"
     more = f" and {len(known) - MOST_NAMED} more" if len(known) > MOST_NAMED else ""
-    found = ", ".join(known[:MOST_NAMED]) + more
+    columns = ", ".join(known[:MOST_NAMED]) + more
     one = (
         " (or set source.facility_id, where all is one facility)"
         if ours == "facility_id"
         else ""
     )
-    return f"{file.path}: expected a column {column}, found columns: {found}{hint} Name it in {setting}{one}"
+    return f"{file.path}: expected a column {column}, found columns: {columns}{hint} Name it in {setting}{one}"
 
 
 def how_else(file: TableFile, expected: str) -> str:

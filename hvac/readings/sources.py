@@ -173,10 +173,10 @@ def _check_origins(
         if not origins and owner == "facility" and facility_id:
             continue
         if len(origins) != 1:
-            found = f"; found {', '.join(origins)}" if origins else ""
+            given = f"; found {', '.join(origins)}" if origins else ""
             raise ValueError(
                 f"wide tables need either wide.{owner}_column or wide.{owner}_id (one of the two),"
-                f" or {owner}_id in wide.pattern, wide.points or path_pattern{found}"
+                f" or {owner}_id in wide.pattern, wide.points or path_pattern{given}"
             )
     if "point_id" in by_path and wide.origins("point_id"):
         raise ValueError(

@@ -85,12 +85,12 @@ def _wide_points(
         _require_ids(file, wide.pattern, points, others)
     else:
         by_path = groups_of(source.path_pattern)
-        own = (
+        ids_of = (
             {}
             if "point_id" in by_path
             else {name: {"point_id": name} for name in others}
         )
-        points = wide.mapped or own or {name: {} for name in others}
+        points = wide.mapped or ids_of or {name: {} for name in others}
     for name in points:
         if match_column(name, file.columns, file.path) != name:
             setting = "source.wide: {points: {<name in the file>: <point id>}}"

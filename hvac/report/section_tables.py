@@ -111,10 +111,10 @@ def _models_in_order(view: View) -> list[str]:
     """Return all models, best mean PR-AUC first."""
     means = {}
     for model in view.group("models"):
-        found = [
+        areas = [
             number(view.at("models", model, h, "pr_auc")) or 0.0 for h in view.horizons
         ]
-        means[model] = sum(found) / len(found)
+        means[model] = sum(areas) / len(areas)
     return sorted(means, key=lambda model: -means[model])
 
 

@@ -95,7 +95,9 @@ def explain(
         details: list[dict[str, PointDetail]] = []
         if scenes:
             row = np.array([b])
-            own = contributions.take(row)
-            details = details_of(bundle, ready.take(row), own, reasons_H, scenes[b])
+            of_window = contributions.take(row)
+            details = details_of(
+                bundle, ready.take(row), of_window, reasons_H, scenes[b]
+            )
         explanations.append(Explanation(of_horizons, tuple(cases), tuple(details)))
     return explanations

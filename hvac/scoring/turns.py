@@ -45,9 +45,9 @@ def turns_table(latest: pa.Table) -> pa.Table:
     ok_N = pc.equal(latest["status"], OK).to_numpy(zero_copy_only=False)
     order = np.lexsort((~ok_N, unit_N))
     first_U = order[np.flatnonzero(np.diff(unit_N[order], prepend=-1))]
-    told = latest.select(TURNS.names[:-1]).take(pa.array(first_U))
+    newest = latest.select(TURNS.names[:-1]).take(pa.array(first_U))
     turns = _turns(_cells(latest, unit_N, len(first_U)), _horizons(latest))
-    return told.append_column("turn", turns).cast(TURNS)
+    return newest.append_column("turn", turns).cast(TURNS)
 
 
 def _horizons(latest: pa.Table) -> Ints:

@@ -231,15 +231,15 @@ def ranking_csv(
 def _named(entry: RankedUnit, language: str, names: Names) -> list[CellValue]:
     """Return the names of facility, equipment, class and point, location and criticality."""
     facility, equipment = entry["facility_id"], entry["equipment_id"]
-    own = names.name("equipment", equipment, facility)
+    shown = names.name("equipment", equipment, facility)
     point = entry["point"]
     return [
         names.shown("facility", facility, language),
         names.shown("equipment", equipment, language, facility),
         names.shown("class", entry["class"], language),
         names.shown("point", point, language) if point else "",
-        own.location,
-        own.criticality,
+        shown.location,
+        shown.criticality,
     ]
 
 

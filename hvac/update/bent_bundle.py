@@ -77,8 +77,8 @@ def steered_bundle(bundle: Bundle, steps: Mapping[str, Step], day: dt.date) -> B
     moves: dict[str, Json] = {}
     for facility, step in steps.items():
         shift_H = [step.shift] * len(bundle.horizons)
-        own = decision.facilities.get(facility, decision)
-        before = own.threshold_H.tolist()
+        deciding = decision.facilities.get(facility, decision)
+        before = deciding.threshold_H.tolist()
         decision = moved_decision(decision, facility, shift_H)
         after = decision.facilities[facility].threshold_H.tolist()
         moves[facility] = {

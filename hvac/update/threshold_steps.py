@@ -41,12 +41,12 @@ def moved_decision(
     decision: Decision, facility: str, shift_H: Sequence[float]
 ) -> Decision:
     """Return a decision whose thresholds of one facility are moved in log-odds, one per horizon."""
-    own = decision.facilities.get(facility, replace(decision, facilities={}))
+    deciding = decision.facilities.get(facility, replace(decision, facilities={}))
     thresholds = tuple(
         threshold._replace(value=moved(threshold.value, shift))
-        for threshold, shift in zip(own.thresholds, shift_H, strict=True)
+        for threshold, shift in zip(deciding.thresholds, shift_H, strict=True)
     )
-    changed = replace(own, thresholds=thresholds)
+    changed = replace(deciding, thresholds=thresholds)
     return replace(decision, facilities={**decision.facilities, facility: changed})
 
 

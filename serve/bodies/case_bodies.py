@@ -35,8 +35,10 @@ CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")  # not tab, not l
 
 def _no_control(text: str) -> str:
     """Refuse characters that PostgreSQL cannot keep and no page can show."""
-    if found := CONTROL.search(text):
-        raise ValueError(f"control character {found[0]!r} cannot be kept: leave it out")
+    if control := CONTROL.search(text):
+        raise ValueError(
+            f"control character {control[0]!r} cannot be kept: leave it out"
+        )
     return text
 
 

@@ -229,10 +229,10 @@ def _add_episodes(routes: APIRouter, service: Service, door: Door) -> None:
         """Tell what became of the alarms of a facility: hits, false ones, visits that came first."""
         door.check(caller, facility_id)
         kinds = await service.choice.event_kinds(facility_id)
-        found = await asyncio.to_thread(_episodes, service, facility_id, kinds)
+        episodes = await asyncio.to_thread(_episodes, service, facility_id, kinds)
         if form == "csv":
-            return _csv(EpisodeAnswer, found)
-        return EpisodesAnswer(episodes=found)
+            return _csv(EpisodeAnswer, episodes)
+        return EpisodesAnswer(episodes=episodes)
 
 
 def _episodes(

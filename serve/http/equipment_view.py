@@ -117,13 +117,13 @@ def equipment_view(service: Service, unit: Unit, words: PageWords) -> EquipmentV
         if e["equipment_id"] == unit.equipment_id
     ]
     alarm_days = _alarm_days(history)
-    own = words.names.name("equipment", *reversed(unit))
+    name = words.names.name("equipment", *reversed(unit))
     return {
         "unit": unit,
         "about": {
             "id_beside": words.named("equipment", *reversed(unit)) != unit.equipment_id,
-            "location": own.location,
-            "criticality": own.criticality,
+            "location": name.location,
+            "criticality": name.criticality,
         },
         "class_name": stored.class_name,
         "installed": None

@@ -39,7 +39,7 @@ class FormTokens:
 
     def _token(self, caller: Caller, slot: int) -> str:
         if self._secret is None:
-            made = secrets.token_hex(32)
-            self._secret = self.store.note_once(SECRET_NOTE, made).encode()
+            secret = secrets.token_hex(32)
+            self._secret = self.store.note_once(SECRET_NOTE, secret).encode()
         content = f"{slot}\0{caller.name}\0{caller.facility_id}\0{caller.role}"
         return hmac.new(self._secret, content.encode(), hashlib.sha256).hexdigest()

@@ -34,10 +34,10 @@ class Asked(NamedTuple):
         >>> Asked(q="AHU", first=101).query(first=1)
         'q=AHU'
         """
-        asked = {**self._asdict(), **changed}
+        values = {**self._asdict(), **changed}
         usual = Asked()._asdict()
         return urlencode(
-            {name: value for name, value in asked.items() if value != usual[name]}
+            {name: value for name, value in values.items() if value != usual[name]}
         )
 
 

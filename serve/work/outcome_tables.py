@@ -67,8 +67,8 @@ def take_table(
                 new.append((outcome, case and case.case_id))
         except _Fault as fault:
             name = table.names.get(fault.column, fault.column)
-            found = row.fields.get(fault.column, "")[:FOUND_CHARACTERS]
-            refused.append(RefusedRow(row.line, name, found, str(fault)))
+            given = row.fields.get(fault.column, "")[:FOUND_CHARACTERS]
+            refused.append(RefusedRow(row.line, name, given, str(fault)))
     casework.store.add_outcomes(new, caller.name)
     of_rows = len(refused) - len(table.refused)
     known = len(table.rows) - of_rows - len(new)

@@ -160,8 +160,8 @@ def _unknown(units: Sequence[PushedUnit], known: KnownPoints) -> list[UnknownPoi
         of_class = known[unit]
         if of_class is not None and point not in of_class:
             near = nearest(point, of_class) if len(unknown) < MOST_COMPARED else ""
-            told = {**unit._asdict(), "point_id": point, "readings": count}
-            unknown.append(UnknownPoint(**told, nearest=near or None))
+            facts = {**unit._asdict(), "point_id": point, "readings": count}
+            unknown.append(UnknownPoint(**facts, nearest=near or None))
     return unknown
 
 
