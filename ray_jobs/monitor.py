@@ -44,7 +44,7 @@ from ray_jobs.watch.score_monitors import score_alerts
 log = logging.getLogger(__name__)
 TOLD_AGAIN = 5  # newest alerts that are told where nothing is to be done
 TOLD_WEEKS = 4  # alerts of so many weeks are told in the log
-VERSION = 3  # raised when the same tables give other alerts
+VERSION = 4  # raised when the same tables give other alerts
 
 
 def run(config: RunConfig) -> MonitorRecord:
@@ -155,7 +155,9 @@ def _write(
     folder = workspace.root / "monitor"
     write_parquet(table, folder / "alerts.parquet")
     alerts = {name: sum(row.alert for row in each.rows) for name, each in found.items()}
-    waits = {name: each.waits for name, each in found.items() if each.waits}
+    waits = {
+        name: each.waits[config.language] for name, each in found.items() if each.waits
+    }
     summary: dict[str, Json] = {
         "alerts_per_year": config.monitor.alerts_per_year,
         "reference_from": str(date_of(first_day_of(watch.weeks.start))),
@@ -165,7 +167,7 @@ def _write(
             name: {
                 "alerts": alerts[name],
                 "explained": each.explained,
-                "waits": each.waits or None,
+                "waits": dict(each.waits) or None,
                 "charts": each.facts,
             }
             for name, each in found.items()

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Final
 
 from pydantic import BaseModel, ConfigDict
 
-from hvac.json_values import JsonObject, branch
+from hvac.json_values import Json, JsonObject, branch
 from hvac.monitor.alerts import alert_sentence
 from hvac.storage import AnyPath, read_mark, read_parquet
 from hvac.words import LANGUAGES
@@ -22,7 +23,7 @@ class MonitorFacts(_Frozen):
     """One monitor: alerts that it declares and gave, per year of the whole fleet.
 
     `explained` alerts are about machines that failed or alarmed; `measured_per_year` counts the
-    others, and is None until it has watched. `waits` says why it cannot look yet.
+    others, and is None until it has watched. `waits` says by language why it cannot look yet.
     """
 
     name: str
@@ -30,7 +31,7 @@ class MonitorFacts(_Frozen):
     alerts: int
     watched_years: float
     measured_per_year: float | None
-    waits: str | None
+    waits: dict[str, str] | None
     explained: int = 0
 
 
@@ -89,8 +90,15 @@ def _facts(name: str, facts: JsonObject, declared: float) -> MonitorFacts:
         explained=explained,
         watched_years=years,
         measured_per_year=(alerts - explained) / years if years else None,
-        waits=str(waits) if waits else None,
+        waits=_by_language(waits) if waits else None,
     )
+
+
+def _by_language(waits: Json) -> dict[str, str]:
+    """Return a sentence by language; summaries of earlier versions hold it in one."""
+    if isinstance(waits, Mapping):
+        return {language: str(waits[language]) for language in LANGUAGES}
+    return dict.fromkeys(LANGUAGES, str(waits))
 
 
 def _newest(folder: AnyPath, most: int) -> tuple[FoundAlert, ...]:

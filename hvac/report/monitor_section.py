@@ -23,7 +23,7 @@ def monitors(view: View) -> list[Block]:
             Cell(DASH if measured is None else f"{measured:.1f}"),
             Cell(str(facts.explained)),
             Cell(f"{facts.watched_years:.1f}"),
-            Cell(facts.waits or "", tone="sentence"),
+            Cell(facts.waits[words.language] if facts.waits else "", tone="sentence"),
         ]
         rows.append(Row(head=Cell(words.name("monitor", facts.name)), cells=cells))
     head = [

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -10,25 +10,32 @@ import numpy as np
 from hvac.json_values import Json
 from hvac.monitor.alerts import AlertRow
 from hvac.monitor.charts import Charted
-from hvac.words import Texts, read_texts
+from hvac.words import LANGUAGES, Texts, read_texts
 
 
 class Found(NamedTuple):
-    """What a monitor found: rows, facts for the summary, or the sentence on what it waits for.
+    """What a monitor found: rows, facts for the summary, or what it waits for, by language.
 
     `explained` counts the alerts whose machine is known to have failed or alarmed.
     """
 
     rows: list[AlertRow]
     facts: dict[str, Json]
-    waits: str = ""
+    waits: Mapping[str, str] = {}
     explained: int = 0
 
 
-def waiting(monitor: str, language: str, **words: object) -> Found:
-    """Return what a monitor waits for, as one sentence."""
-    texts = Texts(language, read_texts("hvac.monitor", "texts.yaml"))
-    return Found([], {}, texts(f"sentence.waiting.{monitor}", **words))
+def waiting(monitor: str, **words: object) -> Found:
+    """Return what a monitor waits for, as one sentence in each language."""
+    tree = read_texts("hvac.monitor", "texts.yaml")
+    return Found(
+        [],
+        {},
+        {
+            language: Texts(language, tree)(f"sentence.waiting.{monitor}", **words)
+            for language in LANGUAGES
+        },
+    )
 
 
 def chart_facts(charts: Sequence[Charted]) -> dict[str, Json]:

@@ -114,4 +114,4 @@ def data_alerts(config: RunConfig, watch: Watch, parts: Sequence[BucketWeeks]) -
 def _waits(config: RunConfig, watch: Watch, monitor: str) -> Found:
     weeks = config.monitor.reference_weeks
     since = str(date_of(first_day_of(watch.first)))
-    return waiting(monitor, config.language, weeks=weeks, since=since)
+    return waiting(monitor, weeks=weeks, since=since)

@@ -86,7 +86,7 @@ def _joined(parts: Sequence[Bets]) -> Bets:
 def _share_alerts(config: RunConfig, watch: Watch, scores: ScoreWeeks) -> Found:
     if len(watch.weeks) < config.monitor.reference_weeks + 4 or not scores.classes:
         there, weeks = len(watch.weeks), config.monitor.reference_weeks
-        return waiting("scores", config.language, there=there, weeks=weeks)
+        return waiting("scores", there=there, weeks=weeks)
     found = watch_scores(scores, watch.reference, config.monitor)
     return Found(score_rows(found, watch, scores), chart_facts([found]))
 
@@ -95,7 +95,7 @@ def _bet_alerts(config: RunConfig, bets: dict[int, Bets], first: int) -> Found:
     if not any(len(each.risk_N) for each in bets.values()):
         horizon = min(bets)
         day = str(date_of(first + horizon))
-        return waiting("calibration", config.language, horizon=horizon, day=day)
+        return waiting("calibration", horizon=horizon, day=day)
     rows, facts = [], dict[str, Json]()
     for horizon, each in bets.items():
         found = bet(each, config.monitor.alerts_per_year / len(bets))

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Mapping
 from typing import Literal
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, field_validator
 
 from serve.bodies.answers import EQUIPMENT, FACILITY, UnitPrediction
 
@@ -245,6 +246,12 @@ class MonitorAnswer(BaseModel):
         description="other alerts a year so far; null: it has not watched yet"
     )
     waits: str | None = Field(description="what it waits for; null: nothing")
+
+    @field_validator("waits", mode="before")
+    @classmethod
+    def _in_english(cls, waits: object) -> object:
+        """Take the English sentence of those by language."""
+        return waits["en"] if isinstance(waits, Mapping) else waits
 
 
 class MonitorAlertAnswer(BaseModel):

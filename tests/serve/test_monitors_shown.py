@@ -34,7 +34,11 @@ SUMMARY = {
             "waits": None,
             "charts": {"late": {"watched_years": 0.5}, "stuck": {"watched_years": 0.4}},
         },
-        "scores": {"alerts": 0, "waits": "scores: 3 weeks", "charts": {}},
+        "scores": {
+            "alerts": 0,
+            "waits": {"en": "scores: 3 weeks", "ja": "スコア：3 週"},
+            "charts": {},
+        },
     },
 }
 
@@ -75,8 +79,9 @@ def test_declared_stands_beside_measured(service: Service, client: TestClient) -
     assert (scores["measured_per_year"], scores["waits"]) == (None, "scores: 3 weeks")
     assert [alert["day"] for alert in answer["alerts"]] == ["2026-05-27", "2026-02-16"]
     page = client.get("/monitors?lang=ja").text
-    for words in ("測定値の到着遅れ", "4.0", "scores: 3 weeks"):
+    for words in ("測定値の到着遅れ", "4.0", "スコア：3 週"):
         assert words in page
+    assert "scores: 3 weeks" in client.get("/monitors?lang=en").text
     count_monitor_alerts(service)
     text = service_metrics.exposition().decode()
     assert 'hvac_monitor_alerts{monitor="data"} 2.0' in text
