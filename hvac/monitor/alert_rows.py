@@ -116,8 +116,8 @@ def data_rows(
     odd_PFK: Ints,
     points_F: Sequence[int],
 ) -> list[AlertRow]:
-    """Return the rows of `watch_data`."""
-    rows = []
+    """Return the rows of `watch_data`; what single weeks told, their sum does not tell again."""
+    rows = list[AlertRow]()
     subjects = [{"facility_id": name} for name in facilities]
     for found in charts:
         k = KINDS.index(found.chart.name.partition("_")[0])
@@ -130,8 +130,16 @@ def data_rows(
                 "points": int(points_F[alert.series]),
             }
 
-        rows += chart_rows("data", found, watch.first, subjects, parts_of, KINDS[k])
+        new = chart_rows("data", found, watch.first, subjects, parts_of, KINDS[k])
+        rows += [row for row in new if not any(_is_same(row, told) for told in rows)]
     return rows
+
+
+def _is_same(row: AlertRow, told: AlertRow) -> bool:
+    """Tell whether both are alerts of one kind and facility, of weeks in common."""
+    both = row.alert and told.alert
+    about = (row.kind, row.subject) == (told.kind, told.subject)
+    return both and about and row.since <= told.day and told.since <= row.day
 
 
 def score_rows(found: Charted, watch: Watch, scores: ScoreWeeks) -> list[AlertRow]:

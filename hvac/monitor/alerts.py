@@ -36,7 +36,8 @@ class AlertRow(NamedTuple):
     """One row: an alert, or (`alert` False) the subject that is nearest to one.
 
     `day` is the last day that was looked at; `parts` fills the braces of the kind's sentence.
-    `cause` is what is known of the machine since `cause_day` (`known_causes`): `event` or `alarm`.
+    `cause` is what is known of the machine since `cause_day` (`known_causes`): `event`, `visit` or
+    `alarm`.
     """
 
     monitor: str

@@ -1,4 +1,4 @@
-"""What is known of a machine that a monitor alerts about: an event of it, or its own alarm.
+"""What is known of a machine that a monitor alerts about: an event, a fault found on a visit, its own alarm.
 
 A machine that fails moves its own readings. Such an alert is right, but it says nothing of the fleet
 or the model, and comes as often as failures do: it is told with what is known, and counted apart.
@@ -15,16 +15,19 @@ from hvac.arrays import AnyInts
 from hvac.monitor.alerts import AlertRow
 from hvac.monitor.periods import WEEK
 
-Cause = Literal["event", "alarm"]
+Cause = Literal["event", "visit", "alarm"]
+FAULTS: Final[tuple[Cause, ...]] = ("event", "visit")
+"""Causes that say for certain that the machine had a fault."""
 Machine = tuple[str, str]  # facility and equipment
 BEFORE: Final = WEEK  # an event may have moved readings before the week of the alert
 
 
 class MachineDays(NamedTuple):
-    """Days since 1970-01-01 on which a machine's events began, and on which it was in alarm."""
+    """Days since 1970-01-01 on which a machine's events began, it was in alarm, visits found faults."""
 
     onset_N: AnyInts
     alarm_N: AnyInts
+    hit_N: AnyInts
 
 
 def machine_of(row: AlertRow) -> Machine | None:
@@ -39,12 +42,13 @@ def with_cause(
 ) -> AlertRow:
     """Return an alert with what is known of its machine; others stay as they are.
 
-    An event counts from a week before the readings moved until a horizon after the alert, an alarm
-    while they moved and in the week after.
+    An event, or a fault that a visit found, counts from a week before the readings moved until a
+    horizon after the alert, an alarm while they moved and in the week after.
 
     >>> row = AlertRow("inputs", "jump", {"facility_id": "F1", "equipment_id": "E1"}, 106, 100,
     ...                9.0, 5.0, True, {})
-    >>> days = {("F1", "E1"): MachineDays(np.array([150]), np.array([104]))}
+    >>> no_days = np.zeros(0, int)
+    >>> days = {("F1", "E1"): MachineDays(np.array([150]), np.array([104]), no_days)}
     >>> with_cause(row, days, 90)[-2:], with_cause(row, days, 30)[-2:]
     (('event', 150), ('alarm', 104))
     """
@@ -54,6 +58,7 @@ def with_cause(
         return row
     spans: tuple[tuple[Cause, AnyInts, int, int], ...] = (
         ("event", days.onset_N, row.since - BEFORE, row.day + horizon),
+        ("visit", days.hit_N, row.since - BEFORE, row.day + horizon),
         ("alarm", days.alarm_N, row.since, row.day + WEEK),
     )
     for cause, day_N, first, last in spans:

@@ -10,6 +10,7 @@ import ray
 
 from hvac.days import date_of
 from hvac.json_values import branch
+from hvac.monitor.known_causes import FAULTS
 from hvac.panel.registry import Registry
 from hvac.scoring.bundle import Bundle
 from hvac.storage import read_parquet
@@ -159,7 +160,7 @@ def _moved_of_late(serving: Mapping[str, Bundle], facility: str, day: int) -> bo
 def alerts_of_late(workspace: Workspace, day: int) -> str:
     """Return the alert of a monitor in the last 28 days that freezes thresholds, "" without.
 
-    One of a machine that is known to have failed does not.
+    One of a machine that is known to have had a fault does not.
     """
     file = workspace.root / "monitor" / "alerts.parquet"
     if not file.exists():
@@ -167,7 +168,7 @@ def alerts_of_late(workspace: Workspace, day: int) -> str:
     alerts = read_parquet(file)
     for row in alerts.filter(alerts["alert"]).to_pylist():
         late = row["day"] > date_of(day - FREEZING_DAYS)
-        if late and row.get("cause") != "event":
+        if late and row.get("cause") not in FAULTS:
             return f"the monitor of {row['monitor']} alerted on {row['day']}"
     return ""
 

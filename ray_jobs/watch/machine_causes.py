@@ -1,4 +1,4 @@
-"""Alarms and events of the machines that monitors alert about, read one Ray task a facility."""
+"""Alarms, events and found faults of the machines that monitors alert about, one Ray task a facility."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import pyarrow.compute as pc
 import ray
 
 from hvac.arrays import Ints
+from hvac.casework.told_outcomes import read_outcomes
 from hvac.monitor.known_causes import Machine, MachineDays, machine_of, with_cause
 from hvac.panel.grid import Unit
 from hvac.panel.registry import Registry
@@ -30,6 +31,7 @@ def with_causes(
     if not machines:
         return found
     alarms = _alarm_days(workspace, machines)
+    outcomes = read_outcomes(config.outcomes, registry)
     events = registry.unit_events if config.labels.source == "events" else {}
     known = {}
     for machine in machines:
@@ -37,7 +39,8 @@ def with_causes(
         onset_N = np.zeros(0, np.int32)
         if own is not None:
             onset_N = own.of_kinds(config.labels.kinds).start_N
-        known[machine] = MachineDays(onset_N, alarms[machine])
+        hits = [o.day for o in outcomes.get(Unit(*machine), ()) if o.code == "hit"]
+        known[machine] = MachineDays(onset_N, alarms[machine], np.array(hits, np.int64))
     longest = max(config.windows.horizons)
     rows = [with_cause(row, known, longest) for row in found.rows]
     explained = sum(row.cause is not None for row in rows)

@@ -142,6 +142,9 @@ def test_a_record_too_short_for_a_reference_waits_in_one_sentence(
     assert since
     assert set(record.waiting) == {"inputs", "data"}
     assert "monitor.since" in record.waiting["inputs"]
+    waits = summary_of(config)["monitors"]["inputs"]["waits"]
+    assert waits["en"] == record.waiting["inputs"]
+    assert "基準期間" in waits["ja"]
     assert record.alerts == {"inputs": 0, "data": 0}
 
 
@@ -185,6 +188,26 @@ def test_what_visits_found_counts_for_calibration(
         assert after[horizon]["bets"] == facts["bets"]
         assert after[horizon]["observed"] > facts["observed"]
     assert monitor.run(told).skipped
+
+
+def test_fault_that_a_visit_found_explains_an_alert(
+    workspace: Callable[..., RunConfig], tmp_path: Path
+) -> None:
+    config = workspace(monitors=["inputs"], alerts_per_year=50.0)
+    monitor.run(config)
+    rows = [row for row in alerts_of(config).to_pylist() if row["alert"]]
+    unknown = next(row for row in rows if row["cause"] != "event")
+    line = f"{unknown['facility_id']},{unknown['equipment_id']},hit,{unknown['day']}"
+    file = tmp_path / "outcomes.csv"
+    file.write_text(f"facility_id,equipment_id,code,date\n{line}\n")
+    monitor.run(config.model_copy(update={"outcomes": str(file)}))
+    told = [row for row in alerts_of(config).to_pylist() if row["alert"]]
+    columns = ("equipment_id", "point_id", "kind", "day")
+    again = next(
+        row for row in told if all(row[name] == unknown[name] for name in columns)
+    )
+    assert (again["cause"], again["cause_day"]) == ("visit", unknown["day"])
+    assert "a visit found a fault" in alert_sentence(again, "en")
 
 
 def test_a_workspace_without_kept_scores_waits(

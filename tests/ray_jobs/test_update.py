@@ -483,7 +483,7 @@ def test_alert_of_a_monitor_freezes_thresholds(run: RunConfig) -> None:
     told = updated(run, judged_days=30, alarms_per_unit_year=0.01)
     assert told["action"] == "kept"
     assert "the monitor of data alerted on" in told["why"]
-    for cause, action in (("alarm", "kept"), ("event", "thresholds")):
+    for cause, action in (("alarm", "kept"), ("visit", "thresholds")):
         known = pa.table({**rows, "cause": [cause]})
         write_parquet(known, workspace.root / "monitor" / "alerts.parquet")
         told = updated(run, judged_days=30, alarms_per_unit_year=0.01)
