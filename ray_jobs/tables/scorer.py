@@ -206,10 +206,13 @@ def _kept_days(history: AnyPath, bucket: str) -> set[int]:
 
 
 def _write_pairs(pairs: pa.Table, root: AnyPath, bucket: str) -> None:
-    """Write both risks of the newest windows of a bucket, a part per day."""
+    """Write both risks of the newest windows of a bucket, a part per day, joined with those of other
+    units: of a unit whose readings stopped this may be an earlier day.
+    """
     for day in pc.unique(pairs["end_date"]).to_pylist():
         part = pairs.filter(pc.equal(pairs["end_date"], day))
-        write_parquet(part, shadow_part(root, day, bucket))
+        path = shadow_part(root, day, bucket)
+        write_parquet(_with_other_units(part, _there(path, part.schema)), path)
 
 
 def shadow_part(root: AnyPath, day: dt.date, bucket: str) -> AnyPath:
@@ -230,18 +233,23 @@ def _write_history(rows: pa.Table, folder: AnyPath, bucket: str) -> None:
             / f"end_date={day}"
             / f"part-{number}.parquet"
         )
-        before = (
-            parquet_dataset([path]).to_table() if path.exists() else PAST.empty_table()
-        )
-        others = before.filter(
-            pc.invert(pc.is_in(before["equipment_id"], pc.unique(part["equipment_id"])))
-        )
-        order = [
-            (name, "ascending") for name in ("equipment_id", "point_id", "horizon")
-        ]
-        now = pa.concat_tables([others, part]).sort_by(order)
+        before = _there(path, PAST)
+        now = _with_other_units(part, before)
         if not _same(now, before):
             write_parquet(now, path)
+
+
+def _there(path: AnyPath, schema: pa.Schema) -> pa.Table:
+    """Return the rows of a file, none where there is no file."""
+    return parquet_dataset([path]).to_table() if path.exists() else schema.empty_table()
+
+
+def _with_other_units(part: pa.Table, before: pa.Table) -> pa.Table:
+    """Return the rows of units, and what was there of others."""
+    units = pc.unique(part["equipment_id"])
+    others = before.filter(pc.invert(pc.is_in(before["equipment_id"], units)))
+    order = [(name, "ascending") for name in ("equipment_id", "point_id", "horizon")]
+    return pa.concat_tables([others, part]).sort_by(order)
 
 
 def _same(now: pa.Table, before: pa.Table) -> bool:
