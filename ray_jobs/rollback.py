@@ -9,6 +9,8 @@ in some facilities (`update.canary_share`) is taken back first, and set aside.
 
 from __future__ import annotations
 
+from typing import Final
+
 from hvac.json_values import Json
 from hvac.scoring.bundle import Bundle
 from hvac.update.champions import read_champions, write_champions
@@ -16,6 +18,8 @@ from ray_jobs.run.command import main
 from ray_jobs.run.records import TrainRecord
 from ray_jobs.run.run_config import RunConfig
 from ray_jobs.run.workspace import workspace_of
+
+WHY: Final = "taken back by hand, with ray_jobs.rollback"
 
 
 def run(config: RunConfig) -> dict[str, Json]:
@@ -26,7 +30,7 @@ def run(config: RunConfig) -> dict[str, Json]:
     """
     workspace = workspace_of(config)
     trained = workspace.record(TrainRecord).bundles
-    champions = read_champions(workspace.root, trained).rolled_back("ray_jobs.rollback")
+    champions = read_champions(workspace.root, trained).rolled_back(WHY)
     for bundle in champions.champion.values():
         Bundle.load(workspace.bundles / bundle)
     write_champions(workspace.root, champions)

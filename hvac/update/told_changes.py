@@ -32,7 +32,7 @@ def told_changes(champions: Champions, most: int = SHOWN) -> ToldChanges:
     >>> champions = Champions(trained=trained, champion=trained)
     >>> changes = champions.noted("kept", "by hand").noted("kept", "no candidate is surely better")
     >>> told_changes(changes).changes[0].words["en"]
-    'Left as it is: no candidate is surely better'
+    'Nothing was changed: no candidate is surely better'
     >>> len(told_changes(changes).changes)
     1
     """
@@ -47,5 +47,6 @@ def _told(change: Change) -> ToldChange:
     for language in LANGUAGES:
         texts = Texts(language, read_texts("hvac.update", "told_changes.yaml"))
         why = translated(change.why, language)
-        words[language] = texts(f"action.{change.action}", why=why)
+        action = texts(f"action.{change.action}")
+        words[language] = texts("and_why", action=action, why=why)
     return ToldChange(change.at[:10], words)

@@ -185,8 +185,8 @@ def test_challenger_is_watched_then_promoted_and_rolled_back_to_the_same_bits(
     rows = pq.read_table(latest).to_pylist()
     assert {row["bundle_id"] for row in rows} == set(told["champion"].values())
     report = (workspace.root / "report.html").read_text(encoding="utf-8")
-    assert "no longer as it was trained" in report
-    assert "Promoted: by hand" in report
+    assert "no longer as they were trained" in report
+    assert "The models were changed: by hand" in report
     assert rollback.run(run)["champion"] == trained
     score.run(run)
     assert latest.read_bytes() == before

@@ -420,8 +420,8 @@ def _metrics() -> dict[str, Any]:
                 {
                     "day": "2026-03-30",
                     "words": {
-                        "en": "Promoted: by hand",
-                        "ja": "運用に移行：手動で運用に移しました",
+                        "en": "The models were changed: by hand",
+                        "ja": "モデルを切り替え：手動で運用に移しました",
                     },
                 }
             ],

@@ -92,19 +92,24 @@ def test_page_tells_how_the_model_was_changed(
     service: Service, client: TestClient
 ) -> None:
     root = Path(service.config.workspace)
-    assert "Changes of the model" not in client.get("/monitors").text
+    assert "What updates did" not in client.get("/monitors").text
     trained = trained_bundles(root / "steps" / "train.json")
     kept = Champions(trained=trained, champion=trained).noted("kept", "by hand")
     write_champions(root, kept)
-    assert "serves as it was trained" in client.get("/monitors").text
+    assert "serve as they were trained" in client.get("/monitors").text
     new = Challenger(bundles={"pump": "pump-new"}, rung="platt", since=1)
     champions = kept.noted("challenged", "new", challenger=new).promoted("by hand")
     write_champions(root, champions)
     page = client.get("/monitors").text
-    assert "no longer as it was trained" in page
-    assert page.index("Promoted: by hand") < page.index("Challenger found: new")
-    assert "Left as it is" not in page
-    assert "運用に移行：手動で運用に移しました" in client.get("/monitors?lang=ja").text
+    assert "no longer as they were trained" in page
+    assert page.index("The models were changed: by hand") < page.index(
+        "A challenger is watched: new"
+    )
+    assert "Nothing was changed" not in page
+    assert (
+        "モデルを切り替え：手動で運用に移しました"
+        in client.get("/monitors?lang=ja").text
+    )
 
 
 def test_key_of_one_facility_sees_no_monitor_of_the_fleet(service: Service) -> None:

@@ -403,7 +403,10 @@ def test_challenger_speaks_in_some_facilities_and_no_longer_after(
             f"Since {date_of(LAST)} the challenger answers in some facilities first (1): F2"
             in page
         )
-        assert "次の 1 施設では先行して" in client.get("/monitors?lang=ja").text
+        assert "Only the risks of the one that serves" not in page
+        japanese = client.get("/monitors?lang=ja").text
+        assert "次の 1 施設では先行して" in japanese
+        assert "候補モデルを一部の施設で先行運用" in japanese
     champions = read_champions(folder, trained)
     write_champions(folder, champions.rolled_back("test"))
     load(store, service.config)
