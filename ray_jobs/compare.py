@@ -91,12 +91,12 @@ def model_beside_baselines(config: RunConfig) -> CompareConfig:
 
     What evaluate fitted is not fitted again.
     """
-    own = config.model.family
-    baselines = {name: {"family": name} for name in BASELINES if name != own}
+    default = config.model.family
+    baselines = {name: {"family": name} for name in BASELINES if name != default}
     model = config.model.replace(seed=0).model_dump(mode="json")
     return CompareConfig(
-        models={own: model, **baselines},
-        default=own,
+        models={default: model, **baselines},
+        default=default,
         seeds=(config.seed,),
         replicates=config.evaluate.replicates,
     )

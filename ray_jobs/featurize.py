@@ -43,7 +43,7 @@ def _featurize(
     registry = Registry.load(workspace.panel)
     recipes, splitter = fit_recipes(config, registry, workspace, list(ingested.buckets))
     plan = windows_plan(config, workspace, registry, recipes, splitter)
-    made = make_windows(config, plan, step="featurize")
+    written = make_windows(config, plan, step="featurize")
     recipe_settings = {
         name: as_json(recipe.to_json()) for name, recipe in recipes.items()
     }
@@ -54,14 +54,14 @@ def _featurize(
         if any(part["windows"] for part in by_split.values()):
             counts[name] = by_split
     return FeaturizeRecord(
-        left_out=made.left_out,
+        left_out=written.left_out,
         borders=Borders(t1=splitter.t1, t2=splitter.t2, purge=splitter.purge),
         windows=counts,
         encoder=encoder_stamp(config.encoder),
         asked={
             name: getattr(config, name).model_dump(mode="json") for name in SECTIONS
         },
-        buckets_made=made.buckets,
+        buckets_made=written.buckets,
     )
 
 

@@ -108,33 +108,33 @@ def _monitor(
     folders = [workspace.bundles / bundle for bundle in trained.bundles.values()]
     recipes = [Bundle.load(str(folder)).recipe for folder in folders]
     watch = _watch(config, workspace, registry)
-    found: dict[str, Found] = {}
-    asked = config.monitor.monitors
-    if {"data", "inputs"} & set(asked):
+    by_monitor: dict[str, Found] = {}
+    monitors = config.monitor.monitors
+    if {"data", "inputs"} & set(monitors):
         parts = weeks_of_buckets(workspace, recipes, watch)
-        if "inputs" in asked:
+        if "inputs" in monitors:
             inputs = input_alerts(config, workspace, registry, watch, parts)
-            found["inputs"] = with_causes(config, workspace, registry, inputs)
-        if "data" in asked:
-            found["data"] = data_alerts(config, watch, parts)
-    if {"scores", "calibration"} & set(asked):
-        found |= score_alerts(config, workspace, registry, _last_week(registry))
-    return _write(config, workspace, watch, found, _last_week(registry))
+            by_monitor["inputs"] = with_causes(config, workspace, registry, inputs)
+        if "data" in monitors:
+            by_monitor["data"] = data_alerts(config, watch, parts)
+    if {"scores", "calibration"} & set(monitors):
+        by_monitor |= score_alerts(config, workspace, registry, _last_week(registry))
+    return _write(config, workspace, watch, by_monitor, _last_week(registry))
 
 
 def _watch(config: RunConfig, workspace: Workspace, registry: Registry) -> Watch:
     """Return the reference's and the watched weeks."""
     first, last = registry.days
     record = closed_weeks(first, last)
-    asked = config.monitor.reference_weeks
+    most = config.monitor.reference_weeks
     since = config.monitor.since
     if since is not None:
         border = week_of((since - EPOCH).days + 6)
     elif workspace.has_finished("featurize"):
         border = week_of(workspace.record(FeaturizeRecord).borders.t1 + 7)
     else:
-        border = record.start + asked
-    start = max(border - asked, record.start)
+        border = record.start + most
+    start = max(border - most, record.start)
     weeks = range(start, max(record.stop, start))
     return Watch(weeks, min(max(border - start, 0), len(weeks)))
 
@@ -151,12 +151,16 @@ def _write(
     last_week: int,
 ) -> MonitorRecord:
     """Write the table and the summary, and tell the alerts that were raised in the last 4 weeks."""
-    table = alert_table(row for each in found.values() for row in each.rows)
+    table = alert_table(row for result in found.values() for row in result.rows)
     folder = workspace.root / "monitor"
     write_parquet(table, folder / "alerts.parquet")
-    alerts = {name: sum(row.alert for row in each.rows) for name, each in found.items()}
+    alerts = {
+        name: sum(row.alert for row in result.rows) for name, result in found.items()
+    }
     waits = {
-        name: each.waits[config.language] for name, each in found.items() if each.waits
+        name: result.waits[config.language]
+        for name, result in found.items()
+        if result.waits
     }
     summary: dict[str, Json] = {
         "alerts_per_year": config.monitor.alerts_per_year,
@@ -166,11 +170,11 @@ def _write(
         "monitors": {
             name: {
                 "alerts": alerts[name],
-                "explained": each.explained,
-                "waits": dict(each.waits) or None,
-                "charts": each.facts,
+                "explained": result.explained,
+                "waits": dict(result.waits) or None,
+                "charts": result.facts,
             }
-            for name, each in found.items()
+            for name, result in found.items()
         },
     }
     write_json(folder / "summary.json", summary)

@@ -103,9 +103,9 @@ def input_rows(
         groups: facility, class and point of each level.
     """
     rows = []
-    for found in charts:
-        of_chart = groups if found.chart.name == "common" else subjects
-        rows += chart_rows("inputs", found, watch.first, of_chart)
+    for charted in charts:
+        of_chart = groups if charted.chart.name == "common" else subjects
+        rows += chart_rows("inputs", charted, watch.first, of_chart)
     return rows
 
 
@@ -119,8 +119,8 @@ def data_rows(
     """Return the rows of `watch_data`; what single weeks told, their sum does not tell again."""
     rows = list[AlertRow]()
     subjects = [{"facility_id": name} for name in facilities]
-    for found in charts:
-        k = KINDS.index(found.chart.name.partition("_")[0])
+    for charted in charts:
+        k = KINDS.index(charted.chart.name.partition("_")[0])
 
         def parts_of(alert: Alert, k: int = k) -> Parts:
             odd_P = odd_PFK[:, alert.series, k]
@@ -130,8 +130,10 @@ def data_rows(
                 "points": int(points_F[alert.series]),
             }
 
-        new = chart_rows("data", found, watch.first, subjects, parts_of, KINDS[k])
-        rows += [row for row in new if not any(_is_same(row, told) for told in rows)]
+        new = chart_rows("data", charted, watch.first, subjects, parts_of, KINDS[k])
+        rows += [
+            row for row in new if not any(_is_same(row, earlier) for earlier in rows)
+        ]
     return rows
 
 

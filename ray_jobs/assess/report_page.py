@@ -36,9 +36,9 @@ def write_workspace_report(
         content["monitors"] = findings.model_dump(mode="json")
     champions = _champions(workspace, metrics)
     if champions.history:
-        told = told_changes(champions)
-        changes = [change._asdict() for change in told.changes]
-        content["updates"] = {"as_trained": told.as_trained, "changes": changes}
+        updates = told_changes(champions)
+        changes = [change._asdict() for change in updates.changes]
+        content["updates"] = {"as_trained": updates.as_trained, "changes": changes}
     write_report(
         content,
         _drawn(workspace.figures),

@@ -56,9 +56,11 @@ def read_matured(
     task = ray.remote(num_cpus=1, max_retries=2)(facility_matured)
     shared, refs = ray.put(plan), []
     for facility in sorted(set(registry.units["facility_id"].to_pylist())):
-        own = {unit: f for unit, f in follow_up.items() if unit.facility_id == facility}
-        told = of_facility(outcomes, facility)
-        refs.append(task.remote(shared, facility, own, told))
+        followed = {
+            unit: f for unit, f in follow_up.items() if unit.facility_id == facility
+        }
+        visits = of_facility(outcomes, facility)
+        refs.append(task.remote(shared, facility, followed, visits))
     parts: list[FacilityRows] = finished("update", "facilities", refs)
     columns: list[Any] = [
         np.concatenate(arrays) for arrays in zip(*(p.rows for p in parts), strict=True)

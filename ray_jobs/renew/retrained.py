@@ -85,9 +85,9 @@ def check_same_table(
             f"challenger {bundle.name}: no bundle serves its class {name}; classes:"
             f" {', '.join(champions.champion)}"
         )
-    own = bundle.recipe
+    recipe = bundle.recipe
     serving = Bundle.load(workspace.bundles / champions.champion[name]).recipe
-    if (own.points, own.windows) != (serving.points, serving.windows):
+    if (recipe.points, recipe.windows) != (serving.points, serving.windows):
         raise InputError(
             f"challenger {bundle.name} looks at another table than {champions.champion[name]}"
             " (points or windows differ): train it with the same source and windows"

@@ -141,8 +141,8 @@ def _thresholds(
     """Return the thresholds of a facility at a horizon, by class."""
     thresholds = {}
     for name, bundle in serving.items():
-        own = bundle.decision.facilities.get(facility, bundle.decision)
-        thresholds[name] = own.thresholds[bundle.horizons.index(horizon)].value
+        deciding = bundle.decision.facilities.get(facility, bundle.decision)
+        thresholds[name] = deciding.thresholds[bundle.horizons.index(horizon)].value
     return thresholds
 
 

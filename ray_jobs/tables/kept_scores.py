@@ -102,11 +102,11 @@ def findings_of(
     outcomes: Outcomes,
 ) -> FoundLabels:
     """Lay what visits found over the labels of a facility's rows, machine by machine."""
-    found = FoundLabels(
+    labels_of_rows = FoundLabels(
         onset_N.copy(), np.zeros(len(table), bool), np.zeros(len(table), bool)
     )
     if not outcomes:
-        return found
+        return labels_of_rows
     equipment_N, alarm_N = text_array(table["equipment_id"]), bool_array(table["alarm"])
     for unit, of_unit in outcomes.items():
         followed = follow_up.get(unit)
@@ -120,9 +120,9 @@ def findings_of(
             onset_N=onset_N[rows],
             outcomes=beyond_log(of_unit, followed.targets.start_N),
         )
-        for whole_N, part_N in zip(found, labels, strict=True):
+        for whole_N, part_N in zip(labels_of_rows, labels, strict=True):
             whole_N[rows] = part_N
-    return found
+    return labels_of_rows
 
 
 def day_numbers(table: pa.Table) -> Ints:

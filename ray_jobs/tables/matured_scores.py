@@ -86,22 +86,22 @@ def facility_matured(
         )
         onset_N[rows], usable_N[rows] = onset, outside & known
     usable_N &= day_N + horizon_N > _fitted_until(table, plan)
-    found = findings_of(
+    visits = findings_of(
         table, day_N, horizon_N, onset_N, follow_up=follow_up, outcomes=outcomes
     )
     risk_N = table["risk"].to_numpy()
-    kept = np.flatnonzero(usable_N & ~found.left_out_N)
+    kept = np.flatnonzero(usable_N & ~visits.left_out_N)
     matured = Matured.of(
         class_N=text_array(table["class"])[kept],
         unit_N=np.char.add(f"{facility}\x1f", unit_N[kept]),
         end_day_N=day_N[kept],
         horizon_N=horizon_N[kept],
         log_odds_N=sure_log_odds(risk_N[kept]),
-        onset_N=found.onset_N[kept],
+        onset_N=visits.onset_N[kept],
         alarm_N=bool_array(table["alarm"])[kept],
-        found_N=found.found_N[kept],
+        found_N=visits.found_N[kept],
     )
-    return FacilityRows(matured, int((usable_N & found.left_out_N).sum()))
+    return FacilityRows(matured, int((usable_N & visits.left_out_N).sum()))
 
 
 def _fair(table: pa.Table, plan: MaturedPlan) -> pa.Table:

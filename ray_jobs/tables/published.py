@@ -119,10 +119,10 @@ def newest_entries(
 ) -> list[RankedUnit]:
     """Rank some equipment (by default all) by its newest scores, which are read part after part."""
     entries: list[RankedUnit] = []
-    wanted = None if chosen is None else unit_ids(chosen)
+    ids = None if chosen is None else unit_ids(chosen)
     for table in _parts(folder, list(RANKED)):
-        if wanted is not None:
-            table = table.filter(pc.is_in(unit_ids(table), value_set=wanted))
+        if ids is not None:
+            table = table.filter(pc.is_in(unit_ids(table), value_set=ids))
         entries += ranking(table.to_pylist(), last_day=last_day)
     return sorted(entries, key=turn)
 

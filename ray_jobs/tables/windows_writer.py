@@ -81,14 +81,14 @@ def windows_plan(
 ) -> BucketPlan:
     """Return the plan of a table of windows, with peers, and the key of every bucket."""
     ingested = workspace.record(IngestRecord)
-    buckets, each = ingested.buckets, ingested.buckets_each
+    buckets, bucket_keys = ingested.buckets, ingested.buckets_each
     follow_up = registry.follow_up(config.labels.kinds)
-    parts = label_keys(splitter, follow_up, each)
+    parts = label_keys(splitter, follow_up, bucket_keys)
     root, panel = workspace.root, workspace.panel
     peers = (
         {}
         if config.ready_windows
-        else make_peers(root, panel, registry, recipes, buckets, each=each)
+        else make_peers(root, panel, registry, recipes, buckets, each=bucket_keys)
     )
     level_keys = peer_keys(peers, buckets)
     rules = table_rules(config)
@@ -182,8 +182,10 @@ def _embedding(
     """
     settings = config.featurize
     encoder = (config.encoder, config.windows.lookback)
-    own = settings.encoders or settings.encoder_gpus or settings.encoder_resources
-    if buckets <= FEW_BUCKETS and not own:
+    has_actors = (
+        settings.encoders or settings.encoder_gpus or settings.encoder_resources
+    )
+    if buckets <= FEW_BUCKETS and not has_actors:
         stamp = content_key(encoder_stamp(config.encoder))
         return {"fn": embed, "fn_args": (stamp, *encoder), **tasks}
     gpus = settings.encoder_gpus

@@ -117,11 +117,11 @@ def _bets(
     )
     onset_N, usable_N = labels_of(table, facility, horizon, follow_up, day_N)
     horizon_N = np.full(len(table), horizon)
-    found = findings_of(
+    visits = findings_of(
         table, day_N, horizon_N, onset_N, follow_up=follow_up, outcomes=outcomes
     )
     free_N = np.flatnonzero(usable_N[0])  # not inside an event
     chosen_N = free_N[disjoint(unit_N[free_N], day_N[free_N], horizon)]
-    known_N = chosen_N[(usable_N[1] & ~found.left_out_N)[chosen_N]]
+    known_N = chosen_N[(usable_N[1] & ~visits.left_out_N)[chosen_N]]
     resolved_N = (day_N[known_N] + horizon).astype(np.int32)
-    return Bets(risk_N[known_N].astype(np.float64), found.onset_N[known_N], resolved_N)
+    return Bets(risk_N[known_N].astype(np.float64), visits.onset_N[known_N], resolved_N)

@@ -35,10 +35,10 @@ def with_causes(
     events = registry.unit_events if config.labels.source == "events" else {}
     known = {}
     for machine in machines:
-        own = events.get(Unit(*machine))
+        logged = events.get(Unit(*machine))
         onset_N = np.zeros(0, np.int32)
-        if own is not None:
-            onset_N = own.of_kinds(config.labels.kinds).start_N
+        if logged is not None:
+            onset_N = logged.of_kinds(config.labels.kinds).start_N
         hits = [o.day for o in outcomes.get(Unit(*machine), ()) if o.code == "hit"]
         known[machine] = MachineDays(onset_N, alarms[machine], np.array(hits, np.int64))
     longest = max(config.windows.horizons)
@@ -66,8 +66,8 @@ def facility_alarm_days(
     """Return the days on which each machine was in alarm at any horizon."""
     table = scores_of(place(root), facility, known_until)
     names = table["equipment_id"].cast(pa.string())
-    wanted = pc.is_in(names, pa.array(equipment, pa.string()))
-    table = table.filter(pc.and_(wanted, pc.fill_null(table["alarm"], False)))
+    is_of_these = pc.is_in(names, pa.array(equipment, pa.string()))
+    table = table.filter(pc.and_(is_of_these, pc.fill_null(table["alarm"], False)))
     day_N = day_numbers(table)
     name_N = np.array(table["equipment_id"].to_pylist(), dtype=np.str_)
     return {(facility, name): np.unique(day_N[name_N == name]) for name in equipment}

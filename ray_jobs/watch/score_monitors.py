@@ -32,9 +32,9 @@ def score_alerts(
 ) -> dict[str, Found]:
     """Run the monitors of scores and of calibration on what every facility's task read."""
     first, until = _scored_days(workspace)
-    asked = config.monitor
+    settings = config.monitor
     weeks = range(week_of(first + 6), last_week + 1)
-    watch = Watch(weeks, min(asked.reference_weeks, len(weeks)))
+    watch = Watch(weeks, min(settings.reference_weeks, len(weeks)))
     horizons = config.windows.horizons
     plan = ScoresPlan(str(workspace.root), horizons, watch, until)
     follow_up = {}
@@ -44,18 +44,20 @@ def score_alerts(
     task = ray.remote(num_cpus=1, max_retries=2)(facility_scores)
     refs, shared = [], ray.put(plan)
     for facility in sorted(set(registry.units["facility_id"].to_pylist())):
-        own = {unit: f for unit, f in follow_up.items() if unit.facility_id == facility}
-        told = of_facility(outcomes, facility)
-        refs.append(task.remote(shared, facility, own, told))
+        followed = {
+            unit: f for unit, f in follow_up.items() if unit.facility_id == facility
+        }
+        visits = of_facility(outcomes, facility)
+        refs.append(task.remote(shared, facility, followed, visits))
     parts: list[FacilityScores] = finished("monitor", "facilities", refs)
-    found = {}
-    if "scores" in asked.monitors:
+    by_monitor = {}
+    if "scores" in settings.monitors:
         scores = score_weeks((part.sums for part in parts), weeks)
-        found["scores"] = _share_alerts(config, watch, scores)
-    if "calibration" in asked.monitors:
+        by_monitor["scores"] = _share_alerts(config, watch, scores)
+    if "calibration" in settings.monitors:
         bets = {h: _joined([part.bets[h] for part in parts]) for h in horizons}
-        found["calibration"] = _bet_alerts(config, bets, first)
-    return found
+        by_monitor["calibration"] = _bet_alerts(config, bets, first)
+    return by_monitor
 
 
 def _scored_days(workspace: Workspace) -> tuple[int, int]:
@@ -87,26 +89,26 @@ def _share_alerts(config: RunConfig, watch: Watch, scores: ScoreWeeks) -> Found:
     if len(watch.weeks) < config.monitor.reference_weeks + 4 or not scores.classes:
         there, weeks = len(watch.weeks), config.monitor.reference_weeks
         return waiting("scores", there=there, weeks=weeks)
-    found = watch_scores(scores, watch.reference, config.monitor)
-    return Found(score_rows(found, watch, scores), chart_facts([found]))
+    charted = watch_scores(scores, watch.reference, config.monitor)
+    return Found(score_rows(charted, watch, scores), chart_facts([charted]))
 
 
 def _bet_alerts(config: RunConfig, bets: dict[int, Bets], first: int) -> Found:
-    if not any(len(each.risk_N) for each in bets.values()):
+    if not any(len(of_horizon.risk_N) for of_horizon in bets.values()):
         horizon = min(bets)
         day = str(date_of(first + horizon))
         return waiting("calibration", horizon=horizon, day=day)
     rows, facts = [], dict[str, Json]()
-    for horizon, each in bets.items():
-        found = bet(each, config.monitor.alerts_per_year / len(bets))
-        rows += betting_rows(found, horizon)
+    for horizon, of_horizon in bets.items():
+        betting = bet(of_horizon, config.monitor.alerts_per_year / len(bets))
+        rows += betting_rows(betting, horizon)
         facts[str(horizon)] = {
-            "threshold": found.threshold,
-            "wealth": float(found.wealth_W[-1]) if len(found.wealth_W) else None,
-            "bets": len(each.risk_N),
-            "observed": int(each.onset_N.sum()),
-            "expected": round(float(each.risk_N.sum()), 2),
-            "alerts": len(found.alerts),
-            "watched_years": round(len(found.wealth_W) * 7 / 365.25, 3),
+            "threshold": betting.threshold,
+            "wealth": float(betting.wealth_W[-1]) if len(betting.wealth_W) else None,
+            "bets": len(of_horizon.risk_N),
+            "observed": int(of_horizon.onset_N.sum()),
+            "expected": round(float(of_horizon.risk_N.sum()), 2),
+            "alerts": len(betting.alerts),
+            "watched_years": round(len(betting.wealth_W) * 7 / 365.25, 3),
         }
     return Found(rows, facts)

@@ -90,7 +90,7 @@ def _panels(plan: WeeksPlan, bucket: str) -> list[tuple[Panel, Subject]]:
         return []
     registry = Registry.load(place(plan.panel), table["facility_id"][0].as_py())
     points = {unit: plan.points.get(c, ()) for unit, c in registry.classes.items()}
-    found = []
+    series = []
     for panel in panels(table, defaultdict(tuple, points), aggregate=plan.aggregate):
         subject = {
             "facility_id": panel.unit.facility_id,
@@ -98,8 +98,8 @@ def _panels(plan: WeeksPlan, bucket: str) -> list[tuple[Panel, Subject]]:
             "class": registry.classes[panel.unit],
             "kind": registry.kinds[panel.unit],
         }
-        found.append((panel, subject))
-    return found
+        series.append((panel, subject))
+    return series
 
 
 def _level_of(panel: Panel, level: PeerLevel | None) -> Floats:
