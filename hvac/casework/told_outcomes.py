@@ -72,6 +72,11 @@ def outcomes_keys(location: Location | None) -> list[str]:
 
 
 def _there(location: Location) -> AnyPath:
+    if str(location).startswith(("http://", "https://")):
+        raise InputError(
+            f"outcomes {location}: expected a file; fetch it before: curl -H 'X-API-Key: …'"
+            f" '{location}' -o outcomes.csv"
+        )
     path = place(location)
     if not path.is_file():
         raise InputError(f"outcomes {path}: there is no such file")

@@ -727,3 +727,12 @@ def test_table_of_outcomes_that_cannot_be_read_is_told_with_its_setting(
         file.write_text(content)
     with pytest.raises(InputError, match=rf"outcomes .*outcomes.csv: .*{sentence}"):  # fmt: skip
         read_outcomes(str(file), Registry.load(workspace_of(finished[0]).panel))
+
+
+def test_outcomes_of_a_running_service_are_to_be_fetched_before(
+    finished: tuple[RunConfig, Path],
+) -> None:
+    registry = Registry.load(workspace_of(finished[0]).panel)
+    url = "https://hvac.example/v1/outcomes?format=csv"
+    with pytest.raises(InputError, match=r"fetch it before: curl .*-o outcomes.csv"):
+        read_outcomes(url, registry)
