@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import TypeAlias, cast
 
@@ -14,6 +15,21 @@ JsonObject: TypeAlias = Mapping[str, Json]
 def as_json(content: Mapping[str, object]) -> JsonObject:
     """Return a typed dictionary as the JSON that it is; type checkers cannot tell (PEP 589)."""
     return cast(JsonObject, content)
+
+
+def finite(content: Json) -> Json:
+    """Return JSON as all programs read it: infinities and what is not a number become null.
+
+    >>> finite({"rate": float("nan"), "days": (1, float("inf"))})
+    {'rate': None, 'days': [1, None]}
+    """
+    if isinstance(content, dict):
+        return {key: finite(value) for key, value in content.items()}
+    if isinstance(content, list | tuple):
+        return [finite(value) for value in content]
+    return (
+        None if isinstance(content, float) and not math.isfinite(content) else content
+    )
 
 
 def listed(tree: Json) -> Sequence[Json]:

@@ -19,6 +19,7 @@ from tempfile import TemporaryDirectory
 from hvac.checks.check_facts import check_facts, check_lines
 from hvac.checks.record_check import RecordCheck, Settings, check_record
 from hvac.errors import HvacError
+from hvac.json_values import finite
 from hvac.readings.sources import SourceConfig
 from hvac.report.check_page import write_check_page
 from hvac.simulate.fleet import simulate_facilities
@@ -88,7 +89,9 @@ def _settings(config: RunConfig, source: SourceConfig) -> Settings:
 def _print(check: RecordCheck, page: AnyPath, language: str, *, as_json: bool) -> None:
     if as_json:
         facts = {**check_facts(check), "page": str(page)}
-        sys.stdout.write(json.dumps(facts, ensure_ascii=False, default=str) + "\n")
+        sys.stdout.write(
+            json.dumps(finite(facts), ensure_ascii=False, default=str) + "\n"
+        )
         return
     sys.stdout.write("".join(f"{line}\n" for line in check_lines(check, language)))
     sys.stdout.write(f"picture: {page}\n")

@@ -16,7 +16,7 @@ import pyarrow.compute as pc
 
 from hvac.days import date_of
 from hvac.errors import HvacError
-from hvac.json_values import Json, JsonObject, branch
+from hvac.json_values import Json, JsonObject, branch, finite
 from hvac.report.workspace_summary import STEPS, workspace_facts, workspace_lines
 from hvac.scoring.alarm_changes import alarmed_units
 from hvac.storage import place, read_mark, read_parquet
@@ -46,7 +46,9 @@ def main() -> None:
     except (HvacError, OSError) as error:
         stop_for(error, started)
     if arguments.json:
-        sys.stdout.write(json.dumps(facts, ensure_ascii=False, default=str) + "\n")
+        sys.stdout.write(
+            json.dumps(finite(facts), ensure_ascii=False, default=str) + "\n"
+        )
         return
     sys.stdout.write(f"workspace   {workspace.root}\n")
     sys.stdout.write("".join(f"{line}\n" for line in workspace_lines(facts, metrics)))

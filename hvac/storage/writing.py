@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 import os
 import re
 import shutil
@@ -13,7 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
 
-from hvac.json_values import Json
+from hvac.json_values import Json, finite
 from hvac.storage.paths import AnyPath
 from hvac.storage.places import Place
 
@@ -94,18 +93,8 @@ def write_text(
 
 def write_json(path: AnyPath, content: Json) -> None:
     """Write JSON, whole or not at all; infinities and what is not a number become null."""
-    text = json.dumps(_finite(content), indent=1, default=str, ensure_ascii=False)
+    text = json.dumps(finite(content), indent=1, default=str, ensure_ascii=False)
     write_text(path, text + "\n")
-
-
-def _finite(content: Json) -> Json:
-    if isinstance(content, dict):
-        return {key: _finite(value) for key, value in content.items()}
-    if isinstance(content, list | tuple):
-        return [_finite(value) for value in content]
-    return (
-        None if isinstance(content, float) and not math.isfinite(content) else content
-    )
 
 
 def read_mark(path: AnyPath) -> dict[str, Any]:

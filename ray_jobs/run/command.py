@@ -16,7 +16,7 @@ from pydantic import BaseModel
 from ray.exceptions import RayError
 
 from hvac.errors import HvacError
-from hvac.json_values import Json
+from hvac.json_values import Json, finite
 from hvac.storage import AnyPath, place
 from ray_jobs.run.lock import held
 from ray_jobs.run.run_config import load_run
@@ -133,7 +133,8 @@ def _job() -> str:
 def _print_result(started: float, status: int, **facts: Any) -> None:
     seconds = round(time.monotonic() - started, 1)
     line = {"job": _job(), "exit": status, "seconds": seconds, **facts}
-    sys.stdout.write(f"RESULT {json.dumps(line, default=str, ensure_ascii=False)}\n")
+    text = json.dumps(finite(line), default=str, ensure_ascii=False)
+    sys.stdout.write(f"RESULT {text}\n")
     sys.stdout.flush()
 
 

@@ -15,6 +15,7 @@ import pytest
 import yaml
 
 from ray_jobs import ingest
+from ray_jobs.run.command import _print_result
 from ray_jobs.run.run_config import RunConfig
 from tests.checks.tables_example import Tables
 from tests.ray_jobs.conftest import SMALL
@@ -123,3 +124,12 @@ def test_same_rows_under_another_facilitys_folder_are_read_again(
         )
     assert [skipped for skipped, _ in read] == [False, False]
     assert [set(facilities) for _, facilities in read] == [{"F1"}, {"F2"}]
+
+
+def test_last_line_is_json_that_every_program_reads(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    _print_result(0.0, 0, result={"rate": float("nan"), "days": [1.5, float("inf")]})
+    line = capsys.readouterr().out.removeprefix("RESULT ")
+    told = json.loads(line, parse_constant=lambda name: pytest.fail(name))
+    assert told["result"] == {"rate": None, "days": [1.5, None]}
