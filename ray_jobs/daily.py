@@ -29,13 +29,14 @@ from ray_jobs.run.workspace import Workspace, workspace_of
 
 log = logging.getLogger(__name__)
 MOST_LOST = 0.1  # of the readings, of what was published last
+BEFORE = "alarmed_before.json"  # while a run goes on: which alarms it began with
 
 
 def run(config: RunConfig) -> dict[str, Json]:
     """Ingest, score, publish and watch; return how much that took, and which alarms changed."""
     workspace = workspace_of(config)
     trained = workspace.record(TrainRecord).bundles
-    before = _alarmed(workspace)
+    before = _alarmed_before(workspace)
     ingested = ingest.run(config)
     check_not_shrunk(read_mark(workspace.root / "published.json"), ingested)
     scored = score.run(config)
@@ -53,6 +54,7 @@ def run(config: RunConfig) -> dict[str, Json]:
     watched = None
     if config.monitor.enabled and workspace.has_finished("score"):
         watched = monitor.run_weekly(config)
+    (workspace.root / BEFORE).unlink(missing_ok=True)
     return {
         **published,
         "alerts": watched.alerts if watched else None,
@@ -83,6 +85,14 @@ def check_not_shrunk(published: JsonObject, now: IngestRecord) -> None:
         log.warning(
             "the record ends on %s; published last was %s", now.last_date, until
         )
+
+
+def _alarmed_before(workspace: Workspace) -> set[Unit]:
+    """Return the equipment in alarm as last told: before a run that was killed, else as published."""
+    file = workspace.root / BEFORE
+    if not file.exists():
+        write_json(file, {"alarmed": sorted(_alarmed(workspace))})
+    return {Unit(*unit) for unit in read_mark(file)["alarmed"]}
 
 
 def _alarmed(workspace: Workspace) -> set[Unit]:

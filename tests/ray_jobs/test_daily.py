@@ -6,6 +6,7 @@ import datetime as dt
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from unittest.mock import Mock
 
 import numpy as np
 import pyarrow as pa
@@ -151,6 +152,25 @@ def test_second_run_of_a_day_reads_and_scores_nothing(plant: Plant) -> None:
     assert (told["files_read"], told["buckets_scored"]) == (0, 0)
     assert (told["alarms_began"], told["alarms_ended"]) == (0, 0)
     assert changed(before, plant.stamps()) == set()
+
+
+def test_run_after_a_killed_one_tells_what_both_changed(
+    plant: Plant, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    latest = plant.folder / "run" / "latest.parquet"
+    rows = pq.read_table(latest)
+    place = rows.column_names.index("alarm")
+    calm = pa.array([False] * len(rows))
+    pq.write_table(rows.set_column(place, "alarm", calm), latest)
+    plant.arrive("new", plant.on(plant.last, plant.facilities[0]))
+    with monkeypatch.context() as killed:
+        killed.setattr(daily, "alarm_changes", Mock(side_effect=KeyboardInterrupt))
+        with pytest.raises(KeyboardInterrupt):
+            daily.run(plant.config())
+    assert alarmed(plant)
+    told = daily.run(plant.config())
+    assert told["alarms_began"] == len(alarmed(plant))
+    assert daily.run(plant.config())["alarms_began"] == 0
 
 
 def test_record_that_lost_its_files_is_not_published_however_often_it_runs(
