@@ -11,6 +11,7 @@ from hvac.days import date_of, today
 from hvac.explain.reason import reason_of
 from hvac.explain.wording import reason_headline, reason_sentence
 from hvac.panel.grid import Unit
+from hvac.readings.accepted import newest_day
 from hvac.scoring.latest_rows import RankedUnit
 from hvac.scoring.worklist import sure_horizons
 from serve.bodies.body_rows import known_date
@@ -45,11 +46,18 @@ class CaseLine(NamedTuple):
 def case_lines(
     cases: Sequence[CaseRow], ranked: Mapping[Unit, RankedUnit], words: PageWords
 ) -> list[CaseLine]:
-    """Return cases as the list shows them: overdue ones, then those in alarm, then by risk."""
+    """Return cases as the list shows them: overdue ones, then those in alarm, then by risk.
+
+    Closed ones come last, in the order that they are given in.
+    """
     lines = [_line(case, ranked.get(case.unit), words) for case in cases]
-    return sorted(
-        lines, key=lambda line: (not line.late, not line.alarms_now, -(line.risk or 0))
-    )
+    return sorted(lines, key=_turn)
+
+
+def _turn(line: CaseLine) -> tuple[bool, ...] | tuple[bool, bool, bool, float]:
+    if not line.case.is_open:
+        return (True,)
+    return False, not line.late, not line.alarms_now, -(line.risk or 0)
 
 
 def _line(case: CaseRow, entry: RankedUnit | None, words: PageWords) -> CaseLine:
@@ -92,6 +100,7 @@ class UnitCase(TypedDict):
     next_states: tuple[str, ...]
     outcomes: list[OutcomeRow]
     today: dt.date
+    latest: dt.date
 
 
 def unit_case(service: Service, unit: Unit, words: PageWords) -> UnitCase:
@@ -112,6 +121,7 @@ def unit_case(service: Service, unit: Unit, words: PageWords) -> UnitCase:
         "next_states": NEXT[case.state] if case else (),
         "outcomes": service.store.outcomes(unit)[::-1],
         "today": date_of(today()),
+        "latest": newest_day(),
     }
 
 

@@ -20,6 +20,7 @@ from fastapi.testclient import TestClient
 from hvac.days import date_of, today
 from hvac.explain.reason import Reason, plain_reason
 from hvac.panel.grid import Unit
+from hvac.readings.accepted import newest_day
 from hvac.scoring.latest_rows import LatestRow
 from serve.case_keeping import SNOOZE_OVER, CaseKeeper
 from serve.http.form_tokens import FormTokens
@@ -712,6 +713,26 @@ def test_forms_change_a_case_and_keep_an_outcome(
     assert "a fault was found" in page
     assert "&lt;b&gt;" in page
     assert listed(client, "closed") == [("E2", "done")]
+
+
+def test_form_takes_the_day_that_it_is_where_the_sun_rises_first(
+    client: TestClient,
+) -> None:
+    page = client.get("/equipment/F1/E2").text
+    assert f'max="{newest_day()}"' in page
+
+
+def test_closed_cases_are_listed_newest_first_whatever_their_risk(
+    service: Service, client: TestClient
+) -> None:
+    for unit, risk in ((E2, 0.9), (E1, 0.2)):
+        facts = FACTS.model_copy(update={"risks": dict.fromkeys(FACTS.risks, risk)})
+        case_id = service.store.open_case(unit, LAST - 5, facts)
+        change = {"version": 1, "state": "done"}
+        assert client.post(f"/v1/cases/{case_id}", json=change).status_code == 200
+    assert listed(client, "closed") == [("E1", "done"), ("E2", "done")]
+    page = client.get("/cases?state=closed").text
+    assert page.index("/equipment/F1/E1") < page.index("/equipment/F1/E2")
 
 
 @pytest.mark.parametrize("token", ["", "0" * 64, "é"])
