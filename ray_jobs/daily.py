@@ -92,7 +92,7 @@ def _alarmed_before(workspace: Workspace) -> set[Unit]:
     file = workspace.root / BEFORE
     if not file.exists():
         write_json(file, {"alarmed": sorted(_alarmed(workspace))})
-    return {Unit(*unit) for unit in read_mark(file)["alarmed"]}
+    return {Unit(*unit) for unit in read_mark(file).get("alarmed", ())}
 
 
 def _alarmed(workspace: Workspace) -> set[Unit]:
