@@ -3,8 +3,9 @@
     python -m ray_jobs.rollback --config FILE [key.sub=value …]
 
 `champions.json` says which these are. The next `score`, `daily` or load of the service uses them;
-their scores are the very bits of before. A second call takes the first back. A challenger that speaks
-in some facilities (`update.canary_share`) is taken back first, and set aside.
+their scores are the very bits of before. Every call takes one more change back (a promotion, or a
+step of thresholds). A challenger that speaks in some facilities (`update.canary_share`) is taken back
+first, and set aside.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ WHY: Final = "taken back by hand, with ray_jobs.rollback"
 
 
 def run(config: RunConfig) -> dict[str, Json]:
-    """Change champion and previous.
+    """Let the previous bundles serve.
 
     Raises:
         HvacError: nothing served before, or a bundle that did is gone or damaged.

@@ -65,11 +65,15 @@ class Change(_Frozen):
 
 
 class Champions(_Frozen):
-    """Bundles by class: as trained, serving, serving before, and next; and all changes."""
+    """Bundles by class: as trained, serving, serving before, and next; and all changes.
+
+    `earlier` served before `previous` did, the newest last: a roll-back takes back one change.
+    """
 
     trained: Bundles
     champion: Bundles
     previous: Bundles | None = None
+    earlier: tuple[Bundles, ...] = ()
     challenger: Challenger | None = None
     history: tuple[Change, ...] = ()
 
@@ -87,6 +91,11 @@ class Champions(_Frozen):
             else ()
         )
         return {*self.champion.values(), *some}
+
+    def replaced_by(self, champion: Bundles) -> dict[str, Any]:
+        """Return the aliases that change where other bundles serve from now on."""
+        earlier = (*self.earlier, self.previous) if self.previous else self.earlier
+        return {"champion": champion, "previous": self.champion, "earlier": earlier}
 
     def noted(
         self, action: Action, why: str, figures: Mapping[str, Any] = {}, **new: Any
@@ -112,12 +121,8 @@ class Champions(_Frozen):
         """Let the challenger serve. Raise HvacError where there is none."""
         if self.challenger is None:
             raise HvacError(NO_CHALLENGER)
-        aliases = {
-            "champion": {**self.champion, **self.challenger.bundles},
-            "previous": self.champion,
-            "challenger": None,
-        }
-        return self.noted("promoted", why, figures, **aliases)
+        aliases = self.replaced_by({**self.champion, **self.challenger.bundles})
+        return self.noted("promoted", why, figures, **aliases, challenger=None)
 
     def speaking_in(
         self,
@@ -154,7 +159,11 @@ class Champions(_Frozen):
             raise HvacError(
                 "nothing served before these bundles: there is nothing to roll back to"
             )
-        aliases = {"champion": self.previous, "previous": self.champion}
+        aliases: dict[str, Any] = {
+            "champion": self.previous,
+            "previous": self.earlier[-1] if self.earlier else None,
+            "earlier": self.earlier[:-1],
+        }
         return self.noted("rolled_back", why, **aliases, challenger=None)
 
 

@@ -107,7 +107,7 @@ def _steered(
         name: steered_bundle(bundle, moving, date).save(workspace.bundles).name
         for name, bundle in serving.items()
     }
-    aliases: dict[str, Any] = {"champion": champion, "previous": before.champion}
+    aliases = before.replaced_by(champion)
     challenger = before.challenger
     if challenger is not None:
         moved = before.model_copy(update=aliases)

@@ -291,6 +291,18 @@ def test_nothing_to_roll_back_is_told(run: RunConfig) -> None:
         rollback.run(run)
 
 
+def test_every_roll_back_takes_one_more_change_back(run: RunConfig) -> None:
+    trained = workspace_of(run).record(TrainRecord).bundles
+    moved = updated(run, judged_days=30, alarms_per_unit_year=0.01)
+    assert moved["action"] == "thresholds"
+    bent_challenger(run, Bend(1.0, 0.4))
+    assert updated(run, promote=True)["action"] == "promoted"
+    assert rollback.run(run)["champion"] == moved["champion"]
+    assert rollback.run(run)["champion"] == trained
+    with pytest.raises(HvacError, match="nothing to roll back to"):
+        rollback.run(run)
+
+
 def test_new_training_serves_whatever_was_promoted_before(run: RunConfig) -> None:
     workspace = bent_challenger(run, Bend(1.0, 0.4))
     updated(run, promote=True)
