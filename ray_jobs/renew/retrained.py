@@ -15,9 +15,10 @@ from hvac.update.champions import Champions
 from hvac.update.ladder import Offer
 from hvac.update.matured import Matured, common_places
 from ray_jobs.renew.matured_rows import read_matured
-from ray_jobs.run.records import FeaturizeRecord, TrainRecord
+from ray_jobs.run.records import TrainRecord
 from ray_jobs.run.run_config import RunConfig
 from ray_jobs.run.workspace import Workspace, workspace_of
+from ray_jobs.tables.windows_table import learned_until
 
 
 class Retrained(NamedTuple):
@@ -58,7 +59,7 @@ def read_retrained(
 def check_learned_before(retrained: Retrained, origin: int) -> None:
     """Raise InputError where it saw days on which candidates are scored."""
     root = retrained.workspace.root
-    learned = retrained.workspace.record(FeaturizeRecord).borders.t2
+    learned = learned_until(retrained.workspace)
     if learned >= origin:
         raise InputError(
             f"update.retrained {root}: it learned until {date_of(learned)}, and candidates are"

@@ -5,17 +5,21 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable
 
+import pyarrow as pa
 import pyarrow.dataset as pads
 
 from hvac.features.recipe import Recipe
 from hvac.features.table import KEY_SCHEMA, Windows, from_arrow
 from hvac.features.window_counts import WindowCounts, count_windows
+from hvac.json_values import branch
 from hvac.models.family import Encoding, FamilyConfig, columns_for, prepared
 from hvac.storage import AnyPath, folder_name, matching, parquet_dataset
-from ray_jobs.run.workspace import whole_table
+from ray_jobs.run.records import FeaturizeRecord
+from ray_jobs.run.workspace import Workspace, whole_table
 
 WEIGHTS = ("weights",)  # absent in tables made before labels had weights
 NOT_TESTED = ("train", "tune", "cal")
+BY_UNIT = ("equipment", "facility")  # splits that part no days
 COUNTED = (*KEY_SCHEMA.names, "observed", "labels", "known")
 
 
@@ -69,6 +73,19 @@ def table_columns(folder: AnyPath, recipe: Recipe) -> set[str]:
 def class_folder(folder: AnyPath, class_name: str) -> AnyPath:
     """Return where the parts of one class of the table lie."""
     return folder / f"class={folder_name(class_name)}"
+
+
+def learned_until(workspace: Workspace) -> int:
+    """Return the last day that a training has seen of the record: T2, or the last that a window ends on
+    which a model may learn from, where units are split and not days.
+    """
+    record = workspace.record(FeaturizeRecord)
+    if branch(record.asked, "splits").get("kind") not in BY_UNIT:
+        return record.borders.t2
+    parts = matching(workspace.windows, "class=*/part-*.parquet")
+    learned = pads.field("split").isin(list(NOT_TESTED))
+    table = whole_table(parts, "featurize", columns=["end_date"], filter=learned)
+    return max(table["end_date"].cast(pa.int32()).to_pylist(), default=-1)
 
 
 def _parts(folder: AnyPath, recipe: Recipe) -> list[AnyPath]:

@@ -19,10 +19,10 @@ from hvac.monitor.score_sums import ScoreWeeks, score_weeks, watch_scores
 from hvac.panel.registry import Registry
 from hvac.storage import matching, parquet_dataset
 from ray_jobs.run.progress import finished
-from ray_jobs.run.records import FeaturizeRecord
 from ray_jobs.run.run_config import RunConfig
 from ray_jobs.run.workspace import Workspace
 from ray_jobs.tables.kept_scores import day_of
+from ray_jobs.tables.windows_table import learned_until
 from ray_jobs.watch.facility_scores import FacilityScores, ScoresPlan, facility_scores
 from ray_jobs.watch.found import Found, chart_facts, waiting
 
@@ -76,7 +76,7 @@ def _scored_days(workspace: Workspace) -> tuple[int, int]:
         return Registry.load(workspace.panel).days[1], -1
     learned = -1
     if workspace.has_finished("featurize"):
-        learned = workspace.record(FeaturizeRecord).borders.t2
+        learned = learned_until(workspace)
     later = [day for day in days if day > learned]
     return min(later, default=max(days)), learned
 

@@ -276,6 +276,28 @@ def test_model_trained_on_the_days_that_decide_is_refused(
         updated(run, retrained=other, judged_days=30)
 
 
+@pytest.mark.parametrize("kind", ["equipment", "facility"])
+def test_model_that_other_units_taught_those_days_is_refused(
+    run: RunConfig, tmp_path: Path, kind: str
+) -> None:
+    """Where units are split, T2 is no border: windows of training end on all days."""
+    other = tmp_path / "anew"
+    shutil.copytree(run.workspace, other)
+    file = other / "steps" / "featurize.json"
+    record = json.loads(file.read_text())
+    record["asked"]["splits"]["kind"] = kind
+    file.write_text(json.dumps(record))
+    parts = [*(other / "windows").glob("class=*/part-*.parquet")]
+    for part in parts:
+        table = pq.read_table(part)
+        place = table.column_names.index("split")
+        learned = pa.array(["train"] * len(table))
+        pq.write_table(table.set_column(place, "split", learned), part)
+    last = max(max(pq.read_table(p)["end_date"].to_pylist()) for p in parts)
+    with pytest.raises(InputError, match=f"it learned until {last}, and"):
+        updated(run, retrained=other, judged_days=30)
+
+
 def test_same_model_trained_anew_beats_nothing(run: RunConfig, tmp_path: Path) -> None:
     shutil.copytree(run.workspace, tmp_path / "anew")
     told = updated(run, retrained=tmp_path / "anew", judged_days=30)
