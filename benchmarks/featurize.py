@@ -147,10 +147,8 @@ def measure(size: int, rounds: int, buckets: int | None) -> dict[str, Any]:
     }
 
 
-def run_config(
-    folder: Path, size: int, buckets: int | None, days: int = DAYS
-) -> RunConfig:
-    source = write_source(folder / "source", units=size // WINDOWS_A_UNIT, days=days)
+def run_config(folder: Path, size: int, buckets: int | None) -> RunConfig:
+    source = write_source(folder / "source", units=size // WINDOWS_A_UNIT)
     return RunConfig(
         name="benchmark",
         workspace=folder / "workspace",
@@ -162,7 +160,7 @@ def run_config(
     )
 
 
-def write_source(folder: Path, units: int, days: int = DAYS) -> SourceConfig:
+def write_source(folder: Path, units: int) -> SourceConfig:
     """Canonical tables: random walks with daily noise, one point a unit, every day observed, one failure."""
     (folder / "readings").mkdir(parents=True)
     rng = np.random.default_rng(0)
@@ -170,21 +168,21 @@ def write_source(folder: Path, units: int, days: int = DAYS) -> SourceConfig:
         count = min(UNITS_A_FACILITY, units - facility)
         value_UT = (
             20
-            + 0.1 * rng.normal(size=(count, days)).cumsum(axis=1)
-            + rng.normal(size=(count, days))
+            + 0.1 * rng.normal(size=(count, DAYS)).cumsum(axis=1)
+            + rng.normal(size=(count, DAYS))
         )
         table = pa.table(
             {
-                **keys_of(facility, count, days),
-                "point_id": ["value"] * (count * days),
+                **keys_of(facility, count, DAYS),
+                "point_id": ["value"] * (count * DAYS),
                 "date": pa.array(
-                    np.tile(first_day() + np.arange(days), count), pa.int32()
+                    np.tile(first_day() + np.arange(DAYS), count), pa.int32()
                 ).cast(pa.date32()),
                 "value": value_UT.ravel(),
             }
         )
         pq.write_table(table, folder / "readings" / f"part-{facility:05d}.parquet")
-    failed = first_day() + min(FAILURE_DAY, days - 60)
+    failed = first_day() + FAILURE_DAY
     start = pa.array(np.full(units, failed), pa.int32()).cast(pa.date32())
     events = [
         keys_of(f, min(UNITS_A_FACILITY, units - f), 1)

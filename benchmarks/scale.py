@@ -1,16 +1,14 @@
-"""How time and memory grow with the number of windows, and what 10⁷ units a day would take.
+"""How time and memory grow with the number of windows.
 
     python benchmarks/scale.py [--quick] [--largest 1000000] [--cpus 2 1]
 
 Simulated facilities (ten units each, one point) are written shard by shard, never all in memory; then the jobs
-themselves run, each size in a process and a Ray of its own. `windows`: 583 windows a unit through ingest, featurize
-(every window, Parquet → Parquet) and score of every window (`score.days`). `daily`: units with 190 days of record
-through ingest and the score of the newest window of each, with its forecast. Peak memory is sampled every 0.1 s over
-the driver, Ray's processes and the workers; spilled bytes are what Ray's store says. Sizes that were measured are
-kept in build/benchmarks/scale_runs.jsonl and not measured again.
+themselves run, each size in a process and a Ray of its own: 583 windows a unit through ingest, featurize (every
+window, Parquet → Parquet) and score of every window (`score.days`). Peak memory is sampled every 0.1 s over the
+driver, Ray's processes and the workers; spilled bytes are what Ray's store says. Sizes that were measured are kept in
+build/benchmarks/scale_windows.jsonl and not measured again. What a day of a fleet costs is measured by daily.py.
 
-The model of cost is a line through what was measured with most CPUs: CPU seconds = start + amount · cost. Its figures
-for 10⁷ units a day are extrapolated and say so; everything else is measured.
+The model of cost is a line through what was measured with most CPUs: CPU seconds = start + windows · cost.
 """
 
 import json
@@ -24,20 +22,18 @@ from typing import Any
 from support import QUICK_RESULTS, Row, machine, parser, record, timed
 
 import numpy as np  # isort: skip  (after the thread limits that support sets)
-from featurize import DAYS, WINDOWS_A_UNIT, run_config, sampled  # isort: skip
+from featurize import WINDOWS_A_UNIT, run_config, sampled  # isort: skip
 from ray_jobs.run.records import FeaturizeRecord, ScoreRecord
 
 from ray_jobs.run.run_config import RunConfig  # isort: skip
 from ray_jobs.run.workspace import workspace_of  # isort: skip
 
 SIZES, QUICK_SIZES = (1_000, 10_000, 100_000, 1_000_000), (1_000, 8_000)
-UNITS, QUICK_UNITS = (1_000, 4_000, 16_000), (100, 200)
 EVERY_DAY, LEAST_UNITS = 100_000, 10  # fewer units cannot be split
-RECORD_DAYS = 190
-KEPT = QUICK_RESULTS / "scale_runs.jsonl"
-TARGET_UNITS, NODE_CPUS = 10_000_000, 16
+KEPT = QUICK_RESULTS / "scale_windows.jsonl"
 BAR_MEMORY = 1.2
-Case = tuple[str, int, int]
+STEPS = ("featurize", "score_every_window")
+Case = tuple[int, int]
 
 
 def main() -> None:
@@ -45,18 +41,15 @@ def main() -> None:
     command.add_argument("--largest", type=int, default=SIZES[-1])
     command.add_argument("--cpus", type=int, nargs="+", default=[2, 1])
     command.add_argument(
-        "--units", type=int, nargs="+", default=UNITS, help="fleets of the daily score"
-    )
-    command.add_argument(
         "--measure",
-        nargs=4,
-        metavar=("KIND", "SIZE", "CPUS", "BUNDLES"),
+        nargs=3,
+        metavar=("SIZE", "CPUS", "BUNDLES"),
         help="one, in this process",
     )
     asked = command.parse_args()
     if asked.measure:
-        kind, size, cpus, bundles = asked.measure
-        print(json.dumps(measure(kind, int(size), int(cpus), Path(bundles))))
+        size, cpus, bundles = asked.measure
+        print(json.dumps(measure(int(size), int(cpus), Path(bundles))))
         return
     sizes = [
         size
@@ -65,13 +58,7 @@ def main() -> None:
     ]
     most = max(asked.cpus)
     wanted: list[Case] = [
-        ("windows", size, n)
-        for n in asked.cpus
-        for size in (sizes if n == most else sizes[:3])
-    ]
-    wanted += [
-        ("daily", units, most)
-        for units in (QUICK_UNITS if asked.quick else asked.units)
+        (size, n) for n in asked.cpus for size in (sizes if n == most else sizes[:3])
     ]
     where = machine(("ray", "torch", "pyarrow", "numpy"), most)
     runs = {case: run for run in kept_runs() if (case := case_of(run)) in wanted}
@@ -82,16 +69,13 @@ def main() -> None:
         for case in todo:
             runs[case] = in_own_process(case, Path(folder))
             keep_run(runs[case])
-    windows, daily = (
-        [run for run in runs.values() if run["kind"] == kind]
-        for kind in ("windows", "daily")
-    )
-    found = {"windows": windows, "daily": daily, "model": model(windows, daily, most)}
+    windows = list(runs.values())
+    found = {"windows": windows, "model": model(windows, most)}
     record("scale", where, summary(windows, found["model"]), found, asked.quick)
 
 
 def case_of(run: dict[str, Any]) -> Case:
-    return run["kind"], run["asked"], run["cpus"]
+    return run["asked"], run["cpus"]
 
 
 def kept_runs() -> list[dict[str, Any]]:
@@ -123,9 +107,9 @@ def trained(folder: Path) -> None:
         shutil.copytree(folder / "small" / "workspace" / name, folder / name)
 
 
-def settings(folder: Path, windows: int, days: int = DAYS) -> RunConfig:
+def settings(folder: Path, windows: int) -> RunConfig:
     folder.mkdir(parents=True, exist_ok=True)
-    config = run_config(folder, max(windows, LEAST_UNITS * WINDOWS_A_UNIT), None, days)
+    config = run_config(folder, max(windows, LEAST_UNITS * WINDOWS_A_UNIT), None)
     return config.replace(
         model={"family": "hybrid", "epochs": 1},
         train={"workers": 0},
@@ -140,14 +124,12 @@ def in_own_process(case: Case, bundles: Path) -> dict[str, Any]:
     return found
 
 
-def measure(kind: str, size: int, cpus: int, bundles: Path) -> dict[str, Any]:
+def measure(size: int, cpus: int, bundles: Path) -> dict[str, Any]:
     from ray_jobs import featurize, ingest, score
     from ray_jobs.run.runtime import RayConfig, ray_session
 
     with tempfile.TemporaryDirectory(prefix="hvac-scale-") as folder:
-        config = settings(Path(folder), size) if kind == "windows" else settings(
-            Path(folder), size * WINDOWS_A_UNIT, RECORD_DAYS
-        )  # fmt: skip
+        config = settings(Path(folder), size)
         workspace = workspace_of(config)
         root = Path(str(workspace.root))
         shutil.copytree(bundles / "bundles", root / "bundles")
@@ -157,20 +139,17 @@ def measure(kind: str, size: int, cpus: int, bundles: Path) -> dict[str, Any]:
         memory: dict[str, Any] = {}
         with ray_session(RayConfig(num_cpus=cpus)), sampled(memory):
             seconds["ingest"] = timed(lambda: ingest.run(config))
-            if kind == "windows":
-                every = config.replace(score={"days": EVERY_DAY})
-                seconds["featurize"] = timed(lambda: featurize.run(config))
-                seconds["score_every_window"] = timed(lambda: score.run(every))
-            else:
-                seconds["score_newest"] = timed(lambda: score.run(config))
+            every = config.replace(score={"days": EVERY_DAY})
+            seconds["featurize"] = timed(lambda: featurize.run(config))
+            seconds["score_every_window"] = timed(lambda: score.run(every))
             spilled = spilled_bytes()
         units = sum(workspace.record(ScoreRecord).units.values())
-        made = workspace.record(FeaturizeRecord).windows if kind == "windows" else {}
+        made = workspace.record(FeaturizeRecord).windows
         rows = sum(part.windows for each in made.values() for part in each.values())
         stored = {
             name: folder_bytes(root / name) for name in ("panel", "windows", "scores")
         }
-    return {"kind": kind, "asked": size, "cpus": cpus, "windows": rows or units, "units": units,
+    return {"asked": size, "cpus": cpus, "windows": rows, "units": units,
             "seconds": {name: round(s, 1) for name, s in seconds.items()}, "spilled_bytes": spilled, "bytes": stored,
             "memory_mb": memory}  # fmt: skip
 
@@ -189,42 +168,21 @@ def folder_bytes(folder: Path) -> int:
     return sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
 
 
-def model(
-    windows: list[dict[str, Any]], daily: list[dict[str, Any]], cpus: int
-) -> dict[str, Any]:
-    """Lines through what was measured, how straight they are, and what they say of 10⁷ units a day."""
+def model(windows: list[dict[str, Any]], cpus: int) -> dict[str, Any]:
+    """Lines through what was measured, and how straight they are."""
     own = sorted(
         (run for run in windows if run["cpus"] == cpus), key=lambda run: run["windows"]
     )
-    units = sorted(daily, key=lambda run: run["units"])
-    lines = {
-        step: line(own, "windows", step) for step in ("featurize", "score_every_window")
-    }
-    lines |= {
-        f"daily_{step}": line(units, "units", step)
-        for step in ("ingest", "score_newest")
-    }
-    each = lines["daily_score_newest"]["cpu_seconds_each"]
-    last = units[-1]
     return {
-        "lines": lines,
-        "efficiency": {step: efficiency(windows, step, cpus) for step in ("featurize", "score_every_window")},
-        "extrapolated_to_units_a_day": {
-            "units": TARGET_UNITS,
-            "cpu_hours": round(TARGET_UNITS * each / 3600, 1),
-            "hours_on_one_node": round(TARGET_UNITS * each / 3600 / NODE_CPUS, 2),
-            "node_cpus": NODE_CPUS,
-            "panel_gigabytes_a_year_and_point": round(TARGET_UNITS * 365 * last["bytes"]["panel"] / 1e9
-                                                      / (last["units"] * RECORD_DAYS), 1),
-            "score_gigabytes": round(TARGET_UNITS * last["bytes"]["scores"] / last["units"] / 1e9, 1),
-        },
-    }  # fmt: skip
+        "lines": {step: line(own, step) for step in STEPS},
+        "efficiency": {step: efficiency(windows, step, cpus) for step in STEPS},
+    }
 
 
-def line(runs: list[dict[str, Any]], amount: str, step: str) -> dict[str, float]:
+def line(runs: list[dict[str, Any]], step: str) -> dict[str, float]:
     """Start and cost of one more; and how the cost of the last step in size compares with the one before."""
     amounts, cpu_seconds = (
-        [run[amount] for run in runs],
+        [run["windows"] for run in runs],
         [run["seconds"][step] * run["cpus"] for run in runs],
     )
     slope, start = np.polyfit(amounts, cpu_seconds, 1)
@@ -262,7 +220,6 @@ def summary(windows: list[dict[str, Any]], found: dict[str, Any]) -> list[Row]:
     costs = {
         step: each["cpu_seconds_each"] * 1e6 for step, each in found["lines"].items()
     }
-    far = found["extrapolated_to_units_a_day"]
     return [
         Row(
             what=f"{large['windows']:,} windows featurized and scored on {most} CPUs: peak memory",
@@ -272,19 +229,11 @@ def summary(windows: list[dict[str, Any]], found: dict[str, Any]) -> list[Row]:
             met=grown <= BAR_MEMORY,
         ),
         Row(
-            what="CPU time of a further window or unit (slope of the line through all sizes)",
+            what="CPU time of a further window (slope of the line through all sizes)",
             bar="",
             measured=", ".join(
                 f"{step} {cost:,.0f} µs" for step, cost in costs.items()
             ),
-            peer="",
-            met=None,
-        ),
-        Row(
-            what=f"{far['units']:,} units scored every day (extrapolated)",
-            bar="",
-            measured=f"{far['cpu_hours']:,.0f} CPU hours = {far['hours_on_one_node']:,.1f} h on a node of "
-            f"{far['node_cpus']} CPUs",
             peer="",
             met=None,
         ),
