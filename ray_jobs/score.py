@@ -21,6 +21,7 @@ import ray
 from hvac.days import EPOCH
 from hvac.errors import BundleError, InputError
 from hvac.features.recipe import Recipe
+from hvac.lasting import unsearched
 from hvac.panel.joins import text_counts
 from hvac.panel.names import FILE as NAMES_FILE
 from hvac.panel.names import load_names
@@ -307,11 +308,10 @@ def publish_latest(
         chosen = turns.first(most)
     else:
         join_newest(folder, whole)
-    entries = newest_entries(folder, EPOCH + dt.timedelta(days=last_day), chosen)
-    names = load_names(workspace.panel)
-    write_ranking(
-        entries, workspace.root / "latest_ranking.csv", config.language, names
-    )
+    names, ranked = load_names(workspace.panel), workspace.root / "latest_ranking.csv"
+    with unsearched():
+        entries = newest_entries(folder, EPOCH + dt.timedelta(days=last_day), chosen)
+        write_ranking(entries, ranked, config.language, names)
     add_newest_scores(workspace, config, entries)
 
 
