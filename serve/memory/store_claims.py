@@ -27,7 +27,7 @@ from hvac.panel.grid import Unit
 from serve.memory.database import SqlValue, execute_many, insert_or
 from serve.memory.holder import is_gone, this_process
 from serve.memory.store_part import Claim, StorePart
-from serve.memory.store_tables import UNITS, WAITING, of_unit, unit_values
+from serve.memory.store_tables import UNITS, WAITING, of_unit, of_units, unit_values
 
 LEASE_S = 60.0
 NOBODY: dict[str, Any] = {"at": 0.0, "by": ""}
@@ -45,7 +45,7 @@ OLDEST = (
     .order_by(WAITING.c.since)
     .with_for_update(skip_locked=True)  # PostgreSQL; SQLite has one writer at a time
 )
-ONE = select(WAITING.c.version).where(of_unit(WAITING))
+WAITS = select(WAITING.c.facility_id, WAITING.c.equipment_id)
 COUNT = select(func.count()).select_from(WAITING)
 COUNTS = select(WAITING.c.facility_id, func.count()).group_by(WAITING.c.facility_id)
 
@@ -96,7 +96,9 @@ class ClaimStore(StorePart):
         Raises:
             StoreError: the database cannot be reached or read.
         """
-        return [unit for unit in units if self._database.rows(ONE, unit_values(unit))]
+        rows = self._database.rows(WAITS.where(of_units(WAITING, units)))
+        waiting = {Unit(*row) for row in rows}
+        return [unit for unit in units if unit in waiting]
 
     def renew(self, claims: Sequence[Claim]) -> None:
         """Hold claims for another minute.

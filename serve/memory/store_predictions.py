@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -22,6 +22,7 @@ from serve.memory.store_tables import (
     SET_ASIDE,
     UNITS,
     of_unit,
+    of_units,
     unit_values,
 )
 from serve.memory.store_units import VERSIONS
@@ -187,6 +188,22 @@ class PredictionStore(StorePart):
         if equipment_id is not None:
             statement = statement.where(PREDICTIONS.c.equipment_id == equipment_id)
         return [json.loads(row[0]) for row in self._database.rows(statement)]
+
+    def predictions_of(
+        self, units: Collection[Unit]
+    ) -> dict[Unit, list[StoredPrediction]]:
+        """Return the newest predictions of some equipment.
+
+        Raises:
+            StoreError: the database cannot be reached or read.
+        """
+        statement = BODIES.where(of_units(PREDICTIONS, units))
+        by_unit: dict[Unit, list[StoredPrediction]] = {}
+        for row in self._database.rows(statement):
+            stored: StoredPrediction = json.loads(row[0])
+            unit = Unit(stored["facility_id"], stored["equipment_id"])
+            by_unit.setdefault(unit, []).append(stored)
+        return by_unit
 
     def alarms(self) -> dict[AlarmKey, str]:
         """Return the newest predictions that alarm, as JSON; withheld ones are among them.

@@ -6,6 +6,8 @@ Days are int32 days since 1970-01-01; `since`, `opened`, `due` and `leased` are 
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from sqlalchemy import (
     DOUBLE_PRECISION,
     BigInteger,
@@ -20,6 +22,7 @@ from sqlalchemy import (
     Text,
     and_,
     bindparam,
+    tuple_,
 )
 
 METADATA = MetaData()
@@ -232,6 +235,12 @@ def of_unit(table: Table) -> ColumnElement[bool]:
     facility: BindParameter[str] = bindparam("unit_facility")
     equipment: BindParameter[str] = bindparam("unit_equipment")
     return and_(table.c.facility_id == facility, table.c.equipment_id == equipment)
+
+
+def of_units(table: Table, units: Collection[tuple[str, str]]) -> ColumnElement[bool]:
+    """Return the condition that a row is of one of some equipment."""
+    ids = tuple_(table.c.facility_id, table.c.equipment_id)
+    return ids.in_([tuple(unit) for unit in units])
 
 
 def unit_values(unit: tuple[str, str]) -> dict[str, str]:

@@ -36,9 +36,10 @@ def stored_answers(store: Store, units: Sequence[Unit]) -> list[Rows]:
         StoreError: the database cannot be reached or read.
     """
     waiting = set(store.waiting(units))
+    known = store.predictions_of(units)
     answers = []
     for unit in units:
-        stored = [] if unit in waiting else store.predictions(*unit)
+        stored = [] if unit in waiting else known.get(unit, [])
         is_whole = all(map(is_sound, stored))
         answers.append(dated(stored, reasons=False) if is_whole else [])
     return answers
