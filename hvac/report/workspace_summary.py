@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
 from hvac.json_values import Json, JsonObject, branch, listed
@@ -11,6 +11,7 @@ from hvac.report.view import dig, number
 
 STEPS: Final = ("ingest", "featurize", "train", "evaluate", "score")
 NAMED_POINTS: Final = 6
+NAMED_FACILITIES: Final = 6
 
 
 def workspace_facts(
@@ -51,12 +52,17 @@ def workspace_facts(
 
 
 def _bundle(manifest: JsonObject) -> JsonObject:
-    """Return id, family, points, horizons, calibration and thresholds of one bundle."""
+    """Return id, family, points, horizons, calibration and thresholds of one bundle, those of
+    facilities that have their own too.
+    """
     decision = branch(manifest, "decision")
     horizons = listed(dig(manifest, "recipe", "windows", "horizons"))
-    thresholds = [
-        dig(threshold, "value") for threshold in listed(decision.get("thresholds"))
-    ]
+    of_fleet = _thresholds(decision, horizons)
+    of_facilities = {
+        name: own
+        for name, of_facility in branch(decision, "facilities").items()
+        if (own := _thresholds(branch(of_facility), horizons)) != of_fleet
+    }
     methods = [
         dig(calibrator, "method") for calibrator in listed(decision.get("calibrators"))
     ]
@@ -65,10 +71,18 @@ def _bundle(manifest: JsonObject) -> JsonObject:
         "family": manifest.get("family"),
         "points": dig(manifest, "recipe", "points"),
         "horizons": horizons,
-        "thresholds": dict(zip(map(str, horizons), thresholds, strict=False)),
+        "thresholds": of_fleet,
+        "facility_thresholds": of_facilities,
         "calibration": dict(zip(map(str, horizons), methods, strict=False)),
         "forecast": manifest.get("forecast"),
     }
+
+
+def _thresholds(decision: JsonObject, horizons: Sequence[Json]) -> JsonObject:
+    """Return the thresholds of a fleet or a facility by horizon."""
+    thresholds = listed(decision.get("thresholds"))
+    values = [dig(threshold, "value") for threshold in thresholds]
+    return dict(zip(map(str, horizons), values, strict=False))
 
 
 def _figures(metrics: JsonObject) -> JsonObject:
@@ -121,14 +135,21 @@ def _bundle_lines(name: str, bundle: JsonObject, machines: Json) -> Iterator[str
     more = (
         f" and {len(points) - NAMED_POINTS} more" if len(points) > NAMED_POINTS else ""
     )
-    thresholds = ", ".join(
-        f"{days} days {_share(value)}"
-        for days, value in branch(bundle, "thresholds").items()
-    )
     many = f"{machines} machines, " if machines else ""
     yield f"class       {name}: {many}bundle {bundle['id']} ({bundle['family']})"
     yield f"            points {', '.join(points[:NAMED_POINTS])}{more}"
-    yield f"            alarm from a risk of: {thresholds}"
+    yield f"            alarm from a risk of: {_levels(branch(bundle, 'thresholds'))}"
+    own = branch(bundle, "facility_thresholds")
+    for facility in sorted(own)[:NAMED_FACILITIES]:
+        yield f"            in {facility}: {_levels(branch(own, facility))}"
+    if others := len(own) - min(len(own), NAMED_FACILITIES):
+        yield f"            in {others} more facilities: thresholds of their own"
+
+
+def _levels(thresholds: JsonObject) -> str:
+    return ", ".join(
+        f"{days} days {_share(value)}" for days, value in thresholds.items()
+    )
 
 
 def _challenger_line(watched: JsonObject) -> str:
