@@ -7,8 +7,9 @@ difference in log-odds that would have given the declared rate, cut to 0.1.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Final, Literal, NamedTuple
 
 import numpy as np
@@ -23,7 +24,7 @@ LARGEST_STEP: Final = 0.1  # log-odds a month
 # of the declared rate: closer than this nothing moves, or noise would move it
 NEAR: Final = 0.1
 LEAST_DAYS: Final = 28  # scored, or a rate is that of a few days
-TRIED: Final = np.linspace(-LARGEST_STEP, LARGEST_STEP, 41)
+STEPS: Final = np.linspace(0, LARGEST_STEP, 21)[1:]
 Why = Literal["too_many", "too_few", "as_declared", "frozen", "no_scores"]
 
 
@@ -88,21 +89,40 @@ def next_step(
         return Step(0.0, "no_scores", np.nan, np.nan, declared)
     newest = end_day_N > end_day_N.max() - days
     counted = (log_odds_N[newest], unit_N[newest], end_day_N[newest])
-    before = _rate(*counted, threshold_log_odds, horizon)
+    before = _rate(*counted, threshold_log_odds, horizon=horizon)
     if frozen:
         return Step(0.0, "frozen", before, before, declared)
     if abs(before - declared) <= NEAR * declared:
         return Step(0.0, "as_declared", before, before, declared)
-    rates = [_rate(*counted, threshold_log_odds + s, horizon) for s in TRIED]
-    away = np.abs(np.array(rates) - declared)
-    # of equal rates the smallest step
-    best = int(np.lexsort((np.abs(TRIED), np.round(away, 9)))[0])
-    end = len(TRIED) - 1 if before > declared else 0
-    if rates[end] == before != declared:  # no window lies within reach: go on
-        best = end
-    shift = float(TRIED[best])
-    why: Why = "as_declared" if not shift else "too_many" if shift > 0 else "too_few"
-    return Step(round(shift, 6), why, before, rates[best], declared)
+    way = 1 if before > declared else -1
+    rate_of = partial(_rate, *counted, horizon=horizon)
+    shift, rate = _towards(declared, before, way, threshold_log_odds, rate_of)
+    why: Why = "too_many" if way > 0 else "too_few"
+    return Step(
+        round(shift, 6), why if shift else "as_declared", before, rate, declared
+    )
+
+
+def _towards(
+    declared: float,
+    before: float,
+    way: int,
+    threshold: float,
+    rate_of: Callable[[float], float],
+) -> tuple[float, float]:
+    """Return the first step one way that gives the declared rate, or the last, and its rate.
+
+    A step the other way may give fewer episodes, as several become one, but no fewer alarms.
+    """
+    shift, rate = 0.0, before
+    for tried in (way * STEPS).tolist():
+        tried_rate = rate_of(threshold + tried)
+        if way * (tried_rate - declared) <= 0:
+            is_nearer = abs(tried_rate - declared) < abs(rate - declared)
+            return (tried, tried_rate) if is_nearer else (shift, rate)
+        if tried_rate != rate:  # of equal rates the smallest step
+            shift, rate = tried, tried_rate
+    return way * LARGEST_STEP, rate
 
 
 def _rate(
@@ -110,6 +130,7 @@ def _rate(
     unit_N: AnyArray,
     end_day_N: Ints,
     threshold: float,
+    *,
     horizon: int,
 ) -> float:
     """Return alarm episodes per unit-year."""

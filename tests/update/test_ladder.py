@@ -315,6 +315,37 @@ def test_threshold_settles_at_the_declared_rate_and_stays() -> None:
     assert moved[-5:] == [0.0] * 5
 
 
+def test_too_many_alarms_never_lower_a_threshold() -> None:
+    """A lower one would join the episodes of a machine that comes and goes: fewer, but all the time."""
+    day_D = np.arange(0, 90, 7)
+    log_odds_D = np.where(np.arange(len(day_D)) % 4 == 0, 0.02, -0.03)
+    step = next_step(
+        np.tile(log_odds_D, 10),
+        0.0,
+        unit_N=np.repeat(np.arange(10), len(day_D)),
+        end_day_N=np.tile(day_D, 10),
+        horizon=H,
+        declared=4.0,
+    )
+    assert step.rate_before > 4.0
+    assert (step.why, step.shift > 0) == ("too_many", True)
+
+
+def test_threshold_that_splits_episodes_at_first_moves_the_whole_step() -> None:
+    day_D = np.arange(0, 90, 7)
+    log_odds_D = np.where(np.arange(len(day_D)) % 4 == 0, 0.5, 0.03)
+    step = next_step(
+        np.tile(log_odds_D, 10),
+        0.0,
+        unit_N=np.repeat(np.arange(10), len(day_D)),
+        end_day_N=np.tile(day_D, 10),
+        horizon=H,
+        declared=0.5,
+    )
+    assert step.rate_after > step.rate_before > 0.5
+    assert (step.why, step.shift) == ("too_many", LARGEST_STEP)
+
+
 def test_threshold_is_frozen_while_a_monitor_alerts() -> None:
     step = rate_of(fleet(), -2.5, frozen=True)
     assert (step.shift, step.why) == (0.0, "frozen")
