@@ -3,13 +3,13 @@
     python benchmarks/daily.py [--quick] [--units 1000 10000 100000] [--before COMMIT] [--also FILE]
     python benchmarks/daily.py --measure states 1000000 0 FOLDER > FILE    # FOLDER: of `trained`
 
-`record`: units with 190 or 1,900 days of record, ingested as they would be; then a day's file comes and the daily
-jobs run, three days one after another, of which the one that cost least counts (Ray starts new processes when it
-pleases). With `--before`, the same is measured with the code of another commit, in a worktree of its own. `states`:
-fleets whose record would not fit are ingested with two days of record, and the states of their units, and the levels
-of their peers, are written directly as a long record would have left them; the day's run is the real one. `kernels`:
-embedding, 28 statistics, summaries, classifier and forecast of as many windows at once, in this process, is what a
-day cannot do without.
+`record`: units with 190 and with 1,900 days of record, ingested as they would be; then ten days' files come, and the
+daily jobs of both run by turns. The day that cost least counts: Ray starts new processes when it pleases, and days of
+one record differ by a tenth. With `--before`, 190 days are measured with the code of another commit, too, in a worktree
+of its own. `states`: fleets whose record would not fit are ingested with two days of record, and the states of their
+units, and the levels of their peers, are written directly as a long record would have left them; the day's run is the
+real one. `kernels`: embedding, 28 statistics, summaries, classifier and forecast of as many windows at once, in this
+process, is what a day cannot do without.
 
 CPU time is that of all processes, Ray's own among them; memory is sampled every 0.1 s. Reasons are off: they cost by
 the alarm, not by the unit (benchmarks/reasons.py). Figures for 10⁷ units are extrapolated and say so.
@@ -45,7 +45,7 @@ FILES = 20  # a day comes in so many files, at most one a facility
 FIRST_DAY, RECORD_DAYS = 17_000, (190, 1_900)
 UNITS, QUICK_UNITS = (1_000, 10_000, 100_000), (200, 400)
 RECORD_UNITS, QUICK_RECORD_UNITS = 1_000, 100
-RECORD_ROUNDS = 3
+RECORD_ROUNDS = 10
 TRAINED_UNITS, TRAINED_DAYS = 60, 500
 KERNEL_UNITS = 2_048
 TARGET_UNITS, NODE_CPUS = 10_000_000, 16
@@ -59,7 +59,9 @@ def main() -> None:
     asked = arguments()
     if asked.measure:
         kind, units, days, bundles = asked.measure
-        print(json.dumps(measure(kind, int(units), int(days), Path(bundles))))
+        lengths = [int(each) for each in days.split(",")]
+        for run in measure(kind, int(units), lengths, Path(bundles)):
+            print(json.dumps(run))
         return
     units = QUICK_UNITS if asked.quick else tuple(asked.units)
     record_units = QUICK_RECORD_UNITS if asked.quick else RECORD_UNITS
@@ -69,16 +71,18 @@ def main() -> None:
         bundles = Path(folder) / "trained"
         trained(bundles)
         with worktree(asked.before) as before:
-            for code in [None, before] if before else [None]:
-                for days in RECORD_DAYS if code is None else RECORD_DAYS[:1]:
-                    runs.append(
-                        in_own_process(("record", record_units, days), bundles, code)
-                    )
-        runs += [in_own_process(("states", size, 0), bundles) for size in units]
+            both, short = (
+                ",".join(map(str, days)) for days in (RECORD_DAYS, RECORD_DAYS[:1])
+            )
+            runs += in_own_process(("record", record_units, both), bundles)
+            if before:
+                runs += in_own_process(("record", record_units, short), bundles, before)
+        for size in units:
+            runs += in_own_process(("states", size, "0"), bundles)
         runs += [
             {**json.loads(file.read_text()), "code": "also"} for file in asked.also
         ]
-        kernels = in_own_process(("kernels", KERNEL_UNITS, 0), bundles)
+        (kernels,) = in_own_process(("kernels", KERNEL_UNITS, "0"), bundles)
     facts = figures(runs, kernels)
     found = {"runs": runs, "kernels": kernels, "figures": facts}
     record("daily", where, summary(facts, asked.before), found, asked.quick)
@@ -99,7 +103,7 @@ def arguments() -> argparse.Namespace:
     command.add_argument(
         "--measure",
         nargs=4,
-        metavar=("KIND", "UNITS", "DAYS", "BUNDLES"),
+        metavar=("KIND", "UNITS", "DAYS[,DAYS]", "BUNDLES"),
         help="one, in this process",
     )
     return command.parse_args()
@@ -131,8 +135,8 @@ def worktree(commit: str) -> Iterator[Path | None]:
 
 
 def in_own_process(
-    case: tuple[str, int, int], bundles: Path, code: Path | None = None
-) -> Any:
+    case: tuple[str, int, str], bundles: Path, code: Path | None = None
+) -> list[Any]:
     root = code or ROOT
     command = [sys.executable, str(root / "benchmarks" / "daily.py"), "--measure"]
     command += [*map(str, case), str(bundles)]
@@ -144,13 +148,13 @@ def in_own_process(
         env={**os.environ, "PYTHONPATH": str(root)},
         cwd=root,
     )
-    found = json.loads(done.stdout.splitlines()[-1]) | {
-        "code": "before" if code else "now"
-    }
+    whose = {"code": "before" if code else "now"}
+    lines = done.stdout.splitlines()[-len(case[2].split(",")) :]
+    found = [json.loads(line) | whose for line in lines]
     KEPT.parent.mkdir(parents=True, exist_ok=True)
     with KEPT.open("a") as file:
-        file.write(json.dumps(found) + "\n")
-    print(json.dumps(found), flush=True)
+        file.writelines(json.dumps(run) + "\n" for run in found)
+    print(*map(json.dumps, found), sep="\n", flush=True)
     return found
 
 
@@ -236,53 +240,79 @@ def trained(folder: Path) -> None:
             step.run(config_of(folder))
 
 
-def measure(kind: str, units: int, days: int, bundles: Path) -> dict[str, Any]:
+def measure(
+    kind: str, units: int, lengths: list[int], bundles: Path
+) -> list[dict[str, Any]]:
     if kind == "kernels":
-        return kernels_of(units, bundles)
+        return [kernels_of(units, bundles)]
     with tempfile.TemporaryDirectory(prefix="hvac-daily-") as folder:
-        return day_of(kind, units, days, bundles, Path(folder))
+        return days_of(kind, units, lengths, bundles, Path(folder))
 
 
-def day_of(
-    kind: str, units: int, days: int, bundles: Path, folder: Path
-) -> dict[str, Any]:
-    """Ingest a record, then measure the next day of it."""
+def days_of(
+    kind: str, units: int, lengths: list[int], bundles: Path, folder: Path
+) -> list[dict[str, Any]]:
+    """Ingest records of some lengths, then measure the next days of each, by turns."""
     from ray_jobs import ingest, score
     from ray_jobs.run.runtime import RayConfig, ray_session
 
-    config = config_of(folder)
+    folders = {days: folder / str(days) for days in lengths}
+    rounds: dict[int, list[dict[str, float]]] = {days: [] for days in lengths}
+    memory: dict[str, Any] = {}
+    with ray_session(RayConfig(num_cpus=2)):
+        for days, own in folders.items():
+            ingested(kind, units, days, bundles, own)
+        sizes = {
+            days: [folder_bytes(own / "workspace")] for days, own in folders.items()
+        }
+        with sampled(memory):
+            for number in range(RECORD_ROUNDS if kind == "record" else 1):
+                for days, own in folders.items():
+                    new = [last_day(days) + 1 + number]
+                    write_readings(own, units, new, f"new-{number}")
+                    steps = {"ingest": ingest, "score": score}
+                    rounds[days].append(a_day(config_of(own), steps))
+        for days, own in folders.items():
+            sizes[days].append(folder_bytes(own / "workspace"))
+    found = []
+    for days in lengths:
+        measured = {
+            name: min(day[name] for day in rounds[days]) for name in rounds[days][0]
+        }
+        per_unit = {
+            f"{n}_ms_cpu": 1e3 * measured[f"{n}_cpu_seconds"] / units
+            for n in ("ingest", "score")
+        }
+        found.append({
+            "kind": kind, "units": units, "days": days, **{n: round(s, 2) for n, s in measured.items()},
+            **{n: round(ms, 4) for n, ms in per_unit.items()}, "memory_mb": memory,
+            "workspace_bytes": sizes[days],
+        })  # fmt: skip
+    return found
+
+
+def last_day(days: int) -> int:
+    """Return the last day of a record; 0: of one that states stand for."""
+    return FIRST_DAY + (days or RECORD_DAYS[0]) - 1
+
+
+def ingested(kind: str, units: int, days: int, bundles: Path, folder: Path) -> None:
+    """Ingest a record, and make its states."""
+    from ray_jobs import ingest, score
+
+    config, last = config_of(folder), last_day(days)
     root = Path(str(config.workspace))
     (root / "steps").mkdir(parents=True)
     shutil.copytree(bundles / "workspace" / "bundles", root / "bundles")
     shutil.copy(bundles / "workspace" / "steps" / "train.json", root / "steps")
-    last = FIRST_DAY + (days or RECORD_DAYS[0]) - 1
     past = list(range(FIRST_DAY, last + 1)) if kind == "record" else [FIRST_DAY, last]
     write_readings(folder, units, past, "past")
     write_events(folder, units, FIRST_DAY + 20)
-    with ray_session(RayConfig(num_cpus=2)):
-        ingest.run(config)
-        if kind == "states":
-            write_states_directly(config, last)
-        else:
-            score.run(config)
-        sizes = [folder_bytes(root)]
-        memory: dict[str, Any] = {}
-        rounds = []
-        with sampled(memory):
-            for number in range(RECORD_ROUNDS if kind == "record" else 1):
-                write_readings(folder, units, [last + 1 + number], f"new-{number}")
-                rounds.append(a_day(config, {"ingest": ingest, "score": score}))
-        sizes.append(folder_bytes(root))
-    measured = {name: min(day[name] for day in rounds) for name in rounds[0]}
-    per_unit = {
-        f"{n}_ms_cpu": 1e3 * measured[f"{n}_cpu_seconds"] / units
-        for n in ("ingest", "score")
-    }
-    return {
-        "kind": kind, "units": units, "days": days, **{n: round(s, 2) for n, s in measured.items()},
-        **{n: round(ms, 4) for n, ms in per_unit.items()}, "memory_mb": memory,
-        "workspace_bytes": sizes,
-    }  # fmt: skip
+    ingest.run(config)
+    if kind == "states":
+        write_states_directly(config, last)
+    else:
+        score.run(config)
 
 
 def a_day(config: RunConfig, steps: dict[str, Any]) -> dict[str, float]:
