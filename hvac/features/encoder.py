@@ -43,6 +43,7 @@ HUB_REPOSITORY = "ibm-granite/granite-timeseries-ttm-r2"
 HUB_REVISION = "90-30-ft-r2.1"
 DAILY_TOKEN = 8
 TINY_STD = 1e-10
+FEW = 7  # series
 _READ: dict[tuple[str, str, str], Weights | None] = {}  # by configuration, hash, device
 
 
@@ -165,16 +166,16 @@ class Encoder:
         Returns:
             z_BCE: float32; points are channels, encoded independently.
         """
-        return self._run(x_BCL, self.pool, (self.dim,))
+        return self._run(x_BCL, self._pooled, (self.dim,))
 
     def tokens(self, x_BCL: AnyFloats) -> Float32s:
         """Return the patch tokens p_BCPE that `embed` pools: one vector per patch, oldest first."""
-        return self._run(x_BCL, lambda hidden_NPE: hidden_NPE, (self.patches, self.dim))
+        return self._run(x_BCL, self._hidden, (self.patches, self.dim))
 
     def _run(
         self,
         x_BCL: AnyFloats,
-        close: Callable[[torch.Tensor], torch.Tensor],
+        encode: Callable[[torch.Tensor], torch.Tensor],
         tail: tuple[int, ...],
     ) -> Float32s:
         series_NL = self.standardised(x_BCL)
@@ -183,7 +184,7 @@ class Encoder:
             for start in range(0, len(series_NL), self.spec.batch_size):
                 rows = slice(start, start + self.spec.batch_size)
                 batch = torch.from_numpy(series_NL[rows]).to(self.spec.device)
-                out[rows] = close(self._hidden(batch)).cpu().numpy()
+                out[rows] = encode(batch).cpu().numpy()
         return out.reshape(*x_BCL.shape[:-1], *tail)
 
     @cached_property
@@ -200,6 +201,23 @@ class Encoder:
         else:
             plain = _Hidden(self.model.backbone).eval()
         return _fast(plain, self.context, self.spec.device)
+
+    @cached_property
+    def _pooled(self) -> Callable[[torch.Tensor], torch.Tensor]:
+        """Return the function from standardised series to embeddings.
+
+        The last patch's token is computed alone, but of a few series with the others: products of
+        so few rows are rounded otherwise, and no series is to depend on how many there are.
+        """
+
+        def pooled(batch_NL: torch.Tensor) -> torch.Tensor:
+            return self.pool(self._hidden(batch_NL))
+
+        if self._weights is None or self.spec.pooling != "last":
+            return pooled
+        mixer: Any = self._weights.mixer.to(self.spec.device)
+        last = _fast(mixer, self.context, self.spec.device, "last")
+        return lambda batch_NL: (last if len(batch_NL) > FEW else pooled)(batch_NL)
 
     @cached_property
     def _steps(self) -> Callable[[torch.Tensor], torch.Tensor]:
@@ -275,23 +293,24 @@ class _Hidden(torch.nn.Module):
 
 @lru_cache(maxsize=16)
 def _fast(
-    module: Any, length: int, device: str
+    module: Any, length: int, device: str, method: str = "forward"
 ) -> Callable[[torch.Tensor], torch.Tensor]:
-    """Trace a module of standardised series, where that gives the same numbers."""
-    traced = _traced(module, length, device)
+    """Trace a module's method of standardised series, where that gives the same numbers."""
+    plain = getattr(module, method)
+    traced = _traced(module, length, device, method)
     probe_NL = torch.linspace(-2, 2, 3 * length, device=device).reshape(3, -1)
-    return traced if torch.equal(traced(probe_NL), module(probe_NL)) else module
+    return traced if torch.equal(traced(probe_NL), plain(probe_NL)) else plain
 
 
 def _traced(
-    module: torch.nn.Module, length: int, device: str
+    module: torch.nn.Module, length: int, device: str, method: str
 ) -> Callable[[torch.Tensor], torch.Tensor]:
+    example_NL = torch.zeros(2, length, device=device)
     with warnings.catch_warnings(), torch.inference_mode():
         warnings.simplefilter("ignore")
-        traced: Callable[[torch.Tensor], torch.Tensor] = torch.jit.trace(
-            module, torch.zeros(2, length, device=device), check_trace=False
-        )
-    return traced
+        traced = torch.jit.trace_module(module, {method: example_NL}, check_trace=False)
+    run: Callable[[torch.Tensor], torch.Tensor] = getattr(traced, method)
+    return run
 
 
 def hidden_tokens(

@@ -496,6 +496,14 @@ def test_plain_encoder_gives_the_librarys_numbers_without_it(
     assert encoder.sha256 == state_hash(encoder.model.state_dict())
 
 
+@pytest.mark.parametrize("count", [1, 7, 8, 30])
+def test_last_token_alone_is_the_last_of_all_tokens(count: int) -> None:
+    x_BCL = series(count, 1)
+    np.testing.assert_array_equal(
+        encoder().embed(x_BCL), encoder().tokens(x_BCL)[:, :, -1]
+    )
+
+
 def test_encoder_runs_in_a_process_that_never_imports_the_library() -> None:
     program = """
 import sys, numpy as np
