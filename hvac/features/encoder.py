@@ -43,7 +43,7 @@ HUB_REPOSITORY = "ibm-granite/granite-timeseries-ttm-r2"
 HUB_REVISION = "90-30-ft-r2.1"
 DAILY_TOKEN = 8
 TINY_STD = 1e-10
-FEW = 7  # series
+FEW = 7  # series, of which products are rounded otherwise
 _READ: dict[tuple[str, str, str], Weights | None] = {}  # by configuration, hash, device
 
 
