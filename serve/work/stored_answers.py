@@ -11,7 +11,9 @@ from hvac.scoring.latest_rows import LatestRow
 from serve.bodies.schemas import AskedUnit
 from serve.graph.rows import Rows
 from serve.memory.store import Store
+from serve.memory.store_assignments import serving
 from serve.memory.store_predictions import StoredPrediction
+from serve.work.bundle_choice import Assigned
 from serve.work.risk_rows import is_sound
 
 
@@ -30,19 +32,28 @@ def names_alone(units: Sequence[AskedUnit]) -> list[int]:
 
 
 def stored_answers(store: Store, units: Sequence[Unit]) -> list[Rows]:
-    """Return the newest predictions of units, without reasons; none of one that waits to be scored.
+    """Return the newest predictions of units, without reasons.
+
+    There are none of a unit that waits to be scored, or that another bundle serves by now.
 
     Raises:
         StoreError: the database cannot be reached or read.
     """
     waiting = set(store.waiting(units))
     known = store.predictions_of(units)
+    assigned = store.assignments()
     answers = []
     for unit in units:
         stored = [] if unit in waiting else known.get(unit, [])
-        is_whole = all(map(is_sound, stored))
-        answers.append(dated(stored, reasons=False) if is_whole else [])
+        holds = all(is_sound(row) and _serves(row, assigned) for row in stored)
+        answers.append(dated(stored, reasons=False) if holds else [])
     return answers
+
+
+def _serves(row: StoredPrediction, assigned: Assigned) -> bool:
+    """Tell whether the bundle that a prediction is of serves still."""
+    bundle_id = serving(assigned, row["facility_id"], row["class"])
+    return bundle_id == row["bundle_id"]
 
 
 def dated(stored: Iterable[StoredPrediction], *, reasons: bool = True) -> Rows:

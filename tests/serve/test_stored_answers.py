@@ -107,6 +107,17 @@ def test_changed_equipment_is_predicted_anew(
     assert after["end_date"] > before[0]["end_date"]
 
 
+def test_bundle_that_was_let_serve_without_a_score_answers(
+    service: Service, client: TestClient, asked: list[str]
+) -> None:
+    """As a canary is: its equipment does not wait to be scored again."""
+    other = bundle(seed=1).save(service.config.bundle_folder).name
+    service.store.assign({("F1", "ahu"): other}, stale=False)
+    answers = predicted(client, NAMES[0], NAMES[2])
+    assert asked == ["E1"]
+    assert answers[0]["bundle_id"] == other != answers[1]["bundle_id"]
+
+
 def test_bundle_that_serves_by_now_answers(
     service: Service, client: TestClient, asked: list[str]
 ) -> None:
