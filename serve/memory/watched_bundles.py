@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 from typing import NamedTuple
 
+from hvac.errors import InputError
 from hvac.storage import AnyPath, Location, place
 from hvac.update.champions import read_champions
 from hvac.update.told_changes import ToldChanges, told_changes
@@ -16,6 +18,7 @@ from serve.memory.step_records import (
 )
 from serve.memory.store import Store
 
+log = logging.getLogger(__name__)
 NOTE = "watched"
 
 
@@ -49,12 +52,15 @@ def workspace_bundles(workspace: AnyPath) -> WorkspaceBundles:
 def model_changes(workspace: Location) -> ToldChanges | None:
     """Return what was tried and changed since training; None where nothing was.
 
-    Raises:
-        InputError: a file of the workspace is damaged.
+    A damaged file is logged, and the page goes without: loading refuses it with a sentence.
     """
     root = place(workspace)
-    trained = trained_bundles(root / "steps" / "train.json")
-    champions = read_champions(root, trained)
+    try:
+        trained = trained_bundles(root / "steps" / "train.json")
+        champions = read_champions(root, trained)
+    except InputError as error:
+        log.warning("what updates did cannot be shown: %s", error)
+        return None
     return told_changes(champions) if champions.history else None
 
 

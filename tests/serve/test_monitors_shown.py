@@ -112,6 +112,15 @@ def test_page_tells_how_the_model_was_changed(
     )
 
 
+def test_damaged_history_of_updates_is_logged_and_the_page_goes_on(
+    service: Service, client: TestClient, caplog: pytest.LogCaptureFixture
+) -> None:
+    (Path(service.config.workspace) / "champions.json").write_text("{broken")
+    page = client.get("/monitors")
+    assert (page.status_code, "champions.json" in page.text) == (200, False)
+    assert "champions.json is damaged" in caplog.text
+
+
 def test_key_of_one_facility_sees_no_monitor_of_the_fleet(service: Service) -> None:
     write_findings(Path(service.config.workspace))
     key = {"X-API-Key": make_key(service.store, "one", facility_id="F1")}
