@@ -84,7 +84,14 @@ class Verdict(NamedTuple):
     why: str
 
 
-def by_alarms(rates: AlarmRates, *, more: float, budget: float, days: int) -> Verdict:
+def by_alarms(
+    rates: AlarmRates,
+    *,
+    more: float,
+    budget: float,
+    days: int,
+    reason: str = "too few labels have matured",
+) -> Verdict:
     """Decide by alarms: as many as the champion's and a share more, or as many as the budget allows.
 
     Args:
@@ -92,6 +99,7 @@ def by_alarms(rates: AlarmRates, *, more: float, budget: float, days: int) -> Ve
         more: share by which alarms may rise.
         budget: false alarm episodes a machine and year.
         days: for which it spoke.
+        reason: why alarms decide.
 
     >>> by_alarms(AlarmRates(50, 0.4, 0.6), more=0.25, budget=1.0, days=28).widen
     False
@@ -100,7 +108,7 @@ def by_alarms(rates: AlarmRates, *, more: float, budget: float, days: int) -> Ve
         return Verdict(None, "no window was scored by both yet: run ray_jobs.daily")
     most = max((1 + more) * rates.champion, budget * days / DAYS_PER_YEAR)
     figures = (
-        f"decided by alarms, as too few labels have matured: {rates.challenger:.3f} a machine,"
+        f"decided by alarms, as {reason}: {rates.challenger:.3f} a machine,"
         f" the champion {rates.champion:.3f} on the same windows (at most {most:.3f})"
     )
     return Verdict(rates.challenger <= most, figures)

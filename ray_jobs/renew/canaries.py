@@ -76,17 +76,21 @@ def too_many_already(
     They are more than all its days allow, and surely more than the champion's; None elsewhere.
     """
     rates = _rates(workspace, _speaking(before))
-    verdict = _by_alarms(config, rates, config.update.canary_days)
+    reason = "they are surely too many already"
+    verdict = _by_alarms(config, rates, config.update.canary_days, reason=reason)
     is_sure = surely_more(rates, more=config.update.canary_more_alarms)
     return verdict if verdict.widen is False and is_sure else None
 
 
-def _by_alarms(config: RunConfig, rates: AlarmRates, days: int) -> Verdict:
+def _by_alarms(
+    config: RunConfig, rates: AlarmRates, days: int, **reason: str
+) -> Verdict:
     return by_alarms(
         rates,
         more=config.update.canary_more_alarms,
         budget=config.decision.threshold.false_alarms_per_unit_year,
         days=days,
+        **reason,
     )
 
 

@@ -14,6 +14,7 @@ import pytest
 from hvac.days import date_of
 from hvac.panel.registry import Registry
 from hvac.report.workspace_summary import workspace_lines
+from hvac.sentences import translated
 from hvac.storage import matching, write_parquet
 from hvac.update.bends import Bend
 from hvac.update.champions import Challenger, Champions, read_champions, write_champions
@@ -138,7 +139,12 @@ def test_canary_with_surely_too_many_alarms_is_taken_back_at_once(
     workspace, champions = begun(run)
     assert champions.challenger is not None
     write_pairs(workspace, champions.challenger, machines=machines, alarms=alarms)
-    assert updated(run)["action"] == action
+    told = updated(run)
+    assert told["action"] == action
+    is_early = action == "rolled_back"
+    assert ("as they are surely too many already" in told["why"]) == is_early
+    if is_early:
+        assert "警報が明らかに多すぎる" in translated(told["why"], "ja")
 
 
 def write_pairs(
